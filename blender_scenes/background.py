@@ -1,0 +1,96 @@
+"""What stands behind the robot: a panorama seen through the frame's camera, and the robot over it.
+
+    panorama (linear) --view--> picture (linear) --develop--> 8-bit sRGB --over--> image, mask
+
+Blender draws only the robot's box; everything else of an image comes from here, in numpy. The
+panorama lies as Blender's environment texture does: its centre column looks along +x, azimuth
+about +z grows to the left, its first row looks along +z.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import Camera
+
+LEVELS = 1 << 14
+"""Steps of linear light told apart while encoding; one 8-bit step is 5 of them in the dark."""
+
+
+def view(
+    panorama: NDArray[np.float32], camera: Camera, rotation: float = 0.0
+) -> NDArray[np.float32]:
+    """The panorama as a camera sees it from its centre.
+
+    Args:
+        panorama: (h, w, 3) equirectangular, linear, first row up.
+        camera: only its rotation and intrinsics matter, the panorama is infinitely far away.
+        rotation: turns the panorama about +z [rad].
+
+    Returns:
+        (H, W, 3) linear colours.
+    """
+    height, width = panorama.shape[:2]
+    to_world = camera.T_world_camera[:3, :3] @ np.linalg.inv(camera.K)
+    u = np.arange(camera.width)
+    v = np.arange(camera.height)[:, None]
+    x, y, z = ((row[0] * u + row[1] * v + row[2]).astype(np.float32) for row in to_world)
+    azimuth = np.arctan2(y, x) - np.float32(rotation)
+    elevation = np.arctan2(z, np.sqrt(x * x + y * y))
+    column = (np.float32(0.5) - azimuth * np.float32(0.5 / np.pi)) % 1 * width - np.float32(0.5)
+    row = (np.float32(0.5) - elevation * np.float32(1 / np.pi)) * height - np.float32(0.5)
+    row = np.clip(row, 0, height - 1)  # a wrapped picture has no row beyond its poles
+    return cv2.remap(panorama, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+def develop(linear: NDArray[np.float32], gain: float) -> NDArray[np.uint8]:
+    """Linear colours times a gain, clipped to [0, 1] and encoded as 8-bit sRGB, shape kept."""
+    level = np.clip(linear * np.float32(gain * (LEVELS - 1)), 0, LEVELS - 1)
+    return _srgb()[level.astype(np.uint16)]
+
+
+def over(
+    backdrop: NDArray[np.uint8], patch: NDArray[np.uint8], x: int, y: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Lay a patch with alpha on a backdrop, mixing light (not its encoding) at the edges.
+
+    Args:
+        backdrop: (H, W, 3) sRGB; painted upon.
+        patch: (h, w, 4) sRGB with straight alpha.
+        x: column of the backdrop where the patch begins [px].
+        y: row of the backdrop where the patch begins [px].
+
+    Returns:
+        the backdrop, and the (H, W) alpha in it.
+    """
+    mask = np.zeros(backdrop.shape[:2], np.uint8)
+    window = np.s_[y : y + patch.shape[0], x : x + patch.shape[1]]
+    color, alpha = patch[..., :3], patch[..., 3]
+    mask[window] = alpha
+    area = backdrop[window]
+    solid = alpha == 255
+    area[solid] = color[solid]
+    edge = (alpha > 0) & ~solid
+    share = (alpha[edge] / np.float32(255))[:, None]
+    light = _linear()
+    mixed = share * light[color[edge]] + (1 - share) * light[area[edge]]
+    area[edge] = develop(mixed, 1.0)
+    return backdrop, mask
+
+
+@cache
+def _srgb() -> NDArray[np.uint8]:
+    """(LEVELS,) 8-bit sRGB of linear light 0 to 1 (IEC 61966-2-1)."""
+    light = np.linspace(0, 1, LEVELS)
+    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.round(255 * code).astype(np.uint8)
+
+
+@cache
+def _linear() -> NDArray[np.float32]:
+    """(256,) linear light of each 8-bit sRGB code (IEC 61966-2-1)."""
+    code = np.arange(256) / 255
+    light = np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)

@@ -1,0 +1,260 @@
+"""Reads a robot's visuals with Blender's importers and joins them to one plain mesh per link.
+
+    RobotModel --read--> parts (vertices, triangles, colour) --join--> LinkMesh per link
+
+Axes named inside a Collada file are ignored, as RViz and Pinocchio do: URDF meshes are written in
+the link's axes whatever the file claims (Baxter's torso says Y_UP and is Z up). Units are kept.
+"""
+
+import ctypes
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bmesh
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from blender_scenes.spec import RobotModel, SceneError, Visual
+
+_LIBC = ctypes.CDLL(None)
+
+Color = tuple[float, float, float]
+
+DEFAULT_COLOR: Color = (0.6, 0.6, 0.6)
+"""Linear RGB of a visual for which neither mesh file nor URDF names a colour."""
+
+SAME_COLOR = 0.1
+"""Colours closer than this in every channel become one material: few shaders sync fast."""
+
+WELD = 1e-5
+"""Vertices closer than this [m] become one; mesh files store them once per face or normal."""
+
+_UP_TO_Z = {
+    "X_UP": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
+    "Y_UP": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
+    "Z_UP": np.eye(3),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Triangles of one colour in their link's frame."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3) [m]."""
+    triangles: NDArray[np.int64]
+    """(T, 3) indices into `vertices`."""
+    color: Color
+
+
+@dataclass(frozen=True)
+class LinkMesh:
+    """All that is seen of one link, in the link's frame."""
+
+    vertices: NDArray[np.float64]
+    """(V, 3) [m]."""
+    triangles: NDArray[np.int64]
+    """(T, 3) indices into `vertices`."""
+    materials: NDArray[np.int32]
+    """(T,) index of each triangle's base colour."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Send what C code writes to standard output to nowhere: Blender reports there, always."""
+    sys.stdout.flush()
+    _LIBC.fflush(None)
+    kept = os.dup(1)
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.close(sink)
+    try:
+        yield
+    finally:
+        _LIBC.fflush(None)  # what C still buffers would come out later
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def read_robot(model: RobotModel) -> tuple[dict[int, LinkMesh], list[Color]]:
+    """The mesh of each link that has one, and the base colours they use, largest area first.
+
+    Blender is left empty.
+
+    Raises:
+        SceneError: a mesh file is missing, unreadable, empty or of a kind that is not known, or
+            the robot has nothing to see.
+    """
+    parts = [(visual.link, part) for visual in model.visuals for part in _read_visual(visual)]
+    with quiet():
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+    if not parts:
+        raise SceneError(f"robot {model.name!r} has no visual geometry, so nothing could be seen")
+    colors, index = _merge_colors([part for _, part in parts])
+    links = sorted({link for link, _ in parts})
+    meshes = {
+        link: _join([(part, i) for (at, part), i in zip(parts, index, strict=True) if at == link])
+        for link in links
+    }
+    return meshes, colors
+
+
+def _read_visual(visual: Visual) -> list[Part]:
+    """The parts of one visual, moved into its link's frame."""
+    parts = _primitive(visual) if visual.mesh is None else _read_file(visual.mesh, visual.color)
+    A = visual.T_link_visual[:3, :3] * np.asarray(visual.scale)
+    mirrored = np.linalg.det(A) < 0
+    return [
+        Part(
+            part.vertices @ A.T + visual.T_link_visual[:3, 3],
+            part.triangles[:, ::-1] if mirrored else part.triangles,
+            part.color,
+        )
+        for part in parts
+    ]
+
+
+def _primitive(visual: Visual) -> list[Part]:
+    if visual.primitive is None:
+        raise SceneError(f"a visual of link {visual.link} has neither a mesh nor a primitive")
+    kind, size = visual.primitive
+    bm = bmesh.new()
+    if kind == "box":
+        bmesh.ops.create_cube(bm, size=1.0, matrix=Matrix.Diagonal((*size, 1.0)))
+    elif kind == "cylinder":
+        radius, length = size
+        bmesh.ops.create_cone(
+            bm, cap_ends=True, segments=64, radius1=radius, radius2=radius, depth=length
+        )
+    else:
+        bmesh.ops.create_icosphere(bm, subdivisions=4, radius=size[0])
+    mesh = bpy.data.meshes.new(kind)
+    bm.to_mesh(mesh)
+    bm.free()
+    vertices, triangles, _ = _arrays(mesh)
+    bpy.data.meshes.remove(mesh)
+    return [Part(vertices, triangles, visual.color or DEFAULT_COLOR)]
+
+
+def _read_file(path: Path, color: Color | None) -> list[Part]:
+    """Import a mesh file into an empty Blender and take its triangles out as arrays."""
+    if not path.is_file():
+        raise SceneError(f"mesh file {path} does not exist")
+    try:
+        with quiet():
+            bpy.ops.wm.read_factory_settings(use_empty=True)
+            _import(path)
+    except RuntimeError as error:
+        raise SceneError(f"mesh file {path} cannot be read: {str(error).strip()}") from error
+    bpy.context.view_layer.update()
+    undo = _file_axes(path).T
+    meshes = [block for block in bpy.data.objects if block.type == "MESH"]
+    parts = [part for block in meshes for part in _parts(block, undo, color)]
+    if not parts:
+        raise SceneError(f"mesh file {path} holds no triangles")
+    return parts
+
+
+def _import(path: Path) -> None:
+    match path.suffix.lower():
+        case ".dae":
+            bpy.ops.wm.collada_import(filepath=str(path))
+        case ".stl":
+            bpy.ops.wm.stl_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+        case ".obj":
+            bpy.ops.wm.obj_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+        case suffix:
+            raise SceneError(f"mesh file {path} is {suffix!r}; .dae, .stl and .obj are known")
+
+
+def _file_axes(path: Path) -> NDArray[np.float64]:
+    """(3, 3) rotation that Blender's importer put on top of the file's own coordinates."""
+    if path.suffix.lower() != ".dae":
+        return _UP_TO_Z["Z_UP"]
+    found = re.search(rb"<up_axis>\s*([XYZ]_UP)", path.read_bytes())
+    return _UP_TO_Z[found[1].decode() if found else "Y_UP"]
+
+
+def _parts(obj: bpy.types.Object, undo: NDArray[np.float64], color: Color | None) -> list[Part]:
+    """The triangles of an imported object by material, in the file's coordinates."""
+    vertices, triangles, slots = _arrays(obj.data)
+    pose = np.array(obj.matrix_world)
+    vertices = (vertices @ pose[:3, :3].T + pose[:3, 3]) @ undo.T
+    parts = []
+    for slot in np.unique(slots):
+        materials = obj.data.materials
+        own = _base_color(materials[slot]) if slot < len(materials) else None
+        part = own or color or DEFAULT_COLOR
+        parts.append(Part(vertices, triangles[slots == slot], part))
+    return parts
+
+
+def _base_color(material: bpy.types.Material | None) -> Color | None:
+    if material is None or not material.use_nodes:
+        return None
+    node = material.node_tree.nodes.get("Principled BSDF")
+    return None if node is None else tuple(node.inputs["Base Color"].default_value[:3])
+
+
+def _arrays(
+    mesh: bpy.types.Mesh,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int32]]:
+    """Vertices (V, 3), triangles (T, 3) and the material slot (T,) of each triangle."""
+    mesh.calc_loop_triangles()
+    vertices = np.empty(3 * len(mesh.vertices), np.float32)
+    triangles = np.empty(3 * len(mesh.loop_triangles), np.int32)
+    slots = np.empty(len(mesh.loop_triangles), np.int32)
+    mesh.vertices.foreach_get("co", vertices)
+    mesh.loop_triangles.foreach_get("vertices", triangles)
+    mesh.loop_triangles.foreach_get("material_index", slots)
+    return (
+        vertices.reshape(-1, 3).astype(np.float64),
+        triangles.reshape(-1, 3).astype(np.int64),
+        slots,
+    )
+
+
+def _merge_colors(parts: Sequence[Part]) -> tuple[list[Color], list[int]]:
+    """The colours that stand for all parts, largest area first, and which one each part takes."""
+    area: dict[Color, float] = {}
+    for part in parts:
+        a, b, c = (part.vertices[part.triangles[:, i]] for i in range(3))
+        size = float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+        area[part.color] = area.get(part.color, 0.0) + size
+    colors: list[Color] = []
+    index: dict[Color, int] = {}
+    for color in sorted(area, key=lambda c: -area[c]):
+        near = [np.abs(np.subtract(color, other)).max() for other in colors]
+        if near and min(near) < SAME_COLOR:
+            index[color] = int(np.argmin(near))
+        else:
+            index[color] = len(colors)
+            colors.append(color)
+    return colors, [index[part.color] for part in parts]
+
+
+def _join(parts: Sequence[tuple[Part, int]]) -> LinkMesh:
+    """One mesh of all parts with their vertices welded and collapsed triangles dropped."""
+    offsets = np.cumsum([0] + [len(part.vertices) for part, _ in parts])
+    vertices = np.concatenate([part.vertices for part, _ in parts])
+    triangles = np.concatenate(
+        [part.triangles + offset for (part, _), offset in zip(parts, offsets, strict=False)]
+    )
+    materials = np.repeat([i for _, i in parts], [len(part.triangles) for part, _ in parts])
+    _, first, inverse = np.unique(
+        np.round(vertices / WELD).astype(np.int64), axis=0, return_index=True, return_inverse=True
+    )
+    triangles = inverse.reshape(-1)[triangles]
+    a, b, c = triangles.T
+    real = (a != b) & (b != c) & (c != a)
+    used, compact = np.unique(triangles[real], return_inverse=True)
+    return LinkMesh(
+        vertices[first][used], compact.reshape(-1, 3), materials[real].astype(np.int32)
+    )

@@ -1,0 +1,8 @@
+"""What the trainer's errors say about the next prior.
+
+selection   the hard samples of the held-out set
+posterior   the conjugate update of the Dirichlet prior
+controller  (prior, selection) -> next prior, with its on/off switch
+history     every prior version with what led to it, append-only
+report      all of a run on one page
+"""

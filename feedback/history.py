@@ -1,0 +1,156 @@
+"""Every version of the prior and what led to it: `prior_history.jsonl` in the run folder.
+
+One JSON object per line, only ever appended. A process that dies while writing leaves at most a
+half-written last line: reading leaves it out, the next append cuts it off.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feedback.controller import Observation
+from feedback.selection import FeedbackError
+from simulator.prior import JointPrior
+
+FILE = "prior_history.jsonl"
+
+
+class HistoryError(FeedbackError):
+    """A prior history cannot be read or continued."""
+
+
+def movement(first: JointPrior, last: JointPrior) -> dict[str, Any]:
+    """How far the prior moved, as JSON values.
+
+    Returns:
+        `total_variation`: (D,) half the L1 distance between the marginals of the two, 0 to 1, the
+        share of rendered images whose bin changed; `total_variation_mean` and `_max` over joints;
+        `entropy_first`, `entropy`: (D,) entropy of the marginals over log K, 1 when uniform;
+        `kl_uniform`: (D,) Kullback-Leibler divergence of the last marginal from uniform [nat].
+
+    Raises:
+        HistoryError: the two are of different shapes.
+    """
+    if first.alpha.shape != last.alpha.shape:
+        raise HistoryError(
+            f"priors of shapes {first.alpha.shape} and {last.alpha.shape} cannot be compared"
+        )
+    moved = np.abs(last.marginal - first.marginal).sum(axis=1) / 2
+    divergence = (1 - last.entropy) * np.log(last.bins)  # log K - H
+    return {
+        "total_variation": moved.tolist(),
+        "total_variation_mean": float(moved.mean()),
+        "total_variation_max": float(moved.max()),
+        "entropy_first": first.entropy.tolist(),
+        "entropy": last.entropy.tolist(),
+        "kl_uniform": np.maximum(divergence, 0.0).tolist(),
+    }
+
+
+def read_history(folder: Path) -> list[dict[str, Any]]:
+    """The entries of a run's prior history, oldest first; none if there is no file yet.
+
+    Returns:
+        Dicts with `version`, `epoch` (-1: what the run began with), `time` [s since 1970], `alpha`
+        (D, K), `lower` and `upper` (D,) [rad], `selected` (M,), `losses` (M,) and `movement` (see
+        the function of that name; from the run's first prior).
+
+    Raises:
+        HistoryError: a line other than a half-written last one is no such entry.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is half-written
+    return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
+
+
+def prior_of(entry: Mapping[str, Any]) -> JointPrior:
+    """The prior that a history entry holds."""
+    lower, upper = (np.asarray(entry[k], np.float64) for k in ("lower", "upper"))
+    return JointPrior(np.asarray(entry["alpha"], np.float64), lower, upper, int(entry["version"]))
+
+
+def marginals(history: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    """(T, D, K) probability of each bin after each of T history entries."""
+    return np.stack([prior_of(entry).marginal for entry in history])
+
+
+class History:
+    """Appends to the prior history of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the history of a run folder, new or to be continued; cuts a half-written last line.
+
+        Raises:
+            HistoryError: what is there is no prior history.
+        """
+        self.path = folder / FILE
+        entries = read_history(folder)
+        self._first = prior_of(entries[0]) if entries else None
+        self._last = prior_of(entries[-1]) if entries else None
+        if self.path.is_file():
+            _cut_half_line(self.path)
+
+    @property
+    def version(self) -> int:
+        """The newest version written; -1 before the first."""
+        return self._last.version if self._last else -1
+
+    def append(self, observation: Observation) -> None:
+        """Write one observation through to the disk.
+
+        With feedback off the same prior comes again under the same version.
+
+        Raises:
+            HistoryError: the version does not grow, though the prior is another.
+        """
+        prior = observation.prior
+        same = self._last is not None and np.array_equal(prior.alpha, self._last.alpha)
+        if prior.version < self.version or (prior.version == self.version and not same):
+            raise HistoryError(
+                f"{self.path}: version {prior.version} of epoch {observation.epoch} does not "
+                f"follow version {self.version}; a changed prior needs a higher one"
+            )
+        self._first = self._first or prior
+        entry = {
+            "version": prior.version,
+            "epoch": observation.epoch,
+            "time": time.time(),
+            "selected": observation.selected.tolist(),
+            "losses": [loss if math.isfinite(loss) else None for loss in observation.losses],
+            "movement": movement(self._first, prior),
+            "lower": prior.lower.tolist(),
+            "upper": prior.upper.tolist(),
+            "alpha": prior.alpha.tolist(),
+        }
+        with self.path.open("ab") as file:
+            file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._last = prior
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+        prior_of(entry)
+        return entry | {"epoch": int(entry["epoch"])}
+    except (ValueError, KeyError, TypeError, FeedbackError) as error:
+        raise HistoryError(
+            f"{path} line {number} is no prior: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _cut_half_line(path: Path) -> None:
+    """End the file after its last newline."""
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)

@@ -1,0 +1,13 @@
+"""From a prior to a published sample: the simulator side of the loop, free of bpy and torch.
+
+robot      a robot's kinematics from its URDF, in numpy
+prior      the Dirichlet-Categorical-Uniform prior over joint angles
+hidden     draw all hidden variables of one image, counter-based
+labels     where keypoints fall, what is visible, the belief map
+sample     (image, belief map, hidden variables), and how a scene makes one
+settings   what a run asks of its simulators
+wire       messages <-> frames, with checks and limits
+transport  the sockets between simulators and the trainer (the only file that imports zmq)
+worker     one simulator process
+fleet      several of them, kept alive
+"""

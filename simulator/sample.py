@@ -1,0 +1,83 @@
+"""One sample: (image, belief map, hidden variables), and how a scene makes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import Scene
+from simulator import labels
+from simulator.hidden import Hidden, frame
+from simulator.robot import Robot
+from simulator.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What is true of one image."""
+
+    pixels: NDArray[np.float64]
+    """(J, 2) keypoints [px]; NaN behind the camera."""
+    visibility: NDArray[np.uint8]
+    """(J,) 0 outside the frame, 1 inside but hidden, 2 visible."""
+    points: NDArray[np.float64]
+    """(J, 3) keypoints in the world [m]."""
+    box: tuple[float, float, float, float]
+    """x, y, width, height of the robot's pixels [px]; zeros where none is seen."""
+    area: float
+    """Of the robot's pixels [px^2]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """What a simulator publishes."""
+
+    image: NDArray[np.uint8]
+    """(H, W, 3) RGB."""
+    belief: NDArray[np.float32]
+    """(J, H / stride, W / stride) in [0, 1], in steps of 1/255."""
+    labels: Labels
+    hidden: Hidden
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time by stage of its making; not part of what the sample is."""
+
+
+def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> Sample:
+    """Render the hidden variables and label the image."""
+    shown = frame(robot, hidden, settings.width, settings.height)
+    rendered = scene.render(shown)
+    points = robot.keypoints_world(shown.T_world_link)
+    pixels, _ = labels.project(shown.camera, points)
+    visibility = labels.visibility(
+        robot, shown.camera, points, pixels, scene.first_hits(shown, points)
+    )
+    belief = labels.belief_map(
+        pixels,
+        visibility > labels.OUTSIDE,
+        settings.width,
+        settings.height,
+        settings.stride,
+        settings.sigma,
+    )
+    box, area = _extent(rendered.mask)
+    return Sample(
+        image=rendered.image,
+        belief=belief,
+        labels=Labels(pixels, visibility, points, box, area),
+        hidden=hidden,
+        seconds=rendered.seconds,
+    )
+
+
+def _extent(mask: NDArray[np.uint8]) -> tuple[tuple[float, float, float, float], float]:
+    """Bounding box of the pixels at least half covered, and the area covered [px^2]."""
+    rows, columns = (
+        np.nonzero((mask >= 128).any(axis=1))[0],
+        np.nonzero((mask >= 128).any(axis=0))[0],
+    )
+    if not rows.size:
+        return (0.0, 0.0, 0.0, 0.0), 0.0
+    x, y = float(columns[0]), float(rows[0])
+    box = (x, y, float(columns[-1]) - x + 1, float(rows[-1]) - y + 1)
+    return box, float(mask.sum(dtype=np.int64)) / 255

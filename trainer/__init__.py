@@ -1,0 +1,1 @@
+"""The trainer side: belief network, closed loop, runs."""

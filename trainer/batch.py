@@ -1,0 +1,70 @@
+"""Samples stacked into tensors, as the learner and the validation take them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simulator.sample import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """N samples side by side: what the network sees, what it should say, what is true."""
+
+    images: Tensor
+    """(N, 3, H, W) uint8 RGB."""
+    beliefs: Tensor
+    """(N, J, h, w) uint8 targets, 255 at a keypoint; see `targets`."""
+    pixels: NDArray[np.float64]
+    """(N, J, 2) keypoints [px]."""
+    visibility: NDArray[np.uint8]
+    """(N, J) 0 outside the frame, 1 inside but hidden, 2 visible."""
+    bins: NDArray[np.int64]
+    """(N, D) bin of every joint angle."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Image width and height [px]."""
+        return self.images.shape[3], self.images.shape[2]
+
+    @property
+    def in_frame(self) -> NDArray[np.bool_]:
+        """(N, J) whether a keypoint lies in the image, hidden ones included."""
+        return self.visibility > 0
+
+    def targets(self) -> Tensor:
+        """(N, J, h, w) belief maps in [0, 1], float32."""
+        return self.beliefs.float() / 255.0
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its tensors on a device."""
+        return Batch(
+            self.images.to(device), self.beliefs.to(device), self.pixels, self.visibility, self.bins
+        )
+
+    def chunks(self, size: int) -> Iterator["Batch"]:
+        """The batch in parts of at most `size` samples."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield Batch(*(getattr(self, f.name)[part] for f in fields(self)))
+
+
+def stack(samples: Sequence[Sample]) -> Batch:
+    """One batch from samples of equal shape, at least one."""
+    images = np.stack([s.image for s in samples])
+    # The wire carries beliefs as bytes, so rounding to bytes here loses nothing.
+    beliefs = np.stack([np.rint(s.belief * 255.0).astype(np.uint8) for s in samples])
+    return Batch(
+        images=torch.from_numpy(images).permute(0, 3, 1, 2),
+        beliefs=torch.from_numpy(beliefs),
+        pixels=np.stack([s.labels.pixels for s in samples]),
+        visibility=np.stack([s.labels.visibility for s in samples]),
+        bins=np.array([s.hidden.bins for s in samples], dtype=np.int64),
+    )

@@ -1,0 +1,100 @@
+"""From belief maps to keypoints: the best peak of each map, to a fraction of a cell.
+
+The peak is the highest cell of the smoothed map, which is what smoothed non-maximum suppression
+leaves when one peak per joint is kept. Its place within the cell follows from a quadratic fitted
+to the log of the belief around it: for a Gaussian peak that log is a quadratic, so its maximum is
+the keypoint (DARK: Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020). The
+fit is weighted by the squared belief (Guo, "A Simple Algorithm for Fitting a Gaussian Function",
+2011) instead of smoothing first, since smoothing would need cells beyond the frame's edge.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+FOUND = 0.1
+"""A keypoint counts as found if its peak's belief is at least this."""
+SMOOTHING = 1.0
+"""Standard deviation of the smoothing that picks the peak [cells]."""
+REACH = 2
+"""The fit sees cells up to this far from the peak, along each axis."""
+LONGEST = 1.5
+"""Fits that end farther than this from the highest cell, along an axis, are cut there [cells]."""
+FLOOR = 1e-4
+"""Beliefs are raised to this before their log is taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """One peak per image and joint."""
+
+    pixels: NDArray[np.float64]
+    """(N, J, 2) x, y in the image [px]."""
+    scores: NDArray[np.float64]
+    """(N, J) belief at the peak's highest cell, 0 to 1."""
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """(N, J) whether the score reaches `FOUND`."""
+        return self.scores >= FOUND
+
+
+def decode(belief: Tensor, stride: int) -> Peaks:
+    """The best peak of every belief map.
+
+    Args:
+        belief: (N, J, h, w) in [0, 1], the last stage.
+        stride: image pixels per cell; cell c has its centre at pixel (c + 0.5) stride - 0.5.
+
+    Returns:
+        The peaks in pixels; a map without a peak still has one, with a score under `FOUND`.
+    """
+    n, joints, height, width = belief.shape
+    maps = belief.detach().float().reshape(n * joints, height, width)
+    best = _smooth(maps).flatten(1).argmax(dim=1)
+    cells = torch.stack([best % width, best // width], dim=1)
+    scores = maps.flatten(1).gather(1, best[:, None])[:, 0]
+    refined = cells + _fit(maps, cells)
+    pixels = (refined + 0.5) * stride - 0.5
+    return Peaks(
+        pixels.cpu().numpy().reshape(n, joints, 2),
+        scores.double().cpu().numpy().reshape(n, joints),
+    )
+
+
+def _smooth(maps: Tensor) -> Tensor:
+    """Gaussian smoothing of (M, h, w) maps; the border cells continue beyond the frame."""
+    radius = int(3 * SMOOTHING)
+    steps = torch.arange(-radius, radius + 1, device=maps.device, dtype=maps.dtype)
+    kernel = torch.exp(-(steps**2) / (2 * SMOOTHING**2))
+    kernel /= kernel.sum()
+    padded = F.pad(maps[:, None], (radius, radius, radius, radius), mode="replicate")
+    return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
+
+
+def _fit(maps: Tensor, cells: Tensor) -> Tensor:
+    """Offset (M, 2) of each peak from its highest cell (M, 2), in cells; double precision."""
+    near = torch.arange(-REACH, REACH + 1, device=maps.device)
+    dy, dx = (d.flatten() for d in torch.meshgrid(near, near, indexing="ij"))
+    height, width = maps.shape[1:]
+    x, y = cells[:, :1] + dx, cells[:, 1:] + dy
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    flat = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    values = maps.flatten(1).gather(1, flat).double().clamp(min=FLOOR)
+    weights = inside * (values / values.amax(dim=1, keepdim=True)) ** 2
+    dx, dy = dx.double(), dy.double()
+    basis = torch.stack([torch.ones_like(dx), dx, dy, dx * dx / 2, dy * dy / 2, dx * dy], dim=1)
+    normal = torch.einsum("mk,ka,kb->mab", weights, basis, basis)
+    normal = normal + 1e-9 * torch.eye(6, dtype=torch.float64, device=maps.device)
+    right = torch.einsum("mk,ka->ma", weights * values.log(), basis)
+    _, gx, gy, xx, yy, xy = torch.linalg.solve(normal, right).unbind(dim=1)
+    determinant = xx * yy - xy * xy
+    peaked = (xx < 0) & (determinant > 0)
+    # Newton's step of the quadratic, -H^-1 g; a map that is flat or a saddle keeps its cell.
+    safe = torch.where(peaked, determinant, torch.ones_like(determinant))
+    step = torch.stack([xy * gy - yy * gx, xy * gx - xx * gy], dim=1) / safe[:, None]
+    return (step * peaked[:, None]).clamp(-LONGEST, LONGEST)

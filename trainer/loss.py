@@ -1,0 +1,46 @@
+"""How far predicted belief maps are from their targets."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainer.config import LossConfig
+
+
+def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig) -> Tensor:
+    """The pixel loss of every stage, averaged over stages.
+
+    Args:
+        beliefs: stages of (B, J, h, w) in [0, 1].
+        target: (B, J, h, w) in [0, 1].
+        config: which pixel loss, and how much more a cell counts near a keypoint.
+
+    Returns:
+        A scalar.
+    """
+    weight = 1.0 + config.foreground * target
+    pixel = F.mse_loss if config.kind == "mse" else F.smooth_l1_loss
+    losses = [(weight * pixel(stage, target, reduction="none")).mean() for stage in beliefs]
+    return torch.stack(losses).mean()
+
+
+def per_sample(belief: Tensor, target: Tensor, in_frame: Tensor) -> Tensor:
+    """Squared error of each sample over its joints in the frame, 1 for an all-zero map.
+
+    sum (belief - target)^2 / sum target^2 over the cells of those joints; dividing by the
+    target's own energy makes samples with few joints in the frame, or joints near its edge,
+    comparable with the others. 0 for a sample with no joint in the frame.
+
+    Args:
+        belief: (N, J, h, w) of one stage.
+        target: (N, J, h, w).
+        in_frame: (N, J) bool.
+
+    Returns:
+        (N,) losses, at least 0.
+    """
+    error = ((belief - target) ** 2).sum(dim=(2, 3)) * in_frame
+    energy = (target**2).sum(dim=(2, 3)) * in_frame
+    return error.sum(dim=1) / energy.sum(dim=1).clamp(min=torch.finfo(target.dtype).tiny)

@@ -1,0 +1,106 @@
+"""What every belief network offers, and what one costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from blender_scenes.spec import JointloopError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's RGB in [0, 1]: what VGG weights expect to be subtracted."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of the same."""
+
+
+class ModelError(JointloopError):
+    """A network cannot be built, or cannot take an image."""
+
+
+class BeliefNetwork(nn.Module):
+    """Images in, one tuple of belief maps per stage out.
+
+    `forward` takes (B, 3, H, W) RGB, uint8 or float in 0 to 255, H and W multiples of `stride`,
+    and returns stages of (B, joints, H/stride, W/stride) beliefs in [0, 1], the last the best.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, joints: int, stride: int) -> None:
+        super().__init__()
+        self.joints = joints
+        self.stride = stride
+        # Constants of the normalisation are no weights: kept out of the state dict.
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            pixel = 255.0 * torch.tensor(values).view(1, 3, 1, 1)
+            self.register_buffer(name, pixel, persistent=False)
+
+    def forward(self, images: Tensor) -> Sequence[Tensor]:
+        """Beliefs of every stage; see the class."""
+        raise NotImplementedError
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in 0 to 255 as the layers expect them.
+
+        Raises:
+            ModelError: another shape, or a size that is no multiple of the stride.
+        """
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise ModelError(f"images have shape {tuple(images.shape)}, expected (B, 3, H, W)")
+        height, width = images.shape[2:]
+        if height % self.stride or width % self.stride:
+            raise ModelError(
+                f"image size {width}x{height} is no multiple of the stride {self.stride}"
+            )
+        pixels = images.to(self.mean.dtype)
+        return ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs to hold and to run once."""
+
+    parameters: int
+    """Trained numbers."""
+    macs: int
+    """Multiply-accumulates of one image's forward pass."""
+    receptive_field: int
+    """Side of the square of input pixels that one output cell can see [px]."""
+
+
+def cost(network: BeliefNetwork, width: int, height: int) -> Cost:
+    """Parameters, multiply-accumulates and receptive field at an image size [px]."""
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device))
+    network.train(was_training)
+    return Cost(
+        parameters=sum(p.numel() for p in network.parameters()),
+        macs=counter.get_total_flops() // 2,
+        receptive_field=receptive_field(network),
+    )
+
+
+def receptive_field(network: nn.Module) -> int:
+    """Side of what an output cell can see [px], for layers registered in the order they run.
+
+    Each layer of kernel k adds (k - 1) times the product of the strides before it (Araujo,
+    Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019).
+    """
+    seen, step = 1, 1
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel = _side(layer.kernel_size)
+            seen += (kernel - 1) * step
+            step *= _side(layer.stride)
+    return seen
+
+
+def _side(size: int | tuple[int, ...]) -> int:
+    return size if isinstance(size, int) else size[0]

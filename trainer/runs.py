@@ -1,0 +1,271 @@
+"""A run's folder: its config, metrics, checkpoints and held-out set.
+
+    config.json       the resolved config
+    heldout.npz       the held-out set, so that a resumed run is judged on the same samples
+    metrics.jsonl     one line per epoch, only ever appended to
+    last.safetensors  the network's weights after the latest epoch, with what they are for
+    last.state.pt     the optimiser and where the run stands (read with `weights_only=True`)
+    best.safetensors  the weights of the best epoch
+    summary.json      written once, when the run is finished
+
+Files are written beside their place and then renamed, so a crash leaves the last good one.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from blender_scenes.spec import JointloopError
+from trainer.batch import Batch
+from trainer.config import Config
+from trainer.models import BeliefNetwork
+
+SCHEMA = 1
+"""Version of the checkpoint's metadata."""
+
+
+class RunError(JointloopError):
+    """A run folder cannot be made, read or gone on with."""
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a checkpoint's weights are for; stands in its metadata."""
+
+    robot: str
+    """Name of the robot."""
+    keypoints: tuple[str, ...]
+    """Names of the keypoints, in the order of the belief maps."""
+    stride: int
+    """Image pixels per belief map cell."""
+    sigma: float
+    """Standard deviation of the peaks it was trained on [cells]."""
+    preset: str
+    """Name of the preset its config began as."""
+    width: int
+    """Image width it was trained at [px]."""
+    height: int
+    """Image height it was trained at [px]."""
+
+    @staticmethod
+    def of(config: Config, keypoints: tuple[str, ...]) -> "WeightsInfo":
+        """What a run with this config trains."""
+        s = config.settings
+        return WeightsInfo(
+            s.robot, keypoints, s.stride, s.sigma, config.preset, s.width, s.height
+        )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stands, beside its weights."""
+
+    learner: dict[str, Any]
+    """`Learner.state_dict`."""
+    loop: dict[str, Any]
+    """Plain numbers, strings, lists and dicts of the loop's own: epoch, samples, prior, best."""
+
+
+class Run:
+    """A run's folder; see the module."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        self.folder = folder
+        self.config = config
+
+    @staticmethod
+    def create(folder: Path, config: Config) -> "Run":
+        """Begin a run in a new or empty folder.
+
+        Raises:
+            RunError: the folder holds something already.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(
+                f"{folder} already holds {_described(folder)}; choose another name, or resume it"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_text(folder / "config.json", config.to_json() + "\n")
+        return Run(folder, config)
+
+    @staticmethod
+    def resume(folder: Path) -> "Run":
+        """Go on with an unfinished run.
+
+        Raises:
+            RunError: there is no run, or it is finished.
+            ConfigError: its config cannot be read.
+        """
+        run = Run.open(folder)
+        if run.finished:
+            raise RunError(f"{folder} holds a finished run; there is nothing to resume")
+        return run
+
+    @staticmethod
+    def open(folder: Path) -> "Run":
+        """Open a run, finished or not.
+
+        Raises:
+            RunError: there is no run in the folder.
+            ConfigError: its config cannot be read.
+        """
+        path = folder / "config.json"
+        if not path.is_file():
+            raise RunError(f"{folder} holds no run: it has no config.json")
+        return Run(folder, Config.from_json(path.read_text()))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the summary was written."""
+        return (self.folder / "summary.json").is_file()
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        line = json.dumps(row, allow_nan=False)
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl; a last line that a crash cut short is left out."""
+        path = self.folder / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
+        return [json.loads(line) for line in lines]
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json: the run is finished."""
+        text = json.dumps(summary, indent=2, allow_nan=False)
+        _write_text(self.folder / "summary.json", text + "\n")
+
+    def save_held_out(self, held_out: Batch) -> None:
+        """Keep the held-out set."""
+        arrays = {f.name: np.asarray(getattr(held_out, f.name)) for f in fields(Batch)}
+        _write(self.folder / "heldout.npz", lambda path: _save_npz(path, arrays))
+
+    def load_held_out(self) -> Batch:
+        """The held-out set that `save_held_out` kept.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        path = self.folder / "heldout.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                values = {f.name: arrays[f.name] for f in fields(Batch)}
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"cannot read the held-out set {path}: {error}") from None
+        images, beliefs = (torch.from_numpy(values.pop(name)) for name in ("images", "beliefs"))
+        return Batch(images, beliefs, **values)
+
+    def save_checkpoint(
+        self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
+    ) -> None:
+        """Keep where the run stands, and its weights as the best ones if they are."""
+        for name in ("last", "best") if best else ("last",):
+            save_weights(self.folder / f"{name}.safetensors", network, info)
+        state = asdict(checkpoint) | {"schema": SCHEMA}
+        _write(self.folder / "last.state.pt", lambda path: torch.save(state, path))
+
+    def load_checkpoint(self, network: BeliefNetwork, info: WeightsInfo) -> Checkpoint:
+        """Set the network's weights to the latest and tell where the run stands.
+
+        Raises:
+            RunError: there is no checkpoint, it is damaged, or it is for something else.
+        """
+        load_weights(self.folder / "last.safetensors", network, info)
+        path = self.folder / "last.state.pt"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            return Checkpoint(state["learner"], state["loop"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+            raise RunError(f"cannot read the checkpoint {path}: {_line(error)}") from None
+
+
+def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
+    """Write a network's weights and what they are for as safetensors."""
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    metadata = {"jointloop": json.dumps(asdict(info) | {"schema": SCHEMA})}
+    _write(path, lambda beside: save_file(tensors, beside, metadata))
+
+
+def read_info(path: Path) -> WeightsInfo:
+    """What the weights in a file are for.
+
+    Raises:
+        RunError: the file cannot be read, or no `save_weights` of this schema wrote it.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {})["jointloop"])
+        if metadata.pop("schema") != SCHEMA:
+            raise RunError(f"weights {path} have another schema, expected {SCHEMA}")
+        return WeightsInfo(**metadata | {"keypoints": tuple(metadata["keypoints"])})
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"cannot read the weights {path}: {_line(error)}") from None
+
+
+def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
+    """Set a network's weights from a file.
+
+    Raises:
+        RunError: the file cannot be read, or its weights are for another robot, other keypoints,
+            another stride or another network; the network is left as it was.
+    """
+    saved = read_info(path)
+    for name in ("robot", "keypoints", "stride"):
+        theirs, ours = getattr(saved, name), getattr(info, name)
+        if theirs != ours:
+            raise RunError(f"weights {path} are for {name} {theirs!r}, but the run has {ours!r}")
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    theirs = {name: tuple(value.shape) for name, value in tensors.items()}
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            raise RunError(
+                f"weights {path} ({saved.preset}) have {name} of shape {theirs.get(name)}, "
+                f"but the network ({info.preset}) has {ours.get(name)}"
+            )
+    network.load_state_dict(tensors)
+
+
+def _described(folder: Path) -> str:
+    if not folder.is_dir():
+        return "a file"
+    if (folder / "summary.json").is_file():
+        return "a finished run"
+    return "a run" if (folder / "config.json").is_file() else "other files"
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error's message: libraries append pages of advice."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _write(path: Path, save: Callable[[Path], None]) -> None:
+    """Let `save` write beside the path, then put the result in its place."""
+    beside = path.with_name(path.name + ".part")
+    save(beside)
+    os.replace(beside, path)
+
+
+def _write_text(path: Path, text: str) -> None:
+    _write(path, lambda beside: _ignore(beside.write_text(text)))
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def _save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:  # given a name, numpy would add its own suffix
+        np.savez(file, allow_pickle=False, **arrays)
