@@ -6,6 +6,7 @@ Axes named inside a Collada file are ignored, as RViz and Pinocchio do: URDF mes
 the link's axes whatever the file claims (Baxter's torso says Y_UP and is Z up). Units are kept.
 """
 
+import atexit
 import ctypes
 import os
 import re
@@ -81,6 +82,15 @@ def quiet() -> Iterator[None]:
         _LIBC.fflush(None)  # what C still buffers would come out later
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@atexit.register
+def _end_quietly() -> None:
+    """Drop what the Collada importer still holds in a buffer of its own, which no one can flush."""
+    sys.stdout.flush()
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)
+    os.close(sink)
 
 
 def read_robot(model: RobotModel) -> tuple[dict[int, LinkMesh], list[Color]]:

@@ -1,6 +1,7 @@
 """A robot's kinematics from its URDF, in plain numpy, and its keypoints from a small TOML file."""
 
 import math
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,6 +86,20 @@ class Robot:
         """J names."""
         return tuple(k.name for k in self.keypoints)
 
+    @property
+    def skeleton(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of keypoints to draw a bone between: each one and the nearest above it."""
+        by_link: dict[int, int] = {}
+        bones = []
+        for j, keypoint in enumerate(self.keypoints):
+            link = keypoint.link
+            while link >= 0 and link not in by_link:
+                link = self.model.parents[link]
+            if link >= 0:
+                bones.append((by_link[link], j))
+            by_link[keypoint.link] = j
+        return tuple(bones)
+
     def own_links(self, keypoint: Keypoint) -> frozenset[int]:
         """The links whose surface shows a keypoint: its own, and the one across its joint.
 
@@ -156,19 +171,13 @@ def robots_folder() -> Path:
     Raises:
         RobotError: the package is not installed.
     """
-    for entry in _site_folders():
-        folder = entry / "cmeel.prefix" / "share" / "example-robot-data" / "robots"
+    for entry in sys.path:
+        folder = Path(entry) / "cmeel.prefix" / "share" / "example-robot-data" / "robots"
         if folder.is_dir():
             return folder
     raise RobotError(
         "the package 'example-robot-data' is not installed: pip install 'example-robot-data>=6,<7'"
     )
-
-
-def _site_folders() -> list[Path]:
-    import sys
-
-    return [Path(p) for p in sys.path if p]
 
 
 def known_robots() -> tuple[str, ...]:

@@ -20,7 +20,7 @@ FOUND = 0.1
 """A keypoint counts as found if its peak's belief is at least this."""
 SMOOTHING = 1.0
 """Standard deviation of the smoothing that picks the peak [cells]."""
-REACH = 2
+REACH = 3
 """The fit sees cells up to this far from the peak, along each axis."""
 LONGEST = 1.5
 """Fits that end farther than this from the highest cell, along an axis, are cut there [cells]."""

@@ -143,13 +143,12 @@ class Run:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: the run is finished."""
-        text = json.dumps(summary, indent=2, allow_nan=False)
-        _write_text(self.folder / "summary.json", text + "\n")
+        write_json(self.folder / "summary.json", summary)
 
     def save_held_out(self, held_out: Batch) -> None:
         """Keep the held-out set."""
         arrays = {f.name: np.asarray(getattr(held_out, f.name)) for f in fields(Batch)}
-        _write(self.folder / "heldout.npz", lambda path: _save_npz(path, arrays))
+        write_npz(self.folder / "heldout.npz", arrays)
 
     def load_held_out(self) -> Batch:
         """The held-out set that `save_held_out` kept.
@@ -256,6 +255,16 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
     beside = path.with_name(path.name + ".part")
     save(beside)
     os.replace(beside, path)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON beside its place, then put it there."""
+    _write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays beside their place, then put them there."""
+    _write(path, lambda beside: _save_npz(beside, arrays))
 
 
 def _write_text(path: Path, text: str) -> None:

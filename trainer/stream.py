@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,32 @@ class Stream:
                 chosen.append(spare[i])
         self.counts.consumed += size
         return stack([kept.sample for kept in chosen])
+
+    @property
+    def next_index(self) -> dict[int, int]:
+        """First index of each worker that has not arrived yet."""
+        return {id: worker.next_index for id, worker in self.hub.workers.items()}
+
+    def traffic(self) -> dict[str, Any]:
+        """What came of samples and workers, as plain numbers for the run's metrics."""
+        workers = self.hub.workers
+        return {
+            "samples_rendered": sum(max(w.next_index, w.rendered) for w in workers.values()),
+            "samples_received": sum(w.next_index for w in workers.values()),
+            "samples_consumed": self.counts.consumed,
+            "samples_new": self.counts.new,
+            "delivery": self.hub.delivery.to_json(),
+            "workers": {
+                id: {
+                    "adaptive": worker.adaptive,
+                    "alive": worker.alive,
+                    "received": worker.received,
+                    "prior_version": worker.prior_version,
+                    "rss_mb": round(worker.rss / 2**20),
+                }
+                for id, worker in workers.items()
+            },
+        }
 
     def _add_new(self, chosen: list[_Kept], size: int) -> None:
         while len(chosen) < size and (sample := self._take_new()) is not None:

@@ -1,0 +1,151 @@
+"""Pictures in pixels: skeletons drawn into images, belief maps in colour, the prior as a PNG."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from feedback.history import marginals
+from feedback.selection import FeedbackError
+
+Image = NDArray[np.uint8]
+TRUE_COLOUR = (61, 220, 132)
+"""RGB of true skeletons, green."""
+PREDICTED_COLOUR = (255, 64, 160)
+"""RGB of predicted skeletons, magenta: told from green by colour-blind eyes too."""
+SHIFT = 4
+"""cv2 draws at sixteenths of a pixel."""
+
+
+class PlotError(FeedbackError):
+    """Something that cannot be drawn."""
+
+
+def draw_skeleton(
+    image: Image,
+    pixels: ArrayLike,
+    visibility: ArrayLike,
+    skeleton: Sequence[Sequence[int]],
+    colour: tuple[int, int, int],
+) -> Image:
+    """A copy of the image with bones and keypoints drawn into it.
+
+    Args:
+        image: (H, W, 3) RGB.
+        pixels: (J, 2) keypoints [px]; one that is not finite is left out with its bones.
+        visibility: (J,) 0 left out, 1 drawn as a ring, 2 as a disc.
+        skeleton: pairs of keypoints that a bone joins.
+        colour: RGB, 0 to 255.
+
+    Raises:
+        PlotError: the shapes do not fit.
+    """
+    points, seen = np.asarray(pixels, np.float64), np.asarray(visibility)
+    if image.ndim != 3 or points.shape != (len(seen), 2):
+        raise PlotError(
+            f"image {image.shape}, pixels {points.shape} and visibility {seen.shape} do not fit; "
+            "expected (H, W, 3), (J, 2), (J,)"
+        )
+    drawn = np.ascontiguousarray(image).copy()
+    scale = max(image.shape[0] / 240, 0.5)
+    shown = (seen > 0) & np.isfinite(points).all(axis=1)
+    # Far outside, fixed-point coordinates would overflow.
+    fixed = np.rint(np.clip(np.where(shown[:, None], points, 0), -1e4, 1e4) * 2**SHIFT).astype(int)
+    thickness = max(round(1.5 * scale), 1)
+    for a, b in skeleton:
+        if shown[a] and shown[b]:
+            ends = (tuple(fixed[a].tolist()), tuple(fixed[b].tolist()))
+            cv2.line(drawn, *ends, colour, thickness, cv2.LINE_AA, SHIFT)
+    radius = round(2.5 * scale * 2**SHIFT)
+    for j in np.flatnonzero(shown):
+        filled = cv2.FILLED if seen[j] == 2 else 1
+        cv2.circle(drawn, tuple(fixed[j].tolist()), radius, colour, filled, cv2.LINE_AA, SHIFT)
+    return drawn
+
+
+def colour_beliefs(beliefs: ArrayLike) -> Image:
+    """Belief maps in colour, black at 0 over violet and orange to light yellow at 1.
+
+    Args:
+        beliefs: (..., h, w), uint8 in steps of 1/255 or floats in [0, 1].
+
+    Returns:
+        (..., h, w, 3) RGB.
+    """
+    values = np.asarray(beliefs)
+    if values.dtype != np.uint8:
+        values = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_INFERNO)
+    return table[:, 0, ::-1].astype(np.uint8)[values]
+
+
+def belief_strip(beliefs: ArrayLike, gap: int = 1) -> Image:
+    """J belief maps (J, h, w) side by side as one RGB picture (h, J w + (J - 1) gap, 3)."""
+    maps = colour_beliefs(beliefs)
+    maps = np.pad(maps, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=128)
+    strip = np.concatenate(list(maps), axis=1)
+    return strip[:, : strip.shape[1] - gap] if gap else strip
+
+
+def prior_picture(history: Sequence[Mapping[str, Any]]) -> Image:
+    """The prior's evolution as an RGB picture: a panel per joint, time to the right, bins upwards.
+
+    Grey is uniform, orange above it, blue below; the strongest colour is the largest factor seen.
+
+    Args:
+        history: entries of `feedback.history.read_history`.
+
+    Raises:
+        PlotError: the history is empty.
+    """
+    if not history:
+        raise PlotError("the prior history is empty: there is nothing to draw yet")
+    p = marginals(history)
+    T, D, K = p.shape
+    strength = np.log2(p * K)
+    strength = strength / max(float(np.abs(strength).max()), 1e-9)
+    neutral, more, less = (
+        np.array(c, float) for c in ((232, 232, 232), (217, 72, 1), (8, 81, 156))
+    )
+    ends = np.where(strength[..., None] > 0, more, less)
+    colours = neutral + (ends - neutral) * np.abs(strength[..., None])
+    panels = np.rint(colours).astype(np.uint8).transpose(1, 2, 0, 3)[:, ::-1]  # D, K up, T
+    size = (max(240, 4 * T), max(160, 4 * K))
+    panels = [cv2.resize(q, size, interpolation=cv2.INTER_NEAREST) for q in panels]
+    panels = [np.pad(q, ((8, 8), (8, 8), (0, 0)), constant_values=255) for q in panels]
+    columns = min(D, 3)
+    panels += [np.full_like(panels[0], 255)] * (-D % columns)
+    rows = [np.concatenate(panels[i : i + columns], 1) for i in range(0, len(panels), columns)]
+    return np.concatenate(rows)
+
+
+def prior_png(history: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Write `prior_picture` to a PNG file, beside first and then renamed; returns the path."""
+    return write_png(prior_picture(history), path)
+
+
+def write_png(image: Image, path: Path) -> Path:
+    """Write an RGB image (H, W, 3) to a PNG file, beside first and then renamed."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(_encoded(image, ".png"))
+    os.replace(beside, path)
+    return path
+
+
+def data_uri(image: Image, photo: bool = False) -> str:
+    """An RGB image as a data URI: PNG, or JPEG for a photo."""
+    kind = "jpeg" if photo else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(_encoded(image, '.' + kind)).decode()}"
+
+
+def _encoded(image: Image, extension: str) -> bytes:
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90] if extension == ".jpeg" else []
+    done, data = cv2.imencode(extension, np.ascontiguousarray(image[..., ::-1]), options)
+    if not done:
+        raise PlotError(f"an image of shape {image.shape} cannot be written as {extension}")
+    return data.tobytes()

@@ -1,0 +1,262 @@
+"""The trainer's side: lets simulators in, hands out credits and priors, takes samples."""
+
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+
+from simulator import control
+from simulator.addresses import Address
+from simulator.control import Assign, Bye, Credit, Hello, WireError
+from simulator.delivery import Delivery
+from simulator.hidden import Assignment
+from simulator.robot import Robot
+from simulator.roster import Received, Roster, Worker
+from simulator.security import SIMULATOR, TRAINER, Security
+from simulator.settings import Settings
+from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
+from simulator.wire import Codec
+
+SILENCE_S = 180.0
+"""A worker whose connection stands but that says nothing for so long counts as dead."""
+PROBE_S = 1.0
+"""Between tests of a worker's connection."""
+OPEN = Security()
+
+
+class Hub:
+    """The trainer's side: lets simulators in, hands out credits and priors, takes samples.
+
+    Everything happens in the caller's thread, inside these methods; none of them blocks beyond its
+    time-out.
+
+    Args:
+        address: of the control socket, tcp://HOST:PORT or ipc://PATH; port 0 or * is chosen. The
+            data socket takes the next port, or PATH.data.
+        run: id of the run; no two runs share one.
+        settings: what the run asks of its simulators.
+        robot: the settings' robot.
+        assignment: the first one; workers that are not adaptive keep its prior.
+        credits: samples a worker may be ahead of the trainer.
+        adaptive_share: of the workers.
+        security: of an address that other machines can reach.
+        silence_s: after so long without a word a connected worker counts as dead.
+
+    Raises:
+        TransportError: the address cannot be used, or an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        run: str,
+        settings: Settings,
+        robot: Robot,
+        assignment: Assignment,
+        *,
+        credits: int = 8,
+        adaptive_share: float = 0.5,
+        security: Security = OPEN,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        wanted = Address.parse(address)
+        security.check(wanted)
+        self._codec = Codec(run, settings, robot, assignment.prior)
+        self._roster = Roster(run, settings, assignment, credits, adaptive_share)
+        self._silence_s = silence_s
+        self._probed = time.monotonic()
+        self._context = zmq.Context()
+        self._authenticator: ThreadAuthenticator | None = None
+        try:
+            self._open_sockets(wanted, security)
+        except BaseException:
+            self._close_sockets()
+            raise
+
+    def _open_sockets(self, wanted: Address, security: Security) -> None:
+        # ROUTER: answers each simulator alone. MANDATORY makes a send to one whose connection is
+        # gone fail at once, which is how the death of a process is noticed.
+        self._control = open_socket(self._context, zmq.ROUTER, wanted, control.WORKER_LIMIT)
+        self._control.router_mandatory = True
+        # SUB: takes from all simulators fairly, and never sees the samples of another run.
+        self._data = open_socket(self._context, zmq.SUB, wanted, self._codec.largest_frame)
+        self._data.subscribe(self._codec.topic)
+        if security.keys:
+            self._guard(security)
+        self._address = bind(self._control, wanted)
+        self._data_port = bind(self._data, self._address.data() if wanted.port else wanted.data())
+        self._poller = zmq.Poller()
+        self._poller.register(self._control, zmq.POLLIN)
+        self._poller.register(self._data, zmq.POLLIN)
+
+    def _guard(self, security: Security) -> None:
+        """Encrypt, and let in only simulators whose public key lies in the folder."""
+        public, secret = load_certificate(security.certificate(TRAINER, secret=True))
+        security.certificate(SIMULATOR, secret=False)
+        self._authenticator = ThreadAuthenticator(self._context)
+        self._authenticator.start()
+        self._authenticator.configure_curve(domain="*", location=str(security.keys))
+        for opened in (self._control, self._data):
+            opened.curve_publickey, opened.curve_secretkey = public, secret
+            opened.curve_server = True
+
+    @property
+    def address(self) -> str:
+        """Where it is bound."""
+        return str(self._address)
+
+    @property
+    def local_address(self) -> str:
+        """What a simulator on this machine connects to."""
+        return str(self._address.reachable)
+
+    @property
+    def workers(self) -> dict[int, Worker]:
+        """The holder, or last holder, of each worker id."""
+        return self._roster.workers
+
+    @property
+    def delivery(self) -> Delivery:
+        """What became of samples and workers so far; a copy."""
+        return self._roster.delivery.copy()
+
+    def poll(self, timeout_s: float) -> list[Received]:
+        """Handle what came in; returns with the first samples, or none after the time-out."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_ms = max(0.0, deadline - time.monotonic()) * 1000
+            self._poller.poll(min(left_ms, 1000 * PROBE_S))
+            received = list(self._take_samples())
+            quiet = self._take_control() and len(received) < BURST
+            if quiet:  # only who has been heard out can be judged
+                self._judge()
+            self._replenish()
+            if received or time.monotonic() >= deadline:
+                return received
+
+    def consumed(self, worker: int) -> None:
+        """Give one credit back: the trainer has used up one sample of that worker.
+
+        Raises:
+            TransportError: it holds no such sample.
+        """
+        self._top_up(self._roster.consumed(worker))
+
+    def assign(self, assignment: Assignment) -> None:
+        """Tell the workers at once what to draw from now on.
+
+        Raises:
+            TransportError: its prior is older than the newest.
+        """
+        self._roster.assign(assignment)
+        for worker in self._roster.alive():
+            if terms := self._roster.assign_to(worker):
+                self._send(worker, Assign(terms))
+
+    def limit_outstanding(self, total: int | None) -> None:
+        """Let no more than `total` samples arrive in all, counted from the beginning.
+
+        Credits beyond are withheld until the limit is raised, or lifted by None.
+        """
+        self._roster.limit = total
+        self._replenish()
+
+    def close(self, reason: str = "the trainer is done") -> None:
+        """Say goodbye to all workers and close the sockets."""
+        for worker in self._roster.alive():
+            self._send(worker, Bye(reason))
+            worker.alive = False
+        self._close_sockets()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close("the trainer is done" if kind is None else "the trainer was stopped")
+
+    def _close_sockets(self) -> None:
+        # Control first: workers take the end of the data connection for the trainer's death
+        # unless the goodbye is there.
+        for name in ("_control", "_data"):
+            if opened := getattr(self, name, None):
+                opened.close()
+        if self._authenticator:
+            self._authenticator.stop()
+        self._context.term()
+
+    def _take_samples(self) -> Iterator[Received]:
+        now = time.monotonic()
+        for frames in drain(self._data):
+            try:
+                arrived = self._codec.decode([frame.buffer for frame in frames])
+                received = self._roster.accept(arrived, now)
+            except WireError as error:
+                self._roster.delivery.reject(error)
+            else:
+                if received:
+                    yield received
+
+    def _take_control(self) -> bool:
+        """Handle control messages; false if there may be more."""
+        seen = 0
+        for frames in drain(self._control):
+            seen += 1
+            peer = frames[0].bytes
+            try:
+                if len(frames) != 2:
+                    raise WireError("frames", f"{len(frames)} control frames; expected 2")
+                self._handle(peer, control.decode_from_worker(frames[1].buffer))
+            except WireError as error:
+                self._roster.delivery.reject(error)
+        return seen < BURST
+
+    def _handle(self, peer: bytes, message: control.FromWorker) -> None:
+        now = time.monotonic()
+        if isinstance(message, Hello):
+            port = self._data_port.port
+            if answer := self._roster.admit(peer, message, port, now):
+                self._send_to(peer, answer)
+            return
+        worker = self._roster.by_peer(peer)
+        if worker is None:
+            raise WireError("stranger", f"{type(message).__name__} of a simulator not let in")
+        worker.last_seen = now
+        if isinstance(message, Bye):
+            self._roster.depart(worker, died=False)
+        else:
+            worker.rendered, worker.rss = message.rendered, message.rss
+
+    def _judge(self) -> None:
+        now = time.monotonic()
+        if now - self._probed < PROBE_S:
+            return
+        self._probed = now
+        for worker in self._roster.alive():
+            if now - worker.last_seen > self._silence_s:
+                self._send(worker, Bye(f"silent for {self._silence_s:.0f} s"))
+                self._roster.depart(worker, died=True)
+            else:
+                self._send(worker, Credit(0))
+
+    def _replenish(self) -> None:
+        for worker in self._roster.alive():
+            self._top_up(worker)
+
+    def _top_up(self, worker: Worker) -> None:
+        if n := self._roster.grant(worker):
+            self._send(worker, Credit(n))
+
+    def _send(self, worker: Worker, message: control.FromTrainer) -> None:
+        if worker.alive and not self._send_to(worker.peer, message):
+            self._roster.depart(worker, died=True)
+
+    def _send_to(self, peer: bytes, message: control.FromTrainer) -> bool:
+        try:
+            self._control.send_multipart([peer, control.encode(message)], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                raise
+            return False
+        return True

@@ -1,0 +1,240 @@
+"""The simulator's side: joins a run, learns what to draw, publishes samples."""
+
+import time
+from collections.abc import Callable
+from typing import Self
+
+import zmq
+
+from simulator import control
+from simulator.addresses import Address, TransportError
+from simulator.control import Alive, Assign, Bye, Credit, Hello, Refused, Terms, Welcome, WireError
+from simulator.hidden import Assignment
+from simulator.robot import Robot
+from simulator.sample import Sample
+from simulator.security import SIMULATOR, TRAINER, Security
+from simulator.settings import Settings
+from simulator.transport.sockets import drain, load_certificate, open_socket
+from simulator.wire import Codec
+
+TICK_S = 0.25
+"""Between looks at whether to go on."""
+HELLO_S = 10.0
+"""Between hellos to a trainer that does not answer."""
+ATTACH_S = 30.0
+"""For the data connection, once the control connection stands."""
+GOODBYE_S = 1.0
+"""A trainer whose data connection ended may still be heard saying goodbye for so long."""
+OPEN = Security()
+
+
+class RefusedError(TransportError):
+    """The trainer does not let this simulator in."""
+
+
+class TrainerGoneError(TransportError):
+    """The trainer went away without a goodbye."""
+
+
+class Link:
+    """A simulator's connection to one trainer, for one run. Use it from one thread.
+
+    Args:
+        address: of the trainer's control socket.
+        security: of an address on another machine.
+
+    Raises:
+        TransportError: the address or the keys cannot be used.
+    """
+
+    def __init__(self, address: str, security: Security = OPEN) -> None:
+        self._address = Address.parse(address)
+        security.check(self._address)
+        self._security = security
+        self._context = zmq.Context()
+        self._data: zmq.Socket | None = None
+        self._sequence = 0
+        self._subscribed = False
+        self.credits = 0
+        """Samples that may be published now."""
+        self.farewell: str | None = None
+        """Why the trainer said goodbye, once it has."""
+        try:
+            # DEALER: the other half of a ROUTER. IMMEDIATE makes it writable only while
+            # connected, so a hello is never queued for a trainer that comes later.
+            self._control = self._connect(zmq.DEALER, self._address, control.TRAINER_LIMIT)
+        except BaseException:
+            self._context.term()
+            raise
+
+    def _connect(self, kind: int, address: Address, largest: int) -> zmq.Socket:
+        opened = open_socket(self._context, kind, address, largest)
+        try:
+            opened.immediate = True
+            if self._security.keys:
+                trainer = self._security.certificate(TRAINER, secret=False)
+                own = self._security.certificate(SIMULATOR, secret=True)
+                opened.curve_serverkey = load_certificate(trainer)[0]
+                opened.curve_publickey, opened.curve_secretkey = load_certificate(own)
+            opened.connect(str(address))
+        except zmq.ZMQError as error:
+            opened.close(0)
+            raise TransportError(f"cannot connect to {address}: {error.strerror}") from None
+        except BaseException:
+            opened.close(0)
+            raise
+        return opened
+
+    def join(
+        self,
+        hello: Hello,
+        timeout_s: float,
+        keep_going: Callable[[], bool] = lambda: True,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Welcome | None:
+        """Ask to join until a trainer answers; None if `keep_going` said no before.
+
+        Raises:
+            RefusedError: the trainer said no, and why.
+            TransportError: no trainer answered in time, or none that can be understood.
+        """
+        started, asked, said = time.monotonic(), -HELLO_S, 0.0
+        while keep_going():
+            waited = time.monotonic() - started
+            if waited > timeout_s:
+                raise TransportError(
+                    f"no trainer at {self._address} answered within {timeout_s:g} s: start one "
+                    "there, or check the address and the keys"
+                )
+            if waited >= said:
+                say(f"waiting for a trainer at {self._address}")
+                said += 10.0
+            if waited - asked >= HELLO_S and self._control.poll(TICK_S * 1000, zmq.POLLOUT):
+                self._send(hello)
+                asked = waited
+            elif asked >= 0 and self._control.poll(TICK_S * 1000):
+                return self._welcome()
+        return None
+
+    def _welcome(self) -> Welcome:
+        try:
+            answer = control.decode_from_trainer(self._control.recv())
+        except WireError as error:
+            raise TransportError(f"the trainer at {self._address} sent a {error}") from None
+        if isinstance(answer, Refused):
+            raise RefusedError(f"the trainer at {self._address} refused: {answer.reason}")
+        if not isinstance(answer, Welcome):
+            raise TransportError(
+                f"the trainer at {self._address} sent a {type(answer).__name__} before a welcome"
+            )
+        return answer
+
+    def attach(self, welcome: Welcome, robot: Robot, instance: bytes) -> None:
+        """Open the data connection of the run that let this simulator in.
+
+        Raises:
+            TransportError: the trainer's data socket cannot be reached.
+            WireError: what it wants drawn does not fit the robot.
+        """
+        self._instance = instance
+        self._settings: Settings = welcome.settings
+        self._joints = robot.lower.size
+        self.assignment = self._read(welcome.terms)
+        self.credits = welcome.credits
+        self._codec = Codec(welcome.run, welcome.settings, robot, self.assignment.prior)
+        address = self._address.data(welcome.data_port)
+        # XPUB: a publisher that sees the trainer's subscription come, before which samples would
+        # vanish, and go. NODROP makes it wait where a PUB would drop.
+        self._data = self._connect(zmq.XPUB, address, 1024)
+        self._data.xpub_nodrop = True
+        deadline = time.monotonic() + ATTACH_S
+        while not self._subscribed and self.farewell is None:
+            if time.monotonic() > deadline:
+                raise TransportError(
+                    f"the trainer's data socket at {address} was not reached within {ATTACH_S:g} s:"
+                    " let that port through as well"
+                )
+            self._data.poll(TICK_S * 1000)
+            self._hear()
+
+    def pump(self, timeout_s: float) -> None:
+        """Take in credits, the newest assignment and a goodbye; waits for the first of them.
+
+        Raises:
+            TrainerGoneError: its connection ended without a goodbye.
+            WireError: it sent what cannot be read.
+        """
+        poller = zmq.Poller()
+        for opened in (self._control, self._data):
+            if opened:
+                poller.register(opened, zmq.POLLIN)
+        poller.poll(timeout_s * 1000)
+        self._hear()
+        if not self._subscribed and self.farewell is None:
+            self._control.poll(GOODBYE_S * 1000)
+            self._hear()
+            if self.farewell is None:
+                raise TrainerGoneError(f"the trainer at {self._address} is gone")
+
+    def publish(self, sample: Sample) -> None:
+        """Send a sample, for one credit. Its image must not be written to afterwards.
+
+        Raises:
+            TrainerGoneError: its connection ended without a goodbye.
+        """
+        if self._data is None or self.credits < 1:
+            raise TransportError("a sample may be published only for a credit")
+        frames = self._codec.encode(sample, self._instance, self._sequence)
+        while self.farewell is None:
+            try:
+                self._data.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                self.pump(TICK_S)
+            else:
+                self._sequence += 1
+                self.credits -= 1
+                return
+
+    def alive(self, rendered: int, rss: int) -> None:
+        """Tell the trainer that this simulator is at work."""
+        self._send(Alive(rendered, rss))
+
+    def bye(self, reason: str) -> None:
+        """Tell the trainer that this simulator leaves."""
+        self._send(Bye(reason))
+
+    def close(self) -> None:
+        """Close the sockets; what was published still goes out if the trainer is there."""
+        for opened in (self._control, self._data):
+            if opened:
+                opened.close()
+        self._context.term()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hear(self) -> None:
+        if self._data:
+            for (event,) in drain(self._data):
+                if event.bytes[1:] == self._codec.topic:
+                    self._subscribed = event.bytes[:1] == b"\1"
+        for frames in drain(self._control):
+            message = control.decode_from_trainer(frames[-1].buffer)
+            if isinstance(message, Credit):
+                self.credits += message.n
+            elif isinstance(message, Assign):
+                self.assignment = self._read(message.terms)
+            elif isinstance(message, Bye):
+                self.farewell = message.reason
+
+    def _read(self, terms: Terms) -> Assignment:
+        return terms.assignment(self._joints, self._settings.bins)
+
+    def _send(self, message: control.FromWorker) -> None:
+        try:
+            self._control.send(control.encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            return  # not connected, or not read for long: nobody to tell

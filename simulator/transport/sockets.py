@@ -1,0 +1,91 @@
+"""What all sockets here have in common: limits, time-outs, addresses, keys."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import zmq
+import zmq.auth
+
+from simulator.addresses import Address, TransportError
+from simulator.security import SIMULATOR, TRAINER
+
+LINGER_MS = 2000
+"""How long a closing socket tries to send what it still holds."""
+BURST = 1000
+"""Messages read from a socket before looking at the other."""
+HIGH_WATER = 1000
+"""Messages queued per connection; credits keep far under it."""
+
+
+def write_keys(folder: Path) -> None:
+    """Make keys for the trainer and the simulators in a new folder, readable by its owner alone.
+
+    Raises:
+        TransportError: the folder holds keys already or cannot be written.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.glob("*.key*")):
+            raise TransportError(f"folder {folder} holds keys already; remove them first")
+        folder.chmod(0o700)  # before anything secret lies in it
+        for name in (TRAINER, SIMULATOR):
+            zmq.auth.create_certificates(folder, name)
+    except OSError as error:
+        raise TransportError(f"keys cannot be written to {folder}: {error.strerror}") from None
+
+
+def open_socket(context: zmq.Context, kind: int, address: Address, largest: int) -> zmq.Socket:
+    """A socket that never blocks for ever and drops connections that fell silent."""
+    opened = context.socket(kind)
+    opened.linger = LINGER_MS
+    opened.ipv6 = address.ipv6
+    opened.maxmsgsize = largest  # a peer that sends a larger frame is cut off
+    opened.sndhwm = opened.rcvhwm = HIGH_WATER
+    # Answered by the other side's I/O thread, however long its own code is at work.
+    opened.heartbeat_ivl = 2_000
+    opened.heartbeat_timeout = opened.heartbeat_ttl = 20_000
+    return opened
+
+
+def load_certificate(path: Path) -> tuple[bytes, bytes | None]:
+    try:
+        return zmq.auth.load_certificate(path)
+    except (OSError, ValueError) as error:
+        raise TransportError(f"key file {path} cannot be read: {error}") from None
+
+
+def bind(opened: zmq.Socket, address: Address) -> Address:
+    """Bind and return the address with the port that the system chose."""
+    try:
+        if address.scheme == "ipc" and _listens(address.place):
+            raise zmq.ZMQError(errno.EADDRINUSE)
+        opened.bind(str(address))
+    except zmq.ZMQError as error:
+        remedy = (
+            "another trainer runs there: stop it or choose another port or path"
+            if error.errno == errno.EADDRINUSE
+            else f"{error.strerror}; choose an address of this machine"
+        )
+        raise TransportError(f"address {address} cannot be bound: {remedy}") from None
+    return Address.parse(opened.last_endpoint.decode()) if address.scheme == "tcp" else address
+
+
+def _listens(path: str) -> bool:
+    """Whether someone listens at an ipc path; binding would silently take it from them."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def drain(opened: zmq.Socket) -> Iterator[list[zmq.Frame]]:
+    """The messages that are there, up to a burst."""
+    for _ in range(BURST):
+        try:
+            yield opened.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return

@@ -1,0 +1,28 @@
+"""What several test files share."""
+
+import pytest
+
+from blender_scenes.stick_scene import StickScene
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def ur10() -> Robot:
+    return Robot.named("ur10")
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings(width=96, height=64)
+
+
+@pytest.fixture(scope="session")
+def uniform(ur10: Robot, settings: Settings) -> JointPrior:
+    return JointPrior.uniform(ur10.lower, ur10.upper, settings.bins)
+
+
+@pytest.fixture(scope="session")
+def sticks(ur10: Robot) -> StickScene:
+    return StickScene(ur10.model)

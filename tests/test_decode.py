@@ -1,0 +1,96 @@
+"""Laws of decoding."""
+
+import numpy as np
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.labels import belief_map
+from trainer.decode import FOUND, decode
+
+WIDTH, HEIGHT = 160, 120
+
+
+def paint(points, stride=4, sigma=1.5, width=WIDTH, height=HEIGHT):
+    points = np.asarray(points, dtype=float).reshape(-1, 2)
+    painted = belief_map(points, np.ones(len(points), bool), width, height, stride, sigma)
+    return torch.from_numpy(painted)[None]
+
+
+inside = st.tuples(st.floats(-0.5, WIDTH - 0.51), st.floats(-0.5, HEIGHT - 0.51))
+
+
+@given(st.lists(inside, min_size=1, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_peak_of_belief_is_the_keypoint(points):
+    peaks = decode(paint(points), 4)
+    assert np.abs(peaks.pixels[0] - points).max() < 0.05
+    assert peaks.found.all()
+
+
+strides, sigmas = st.sampled_from([1, 2, 8, 16]), st.sampled_from([1.0, 1.5, 2.0, 3.0])
+
+
+@given(st.floats(-0.5, 319.4), st.floats(-0.5, 239.4), strides, sigmas)
+@settings(max_examples=100, deadline=None)
+def test_the_law_holds_at_every_stride_and_width_of_peak(x, y, stride, sigma):
+    belief = paint([(x, y)], stride, sigma, width=320, height=240)
+    # In cells: eight bits a belief leave about this much, most at corners and for narrow peaks.
+    assert np.abs(decode(belief, stride).pixels[0, 0] - (x, y)).max() < 0.025 * stride
+
+
+@given(inside, st.floats(0.2, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_a_fainter_peak_lies_at_the_same_place(point, factor):
+    belief = paint([point])
+    full, faint = decode(belief, 4), decode(factor * belief, 4)
+    assert np.abs(full.pixels - faint.pixels).max() < 0.02
+    assert np.allclose(faint.scores, factor * full.scores, atol=1e-6)
+
+
+def test_each_map_is_decoded_on_its_own():
+    points = np.array([[10.0, 20.0], [100.3, 57.7], [159.0, 119.0]])
+    together = decode(paint(points), 4)
+    alone = [decode(paint([p]), 4).pixels[0, 0] for p in points]
+    assert np.allclose(together.pixels[0], alone, atol=1e-6)
+
+
+def test_the_higher_peak_wins():
+    belief = torch.maximum(paint([(30.0, 30.0)]), 0.6 * paint([(120.0, 80.0)]))
+    assert np.abs(decode(belief, 4).pixels[0, 0] - (30, 30)).max() < 0.05
+
+
+def test_a_lone_bright_cell_loses_to_a_peak():
+    belief = 0.7 * paint([(120.0, 80.0)])
+    belief[0, 0, 3, 3] = 1.0
+    assert np.abs(decode(belief, 4).pixels[0, 0] - (120, 80)).max() < 0.05
+
+
+def test_noise_moves_a_peak_by_less_than_a_cell():
+    torch.manual_seed(0)
+    points = np.random.default_rng(0).uniform(10, 100, (50, 2))
+    noisy = (paint(points) + 0.05 * torch.randn(1, 50, 30, 40)).clamp(0, 1)
+    assert np.abs(decode(noisy, 4).pixels[0] - points).max() < 2.0
+
+
+def test_an_empty_map_is_not_found():
+    peaks = decode(torch.zeros(2, 3, 30, 40), 4)
+    assert not peaks.found.any()
+    assert np.isfinite(peaks.pixels).all()
+
+
+def test_a_peak_at_the_threshold_is_found():
+    cell = (0.5 * 4 - 0.5, 0.5 * 4 - 0.5)  # the centre of cell 0
+    belief = paint([cell]).double()
+    assert decode(belief * FOUND, 4).scores[0, 0] == np.float32(FOUND)
+    assert not decode(belief * FOUND * 0.99, 4).found.any()
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_any_map_decodes_to_within_a_few_cells_of_the_frame(seed):
+    belief = torch.rand(2, 3, 30, 40, generator=torch.Generator().manual_seed(seed)) ** 8
+    peaks = decode(belief, 4)
+    assert np.isfinite(peaks.pixels).all()
+    assert peaks.pixels.min() > -8
+    assert (peaks.pixels < [WIDTH + 8, HEIGHT + 8]).all()

@@ -1,0 +1,113 @@
+"""Hidden variables are a function of (seed, worker, index, prior)."""
+
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from simulator import hidden, labels
+from simulator.hidden import Assignment
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.settings import Settings, SettingsError, parse_size
+
+PRINT = """
+from simulator import hidden, prior, robot, settings
+r, s = robot.Robot.named("ur10"), settings.Settings(width=96, height=64)
+p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
+print(repr([hidden.draw(r, s, hidden.Assignment(p), 2, i) for i in (5, 3)]))
+"""
+
+
+def test_another_process_draws_the_same(
+    ur10: Robot, settings: Settings, uniform: JointPrior
+) -> None:
+    done = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True, check=True)
+    here = [hidden.draw(ur10, settings, Assignment(uniform), 2, i) for i in (5, 3)]
+    assert done.stdout.strip() == repr(here)
+
+
+@given(
+    st.tuples(st.integers(0, 2**62), st.integers(0, 999), st.integers(0, 2**40)),
+    st.tuples(st.integers(0, 2**62), st.integers(0, 999), st.integers(0, 2**40)),
+)
+def test_different_counters_give_different_poses(
+    a: tuple[int, int, int], b: tuple[int, int, int]
+) -> None:
+    draws = [hidden.generator(*counter, "joints").random(4).tolist() for counter in (a, b)]
+    assert (draws[0] == draws[1]) == (a == b)
+
+
+def test_the_parts_of_a_sample_are_independent_streams() -> None:
+    draws = {tuple(hidden.generator(0, 0, 0, part).random(4)) for part in hidden.PARTS}
+    assert len(draws) == len(hidden.PARTS)
+
+
+def test_the_prior_shapes_the_pose_and_nothing_else(
+    ur10: Robot, settings: Settings, uniform: JointPrior
+) -> None:
+    counts = np.zeros_like(uniform.alpha)
+    counts[:, 3] = 1e9
+    sharp = uniform.updated(counts)
+    before = hidden.draw(ur10, settings, Assignment(uniform), 0, 7)
+    after = hidden.draw(ur10, settings, Assignment(sharp), 0, 7)
+    assert after.bins == (3,) * 6
+    assert after.provenance.prior_version == 1
+    for part in ("sun", "environment", "materials", "background", "noise_seed"):
+        assert getattr(before, part) == getattr(after, part)
+
+
+def test_held_out_and_training_samples_differ_only_in_name(
+    ur10: Robot, settings: Settings, uniform: JointPrior
+) -> None:
+    train = asdict(hidden.draw(ur10, settings, Assignment(uniform, "train"), 0, 7))
+    held = asdict(hidden.draw(ur10, settings, Assignment(uniform, "heldout"), 0, 7))
+    assert held["provenance"].pop("split") != train["provenance"].pop("split")
+    assert held == train
+
+
+@given(st.integers(0, 10_000))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_the_camera_looks_at_its_point(index: int) -> None:
+    robot, settings = Robot.named("ur10"), Settings()
+    prior = JointPrior.uniform(robot.lower, robot.upper, 16)
+    drawn = hidden.draw(robot, settings, Assignment(prior), 0, index)
+    camera = hidden.camera(drawn.view, 160, 120)
+    pixel, depth = labels.project(camera, [drawn.view.look_at])
+    np.testing.assert_allclose(pixel[0], [(160 - 1) / 2, (120 - 1) / 2], atol=1e-6)
+    np.testing.assert_allclose(depth[0], drawn.view.distance, rtol=1e-9)
+    R = camera.T_world_camera[:3, :3]
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(R) > 0
+    np.testing.assert_allclose(camera.T_camera_world @ camera.T_world_camera, np.eye(4), atol=1e-9)
+
+
+def test_most_keypoints_fall_into_the_frame(ur10: Robot, uniform: JointPrior) -> None:
+    inside = []
+    for index in range(100):
+        drawn = hidden.draw(ur10, Settings(), Assignment(uniform), 0, index)
+        points = ur10.keypoints_world(ur10.forward(drawn.q))
+        pixels, _ = labels.project(hidden.camera(drawn.view, 160, 120), points)
+        inside.append(labels.in_frame(pixels, 160, 120))
+    assert np.mean(inside) > 0.9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": 161}, {"stride": 3}, {"sigma": 0.1}, {"bins": 1}, {"seed": -1}, {"height": 0}],
+)
+def test_settings_out_of_range_are_named(change: dict[str, int]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(change))):
+        replace(Settings(), **change)
+
+
+def test_size_is_read_or_refused() -> None:
+    assert parse_size("640x480") == (640, 480)
+    for text in ("640", "640x", "x480", "64 0x480", "-1x2", "640x480x3"):
+        with pytest.raises(SettingsError, match="WIDTHxHEIGHT"):
+            parse_size(text)

@@ -1,0 +1,81 @@
+"""Laws of the losses."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.config import LossConfig
+from trainer.loss import per_sample, training_loss
+
+SHAPE = (3, 4, 6, 8)
+KINDS = [LossConfig(k, f) for k in ("mse", "smooth-l1") for f in (0.0, 5.0)]
+
+
+def maps(seed: int) -> torch.Tensor:
+    return torch.rand(SHAPE, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("config", KINDS)
+def test_the_loss_of_the_target_itself_is_zero(config):
+    target = maps(0)
+    assert training_loss([target, target], target, config) == 0
+
+
+@pytest.mark.parametrize("config", KINDS)
+def test_the_loss_is_the_mean_over_stages(config):
+    target, a, b = maps(0), maps(1), maps(2)
+    both = training_loss([a, b], target, config)
+    alone = (training_loss([a], target, config) + training_loss([b], target, config)) / 2
+    assert torch.allclose(both, alone)
+
+
+def test_without_foreground_the_loss_is_the_mean_squared_error():
+    target, belief = maps(0), maps(1)
+    expected = ((target - belief) ** 2).mean()
+    assert training_loss([belief], target, LossConfig("mse")) == pytest.approx(expected)
+
+
+def test_foreground_weighs_a_peaks_cell_more():
+    target = torch.zeros(1, 1, 2, 2)
+    target[0, 0, 0, 0] = 1.0
+    config = LossConfig("mse", foreground=9.0)
+    at_peak, elsewhere = target.clone(), target.clone()
+    at_peak[0, 0, 0, 0] -= 0.5
+    elsewhere[0, 0, 1, 1] += 0.5
+    assert training_loss([at_peak], target, config) == pytest.approx(
+        10 * training_loss([elsewhere], target, config)
+    )
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_an_empty_map_has_loss_one_per_sample(seed):
+    in_frame = torch.ones(SHAPE[:2], dtype=torch.bool)
+    assert torch.allclose(per_sample(torch.zeros(SHAPE), maps(seed), in_frame), torch.ones(3))
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_joints_out_of_the_frame_do_not_count(seed):
+    target, belief = maps(seed), maps(seed + 1)
+    in_frame = torch.ones(SHAPE[:2], dtype=torch.bool)
+    in_frame[:, 1] = False
+    kept = [0, 2, 3]
+    expected = per_sample(belief[:, kept], target[:, kept], in_frame[:, kept])
+    assert torch.allclose(per_sample(belief, target, in_frame), expected)
+
+
+def test_a_sample_with_no_joint_in_the_frame_has_loss_zero():
+    nothing = torch.zeros(SHAPE[:2], dtype=torch.bool)
+    assert torch.equal(per_sample(maps(0), torch.zeros(SHAPE), nothing), torch.zeros(3))
+
+
+def test_the_loss_of_a_sample_does_not_depend_on_the_others():
+    target, belief = maps(0), maps(1)
+    in_frame = torch.ones(SHAPE[:2], dtype=torch.bool)
+    together = per_sample(belief, target, in_frame)
+    alone = torch.cat(
+        [per_sample(belief[i : i + 1], target[i : i + 1], in_frame[:1]) for i in range(3)]
+    )
+    assert torch.allclose(together, alone)

@@ -1,0 +1,89 @@
+"""The closed loop: render, learn, look at what is still wrong, bend the prior, render on.
+
+    simulators --samples--> learner --losses--> controller --prior--> simulators
+
+`close_the_loop` is the whole of it; everything else here serves its sentences.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from feedback.controller import Controller
+from simulator.prior import JointPrior
+from simulator.sample import Sample
+from trainer.batch import Batch, stack
+from trainer.budget import Budget
+from trainer.config import Config
+from trainer.learner import Learner
+from trainer.progress import Progress
+from trainer.record import Record
+from trainer.stream import StreamCounts
+from trainer.validation import validate
+
+
+class Source(Protocol):
+    """Where samples come from and where priors go."""
+
+    counts: StreamCounts
+
+    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
+        """The held-out set."""
+        ...
+
+    def send(self, prior: JointPrior) -> None:
+        """Draw training samples from this prior from now on."""
+        ...
+
+    def batch(self, size: int) -> Batch:
+        """The next training batch."""
+        ...
+
+
+def close_the_loop(
+    config: Config,
+    source: Source,
+    learner: Learner,
+    controller: Controller,
+    record: Record,
+    budget: Budget,
+    progress: Progress,
+) -> None:
+    """Train on what the source renders, and send it a prior that renders what is still wrong."""
+    held_out = record.held_out or record.keep_held_out(
+        stack(source.hold(config.stream.held_out, controller.prior))
+    )
+    if record.epoch < 0:
+        progress.say(record.add(0, [], validate(learner.network, held_out, record.names)))
+    budget.start()
+    while budget.remains(record.epoch):
+        epoch = record.epoch + 1
+        source.send(controller.prior)
+        losses = [
+            learner.step(batch, budget.progress)
+            for batch in _epoch(config, source, budget, epoch, progress)
+        ]
+        judged = validate(learner.network, held_out, record.names)
+        controller.observe(epoch, judged.losses, held_out.bins)
+        progress.say(record.add(epoch, losses, judged))
+
+
+def _epoch(
+    config: Config, source: Source, budget: Budget, epoch: int, progress: Progress
+) -> Iterator[Batch]:
+    """The batches of one epoch, or fewer where the time is up."""
+    batches = max(config.epoch_samples // config.batch_size, 1)
+    for done in range(batches):
+        if not budget.remains(epoch - 1 + done / batches):
+            return
+        batch = source.batch(config.batch_size)
+        progress.update(_where(epoch, done / batches, budget, source.counts))
+        yield batch
+
+
+def _where(epoch: int, share: float, budget: Budget, counts: StreamCounts) -> str:
+    waited = counts.waited / max(budget.spent, 1e-9)
+    uses = counts.consumed / max(counts.new, 1)
+    return (
+        f"epoch {epoch} {share:4.0%} · run {budget.progress:4.0%} · {counts.consumed} samples "
+        f"trained on, each {uses:.1f} times · waited for data {min(waited, 1.0):.0%}"
+    )

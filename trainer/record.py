@@ -1,0 +1,216 @@
+"""What a run writes down after every epoch, and what its end says.
+
+Beside the files of `trainer.runs`:
+
+    robot.json            names, joint ranges and skeleton, for the report
+    prior_history.jsonl   every prior version (`feedback.history`)
+    gallery/gallery.npz   held-out images from the best to the worst, with what the network saw
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from feedback.controller import Controller
+from feedback.history import History, movement, prior_of, read_history
+from simulator.robot import Robot
+from trainer.batch import Batch
+from trainer.budget import Budget
+from trainer.learner import Learner
+from trainer.runs import Checkpoint, Run, WeightsInfo, write_json, write_npz
+from trainer.stream import Stream, StreamCounts
+from trainer.validation import Validation
+
+GALLERY = 12
+"""Held-out images kept for looking at, spread evenly from the best to the worst."""
+
+
+class Record:
+    """Keeps a run's folder in step with its loop, and brings the loop back from it."""
+
+    def __init__(
+        self,
+        run: Run,
+        robot: Robot,
+        learner: Learner,
+        controller: Controller,
+        source: Stream,
+        budget: Budget,
+    ) -> None:
+        self.run = run
+        self.names = robot.keypoint_names
+        self.held_out: Batch | None = None
+        """The held-out set, once there is one."""
+        self.epoch = -1
+        """The last epoch written down; 0 is the untrained network, -1 nothing yet."""
+        self._learner, self._controller = learner, controller
+        self._source, self._budget = source, budget
+        self._info = WeightsInfo.of(run.config, self.names)
+        self._best = float("inf")
+        self._history = History(run.folder)
+        if self._history.version < 0:
+            write_json(run.folder / "robot.json", _described(robot))
+            self._history.append(controller.observation)
+
+    def restore(self) -> None:
+        """Set learner, controller, source and budget to where the run's folder says they were.
+
+        Raises:
+            RunError: there is no checkpoint, or it does not fit.
+        """
+        checkpoint = self.run.load_checkpoint(self._learner.network, self._info)
+        self._learner.load_state_dict(checkpoint.learner)
+        loop = checkpoint.loop
+        self._controller.load_state(loop["controller"], self._history.version)
+        self._source.counts = StreamCounts(**loop["counts"])
+        self._budget.spent = loop["spent"]
+        self._best = loop["best"]
+        self.epoch = loop["epoch"]
+        self.held_out = self.run.load_held_out()
+
+    def keep_held_out(self, held_out: Batch) -> Batch:
+        """Keep the held-out set for the run's whole life."""
+        self.run.save_held_out(held_out)
+        self.held_out = held_out
+        return held_out
+
+    def add(self, epoch: int, losses: list[float], judged: Validation) -> str:
+        """Write down an epoch: metrics, prior, gallery, checkpoint.
+
+        Args:
+            epoch: 0 for the untrained network.
+            losses: of the epoch's steps.
+            judged: the held-out set after it.
+
+        Returns:
+            A line for the user.
+        """
+        self.epoch = epoch
+        if epoch:
+            self._history.append(self._controller.observation)
+        train_loss = float(np.mean(losses)) if losses else None
+        self.run.append_metrics(self._row(train_loss, judged))
+        self._save_gallery(judged)
+        score = judged.loss
+        best, self._best = score < self._best, min(score, self._best)
+        loop = {
+            "epoch": epoch,
+            "best": self._best,
+            "spent": self._budget.spent,
+            "counts": asdict(self._source.counts),
+            "next_index": self._source.next_index,
+            "controller": self._controller.state_dict(),
+        }
+        self.run.save_checkpoint(
+            self._learner.network, self._info, Checkpoint(self._learner.state_dict(), loop), best
+        )
+        entropy = self._controller.prior.entropy.mean()
+        loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
+        return (
+            f"epoch {epoch}: {loss} · held out {error_line(judged.metrics)} · "
+            f"prior v{self._controller.prior.version} entropy {entropy:.3f}"
+        )
+
+    def finish(self) -> dict[str, Any]:
+        """Write summary.json and return it: the run is finished."""
+        rows = self.run.metrics()
+        history = [prior_of(entry) for entry in read_history(self.run.folder)]
+        last = rows[-1]
+        summary = {
+            "run": str(self.run.folder),
+            "preset": self.run.config.preset,
+            "feedback": self.run.config.feedback.enabled,
+            "epochs": self.epoch,
+            "seconds": last["seconds"],
+            "samples": {
+                key: last[f"samples_{key}"] for key in ("rendered", "received", "consumed", "new")
+            },
+            "data_wait": last["data_wait"],
+            "before": _headline(rows[0]["held_out"]),
+            "after": _headline(last["held_out"]),
+            "prior": {"versions": history[-1].version, **movement(history[0], history[-1])},
+            "delivery": last["delivery"],
+        }
+        self.run.write_summary(summary)
+        return summary
+
+    def _row(self, train_loss: float | None, judged: Validation) -> dict[str, Any]:
+        spent = self._budget.spent
+        return {
+            "epoch": self.epoch,
+            "seconds": spent,
+            "steps": self._learner.steps,
+            "train_loss": train_loss,
+            "held_out_loss": judged.loss,
+            "held_out": judged.metrics,
+            "prior_version": self._controller.prior.version,
+            "data_wait": min(self._source.counts.waited / spent, 1.0) if spent else None,
+            **self._source.traffic(),
+        }
+
+    def _save_gallery(self, judged: Validation) -> None:
+        assert self.held_out is not None
+        held_out = self.held_out
+        order = np.argsort(judged.losses, kind="stable")
+        chosen = order[np.linspace(0, len(order) - 1, min(GALLERY, len(order))).astype(int)]
+        arrays = {
+            "index": chosen,
+            "images": held_out.images[chosen].permute(0, 2, 3, 1).numpy(),
+            "pixels": held_out.pixels[chosen],
+            "visibility": held_out.visibility[chosen],
+            "predicted": judged.peaks.pixels[chosen],
+            "scores": judged.peaks.scores[chosen],
+            "found": judged.peaks.found[chosen],
+            "losses": judged.losses[chosen],
+            "beliefs": self._beliefs(held_out.images[chosen]),
+        }
+        folder = self.run.folder / "gallery"
+        folder.mkdir(exist_ok=True)
+        write_npz(folder / "gallery.npz", arrays)
+
+    @torch.no_grad()
+    def _beliefs(self, images: torch.Tensor) -> NDArray[np.uint8]:
+        network = self._learner.network
+        training = network.training
+        network.eval()
+        belief = network(images.to(self._learner.device))[-1].float().cpu().numpy()
+        network.train(training)
+        return np.rint(belief * 255).astype(np.uint8)
+
+
+def next_index(folder: Path) -> dict[int, int]:
+    """First index of each worker that a run has not seen yet; none without a checkpoint."""
+    path = folder / "last.state.pt"
+    if not path.is_file():
+        return {}
+    return torch.load(path, map_location="cpu", weights_only=True)["loop"]["next_index"]
+
+
+def error_line(metrics: dict[str, Any]) -> str:
+    """The localization error as people read it."""
+    if metrics["median"] is None:
+        return f"no keypoint found (miss rate {metrics['miss_rate']:.0%})"
+    return (
+        f"error median {metrics['median']:.2f} % mean {metrics['mean']:.2f} % "
+        f"of the diagonal, miss rate {metrics['miss_rate']:.1%}"
+    )
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    keys = ("n", "found", "miss_rate", "mean", "median", "p95")
+    return {key: metrics[key] for key in keys}
+
+
+def _described(robot: Robot) -> dict[str, Any]:
+    return {
+        "name": robot.name,
+        "keypoints": list(robot.keypoint_names),
+        "angle_names": list(robot.angle_names),
+        "lower": robot.lower.tolist(),
+        "upper": robot.upper.tolist(),
+        "skeleton": [list(bone) for bone in robot.skeleton],
+    }
