@@ -47,7 +47,7 @@ def view(
 
 def develop(linear: NDArray[np.float32], gain: float) -> NDArray[np.uint8]:
     """Linear colours times a gain, clipped to [0, 1] and encoded as 8-bit sRGB, shape kept."""
-    level = np.clip(linear * np.float32(gain * (LEVELS - 1)), 0, LEVELS - 1)
+    level = np.clip(linear * np.float32(gain * (LEVELS - 1)) + np.float32(0.5), 0, LEVELS - 1)
     return _srgb()[level.astype(np.uint16)]
 
 

@@ -265,6 +265,4 @@ def _join(parts: Sequence[tuple[Part, int]]) -> LinkMesh:
     a, b, c = triangles.T
     real = (a != b) & (b != c) & (c != a)
     used, compact = np.unique(triangles[real], return_inverse=True)
-    return LinkMesh(
-        vertices[first][used], compact.reshape(-1, 3), materials[real].astype(np.int32)
-    )
+    return LinkMesh(vertices[first][used], compact.reshape(-1, 3), materials[real].astype(np.int32))

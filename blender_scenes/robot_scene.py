@@ -8,10 +8,10 @@ whatever was rendered before. Blender's state is global: one RobotScene at a tim
 making another ends the one before.
 """
 
-import shutil
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import bpy
 import numpy as np
@@ -54,6 +54,8 @@ def detail_for(height: int) -> float:
 class RobotScene:
     """A robot in Blender; see `blender_scenes.spec.Scene`."""
 
+    _alive: ClassVar["RobotScene | None"] = None
+
     def __init__(
         self,
         model: RobotModel,
@@ -79,6 +81,7 @@ class RobotScene:
                 "at least 1, and more than 0 up to 1"
             )
         self.model = model
+        RobotScene._alive = self
         meshes, colors = read_robot(model)
         self.scene = bpy.context.scene
         _configure(self.scene, samples, threads)
@@ -110,6 +113,8 @@ class RobotScene:
             SceneError: the frame does not fit the robot, its camera is no pinhole with square
                 axes, or Blender wrote no picture.
         """
+        if RobotScene._alive is not self:
+            raise SceneError("this scene was closed, or ended by a newer one in the same process")
         start = time.perf_counter()
         box = self._box(frame)
         if box is not None:
@@ -153,10 +158,12 @@ class RobotScene:
         return distances, hits
 
     def close(self) -> None:
-        """Remove the temporary folder and empty Blender's scene."""
+        """Remove the temporary folder and, unless a newer scene has it, empty Blender."""
         self._folder.cleanup()
-        with quiet():
-            bpy.ops.wm.read_factory_settings(use_empty=True)
+        if RobotScene._alive is self:
+            RobotScene._alive = None
+            with quiet():
+                bpy.ops.wm.read_factory_settings(use_empty=True)
 
     def _sync(self, frame: Frame, box: Box) -> None:
         """Bring Blender's scene to the frame's state, touching what differs from the last."""
@@ -233,7 +240,8 @@ def _configure(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     cycles.use_light_tree = False
     cycles.use_auto_tile = False
     cycles.caustics_reflective = cycles.caustics_refractive = False
-    cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 2
+    # One bounce: light from the robot on itself changed its mean brightness by 0.1 %.
+    cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 1
     cycles.transmission_bounces = cycles.volume_bounces = 0
     cycles.sample_clamp_indirect = 4.0
     view_settings = scene.view_settings

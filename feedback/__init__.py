@@ -2,7 +2,8 @@
 
 selection   the hard samples of the held-out set
 posterior   the conjugate update of the Dirichlet prior
-controller  (prior, selection) -> next prior, with its on/off switch
+controller  (prior, held-out losses) -> next prior, with its on/off switch
 history     every prior version with what led to it, append-only
-report      all of a run on one page
+plots       skeletons, belief maps and the prior in pixels
+report      all of a run on one page, made of: run_data, headline, sections, gallery, charts, text
 """

@@ -9,9 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from feedback.text import number
 
 WIDTH, HEIGHT = 380.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 10.0, 36.0
@@ -66,16 +69,6 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [t for t in ticks if low * 0.999 <= t <= high * 1.001]
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for reading: `digits` significant ones, thousands apart, a dash for None."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if abs(value) >= 10 ** (digits - 1) or value == int(value):
-        return f"{value:,.0f}"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{value:.{min(places, 6)}f}"
-
-
 def line_chart(
     x: Sequence[float], series: Sequence[Series], x_label: str, unit: str, log: bool = False
 ) -> str:
@@ -118,18 +111,19 @@ def _grid(x_axis: Axis, y_axis: Axis, x_label: str, unit: str) -> str:
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-        label = number(tick, 2) + escape(unit)
+        label = f"{tick:,.6g}{escape(unit)}"
         parts.append(
             f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'
         )
     for tick in x_axis.ticks():
         parts.append(
             f'<text class="tick" x="{x_axis(tick):.1f}" y="{HEIGHT - BOTTOM + 15}" '
-            f'text-anchor="middle">{number(tick)}</text>'
+            f'text-anchor="middle">{tick:,.6g}</text>'
         )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
-        f'<text class="label" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(x_label)}</text>'
+        f'<text class="label" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">'
+        f"{escape(x_label)}</text>"
     )
     return "".join(parts)
 
@@ -144,16 +138,16 @@ def _crosshairs(
 ) -> list[str]:
     """One group per x: an unseen column to hover over, its line and dots."""
     places = [x_axis(a) for a in x]
-    edges = [LEFT, *((a + b) / 2 for a, b in zip(places, places[1:], strict=False)), WIDTH - RIGHT]
+    edges = [LEFT, *((a + b) / 2 for a, b in pairwise(places)), WIDTH - RIGHT]
     groups = []
     for i, place in enumerate(places):
         values = [(s, s.values[i]) for s in series]
         tip = "\n".join(
-            [f"{x_label} {number(x[i])}"]
-            + [f"{s.name}  {number(v)}{unit if v is not None else ''}" for s, v in values]
+            [f"{x_label} {x[i]:.4g}"]
+            + [f"{s.name}  {number(v, places=5)}{unit if v is not None else ''}" for s, v in values]
         )
         dots = "".join(
-            f'<circle class="dot {s.style}" cx="{place:.1f}" cy="{y_axis(v):.1f}" r="3.5"/>'
+            _dot(s.style, place, y_axis(v))
             for s, v in values
             if v is not None and (v > 0 or not y_axis.log)
         )
@@ -164,6 +158,10 @@ def _crosshairs(
             f'y2="{HEIGHT - BOTTOM}"/>{dots}</g></g>'
         )
     return groups
+
+
+def _dot(style: str, x: float, y: float) -> str:
+    return f'<circle class="dot {style}" cx="{x:.1f}" cy="{y:.1f}" r="3.2"/>'
 
 
 def heat_limit(marginals: NDArray[np.float64]) -> float:
@@ -211,9 +209,8 @@ def prior_panel(
             f'height="{max(height - 1, 0.5):.1f}" data-tip="{tip}"/>'
         )
     uniform = split + 10 + (right - split - 10) / reach
-    parts.append(
-        f'<line class="mark" x1="{uniform:.1f}" x2="{uniform:.1f}" y1="{top}" y2="{bottom}"/>'
-    )
+    ends_y = f'y1="{top}" y2="{bottom}"'
+    parts.append(f'<line class="mark" x1="{uniform:.1f}" x2="{uniform:.1f}" {ends_y}/>')
     for share, angle in ((0.0, ends[0]), (0.5, sum(ends) / 2), (1.0, ends[1])):
         y = bottom - share * (bottom - top)
         parts.append(
@@ -234,36 +231,38 @@ def dumbbell(rows: Sequence[tuple[str, float | None, float | None]], unit: str) 
     values = [v for _, *pair in rows for v in pair if v is not None and v > 0]
     if not values:
         return '<p class="missing">No values yet.</p>'
-    height = 26.0 * len(rows) + 40
-    axis = Axis(min(values) * 0.8, max(values) * 1.25, 92, WIDTH - RIGHT, log=True)
+    width, pitch = 290.0, 29.0
+    height = pitch * len(rows) + 36
+    axis = Axis(min(values) * 0.8, max(values) * 1.25, 92, width - RIGHT, log=True)
     parts = []
     for tick in axis.ticks():
         x = axis(tick)
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="6" y2="{height - 32}"/>')
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="6" y2="{height - 28}"/>')
         parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{height - 16}" text-anchor="middle">'
-            f"{number(tick, 2)}{escape(unit)}</text>"
+            f'<text class="tick" x="{x:.1f}" y="{height - 12}" text-anchor="middle">'
+            f"{tick:,.6g}</text>"
         )
-    for i, (name, before, after) in enumerate(rows):
-        y = 6 + 26 * (i + 0.5)
-        parts.append(
-            f'<text class="name" x="84" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
-        )
-        ends = [(axis(v), v, s) for v, s in ((before, "before"), (after, "after")) if v and v > 0]
-        if len(ends) == 2:
-            parts.append(
-                f'<line class="link" x1="{ends[0][0]:.1f}" x2="{ends[1][0]:.1f}" y1="{y}" y2="{y}"/>'
-            )
-        for x, value, style in ends:
-            tip = escape(f"{name}\n{style} training  {number(value)}{unit}")
-            parts.append(
-                f'<circle class="{style}" cx="{x:.1f}" cy="{y}" r="5.5" data-tip="{tip}"/>'
-            )
-    return _svg("".join(parts), height)
+    for i, (name, *pair) in enumerate(rows):
+        parts.append(_dumbbell_row(name, pair, axis, 6 + pitch * (i + 0.5), unit))
+    return _svg("".join(parts), height, width=width)
 
 
-def _svg(inside: str, height: float, style: str = "") -> str:
+def _dumbbell_row(name: str, pair: Sequence[float | None], axis: Axis, y: float, unit: str) -> str:
+    ends = [(axis(v), v, s) for v, s in zip(pair, ("before", "after"), strict=True) if v and v > 0]
+    label = f'<text class="name" x="84" y="{y + 4}" text-anchor="end">{escape(name)}</text>'
+    link = ""
+    if len(ends) == 2:
+        xs = f'x1="{ends[0][0]:.1f}" x2="{ends[1][0]:.1f}"'
+        link = f'<line class="link" {xs} y1="{y}" y2="{y}"/>'
+    dots = ""
+    for x, value, style in ends:
+        tip = escape(f"{name}\n{style} training  {number(value)}{unit}")
+        dots += f'<circle class="{style}" cx="{x:.1f}" cy="{y}" r="5.5" data-tip="{tip}"/>'
+    return label + link + dots
+
+
+def _svg(inside: str, height: float, style: str = "", width: float = WIDTH) -> str:
     return (
-        f'<svg class="chart {style}" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" '
+        f'<svg class="chart {style}" viewBox="0 0 {width:.0f} {height:.0f}" role="img" '
         f'xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
     )

@@ -29,7 +29,8 @@ def gallery(run: RunData) -> str:
     )
     return (
         '<p class="intro">Below each image: the belief map of every keypoint, in its order along '
-        "the arm. A ring is a true keypoint that lies in the frame but is hidden.</p>"
+        "the arm. A ring is a true keypoint that lies in the frame but is hidden; a missed one has no "
+        "prediction.</p>"
         '<ul class="legend"><li class="true">true</li><li class="predicted">predicted</li></ul>'
         + groups
     )
@@ -63,26 +64,28 @@ def _card(run: RunData, g: Mapping[str, NDArray[Any]], i: int) -> str:
     names = [n.replace("_", " ") for n in run.keypoints] or [str(j) for j in range(len(true))]
     bones = run.robot["skeleton"] if run.robot else []
     seen = g["visibility"][i]
+    found = (seen > 0) & g["found"][i]
     error = np.linalg.norm(predicted - true, axis=-1) / math.hypot(width, height) * 100
-    error = np.where(seen > 0, error, np.nan)
+    error = np.where(found, error, np.nan)
     notes = [
-        f"{name}\nerror {e:.2f} % of the diagonal\nscore {score:.2f}"
-        if v
-        else f"{name}\noutside the frame"
+        f"{name}\n"
+        + (f"error {e:.2f} % of the diagonal\nscore {score:.2f}" if v else "not in frame")
         for name, e, score, v in zip(names, error, g["scores"][i], seen, strict=True)
     ]
     r = width / 80
     overlay = _skeleton(true, seen, bones, "true", notes, r) + _skeleton(
-        predicted, np.where(seen > 0, 2, 0), bones, "predicted", notes, r
+        predicted, np.where(found, 2, 0), bones, "predicted", notes, r
     )
     typical = f"{np.nanmedian(error):.2f} %" if np.isfinite(error).any() else "–"
     picture = data_uri(image, photo=width * height > LOSSLESS)
+    size = f'width="{width}" height="{height}"'
     return (
         f'<figure class="picture"><svg viewBox="-0.5 -0.5 {width} {height}" '
         f'style="--bone:{width / 130:.2f}px">'
-        f'<image href="{picture}" x="-0.5" y="-0.5" width="{width}" height="{height}"/>{overlay}</svg>'
+        f'<image href="{picture}" x="-0.5" y="-0.5" {size}/>{overlay}</svg>'
         f"{_beliefs(g['beliefs'][i], names, g['scores'][i])}"
-        f"<figcaption>median error {typical}<small>loss {g['losses'][i]:.3f}</small></figcaption></figure>"
+        f"<figcaption>median error {typical}<small>loss {g['losses'][i]:.3f}</small></figcaption>"
+        "</figure>"
     )
 
 
@@ -91,7 +94,7 @@ def _skeleton(
     seen: NDArray[Any],
     bones: Sequence[Sequence[int]],
     style: str,
-    notes: Sequence[str],
+    notes: list[str],
     radius: float,
 ) -> str:
     shown = (np.asarray(seen) > 0) & np.isfinite(points).all(axis=1)
@@ -118,6 +121,6 @@ def _beliefs(beliefs: NDArray[Any], names: Sequence[str], scores: NDArray[Any]) 
         for j, (name, score) in enumerate(zip(names, scores, strict=True))
     )
     return (
-        f'<svg class="beliefs" viewBox="0 0 {width} {h}"><image href="{data_uri(belief_strip(beliefs))}" '
-        f'width="{width}" height="{h}"/>{spots}</svg>'
+        f'<svg class="beliefs" viewBox="0 0 {width} {h}"><image width="{width}" height="{h}" '
+        f'href="{data_uri(belief_strip(beliefs))}"/>{spots}</svg>'
     )

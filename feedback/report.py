@@ -8,7 +8,7 @@ import importlib.resources
 import json
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -18,12 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feedback import gallery, sections
+from feedback import gallery, headline, sections
 from feedback.history import HistoryError, read_history
 from feedback.run_data import RunData
 from feedback.selection import FeedbackError
 
-GALLERY_ARRAYS = ("images", "pixels", "visibility", "predicted", "scores", "beliefs", "losses")
+GALLERY_ARRAYS = (
+    *("images", "pixels", "visibility"),
+    *("predicted", "found", "scores", "beliefs", "losses"),
+)
+"""What gallery.npz holds: n images (n, H, W, 3), their keypoints, and what the network made of them."""
 
 
 class ReportError(FeedbackError):
@@ -85,7 +89,7 @@ def render(run: RunData) -> str:
         title=escape(run.name),
         css=page["page.css"],
         js=page["page.js"],
-        header=sections.header(run),
+        header=headline.header(run),
         nav=nav,
         body=body,
     )
@@ -96,7 +100,7 @@ class _Part:
     key: str
     short: str
     title: str
-    write: Any
+    write: Callable[[RunData], str]
 
 
 _PARTS = (

@@ -5,7 +5,7 @@ has still to send (outstanding) and those the trainer has not used yet (held) to
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -97,6 +97,7 @@ class Roster:
         assignment: the first one; workers that are not adaptive keep its prior.
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
+        next_index: first index of each worker id; 0 where none is given.
 
     Raises:
         TransportError: credits or share are out of their range.
@@ -109,6 +110,7 @@ class Roster:
         assignment: Assignment,
         credits: int,
         adaptive_share: float,
+        next_index: Mapping[int, int],
     ) -> None:
         if not 1 <= credits <= MAX_CREDITS:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
@@ -124,6 +126,7 @@ class Roster:
         self._newest = assignment
         self._credits = credits
         self._share = adaptive_share
+        self._next_index = dict(next_index)
         self._past: set[bytes] = set()
 
     def alive(self) -> Iterator[Worker]:
@@ -189,7 +192,7 @@ class Roster:
             peer=peer,
             instance=hello.instance,
             slot=hello.slot,
-            first_index=former.next_index if former else 0,
+            first_index=former.next_index if former else self._next_index.get(chosen, 0),
             last_seen=now,
             held=former.held if former else 0,
             received=former.received if former else 0,

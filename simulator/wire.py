@@ -109,8 +109,8 @@ class Frames(NamedTuple):
 
     topic: bytes
     header: bytes
-    image: NDArray[np.uint8]
-    belief: NDArray[np.uint8]
+    image: memoryview
+    belief: memoryview
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +181,7 @@ class Codec:
         )
         belief = np.rint(sample.belief * LEVELS).astype(np.uint8)
         image = np.ascontiguousarray(sample.image)
-        return Frames(self.topic, _encoder.encode(header), image, belief)
+        return Frames(self.topic, _encoder.encode(header), image.data, belief.data)
 
     def decode(self, frames: Sequence[Any]) -> Arrived:
         """The sample of a message; its image is read-only and shares the frame's memory.

@@ -6,20 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feedback.charts import Series, heat_limit, line_chart, number
+from feedback.charts import Series, heat_limit, line_chart
 from feedback.controller import Controller
 from feedback.gallery import pick
 from feedback.history import FILE, History, read_history
 from feedback.plots import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton, prior_png
 from feedback.report import ReportError, write_report
-from feedback.sections import DEFINITIONS, duration
+from feedback.sections import DEFINITIONS
+from feedback.text import duration, number
 from simulator.labels import belief_map
 from simulator.prior import JointPrior
 from trainer.config import preset
 from trainer.metrics import evaluate
 
-KEYPOINTS = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3", "tool_flange")
-ANGLES = KEYPOINTS[:6]
+ANGLES = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3")
+KEYPOINTS = (*ANGLES, "tool_flange")
 CHAIN = [[i, i + 1] for i in range(6)]
 WIDTH, HEIGHT = 160, 120
 
@@ -50,7 +51,8 @@ def write_run(folder: Path, epochs: int = 4, images: int = 8, finished: bool = T
         losses = 0.9**epoch * (0.5 + np.abs(bins[:, 1] - 8) / 8 + 0.3 * rng.random(200))
         controller.observe(epoch, losses, bins)
         history.append(controller.observation)
-        row = _metrics_row(epoch, evaluate(distance, rng.random((200, 7)) > 0.05, (160, 120), KEYPOINTS))
+        seen = rng.random((200, 7)) > 0.05
+        row = _metrics_row(epoch, evaluate(distance, seen, (WIDTH, HEIGHT), KEYPOINTS))
         with (folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
     if images:
@@ -86,17 +88,21 @@ def _metrics_row(epoch: int, held_out: dict) -> dict:
 
 def _write_gallery(folder: Path, n: int, rng: np.random.Generator) -> None:
     folder.mkdir()
-    pixels = np.cumsum(rng.normal(0, 18, (n, 7, 2)), axis=1) + (80, 60)
+    pixels = [*np.cumsum(rng.normal(0, 18, (n, 7, 2)), axis=1), 80, 60]
     visibility = np.where((pixels > 0).all(-1) & (pixels < (WIDTH, HEIGHT)).all(-1), 2, 0)
     visibility[:, 3] = np.minimum(visibility[:, 3], 1)
     predicted = pixels + rng.normal(0, 3, pixels.shape)
-    beliefs = [belief_map(p, v > 0, WIDTH, HEIGHT, 4, 1.5) for p, v in zip(predicted, visibility, strict=True)]
+    beliefs = [
+        belief_map(p, v > 0, WIDTH, HEIGHT, 4, 1.5)
+        for p, v in zip(predicted, visibility, strict=True)
+    ]
     np.savez(
         folder / "gallery.npz",
         images=rng.integers(90, 140, (n, HEIGHT, WIDTH, 3)).astype(np.uint8),
         pixels=pixels,
         visibility=visibility.astype(np.uint8),
         predicted=predicted,
+        found=rng.random((n, 7)) > 0.1,
         scores=rng.random((n, 7)),
         beliefs=(255 * np.stack(beliefs)).astype(np.uint8),
         losses=rng.random(n),
@@ -190,7 +196,9 @@ def test_an_unfinished_run_has_a_page_that_says_what_is_missing(tmp_path, epochs
     text = path.read_text()
     assert "unfinished" in text
     assert "summary.json" in text
-    assert ("gallery" in text.split("Not in the run folder yet: ")[1].split("<")[0]) == (images == 0)
+    assert ("gallery" in text.split("Not in the run folder yet: ")[1].split("<")[0]) == (
+        images == 0
+    )
 
 
 def test_a_run_of_which_only_the_config_exists_has_a_page(tmp_path):
@@ -229,17 +237,19 @@ def test_an_epoch_run_again_after_a_resume_counts_once(run):
 def test_gallery_shows_worst_middle_and_best_once_each():
     losses = np.array([5.0, np.nan, 1.0, 3.0, 2.0, 4.0, 0.0, 6.0])
     groups = pick(losses, 2)
-    assert groups == {"Worst": [7, 0], "Median": [5, 3, 4][:2], "Best": [2, 6]}
+    assert groups == {"Worst": [7, 0], "Median": [5, 3], "Best": [2, 6]}
 
 
 @pytest.mark.parametrize("n", range(1, 14))
 def test_gallery_never_shows_an_image_twice(n):
     shown = [i for group in pick(np.arange(float(n)), 4).values() for i in group]
-    assert len(shown) == len(set(shown)) >= min(n, 1)
+    assert len(shown) == len(set(shown))
+    assert n - 1 in shown  # the worst
 
 
 def test_lines_leave_out_what_has_no_value():
-    chart = line_chart([0, 1, 2, 3], [Series("loss", [None, 4.0, 0.0, 1.0], "s1")], "epoch", "", True)
+    series = [Series("loss", [None, 4.0, 0.0, 1.0], "s1")]
+    chart = line_chart([0, 1, 2, 3], series, "epoch", "", log=True)
     points = re.search(r'points="([^"]*)"', chart)
     assert points is not None
     assert len(points.group(1).split()) == 2
@@ -254,7 +264,16 @@ def test_strongest_heat_colour_covers_the_largest_factor():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (float("inf"), "–"), (0, "0"), (3.14159, "3.14"), (41.26, "41.3"), (12345, "12,345")],
+    [
+        (None, "–"),
+        (float("inf"), "–"),
+        (0, "0"),
+        (3.14159, "3.14"),
+        (41.26, "41.3"),
+        (0.0375, "0.04"),
+        (12345, "12,345"),
+        (30.0, "30.0"),
+    ],
 )
 def test_numbers_keep_three_digits(value, text):
     assert number(value) == text
@@ -273,7 +292,7 @@ def test_skeleton_is_drawn_at_its_keypoints_and_the_image_is_left_alone():
     drawn = draw_skeleton(image, pixels, [2, 2, 2], [[0, 1], [1, 2]], PREDICTED_COLOUR)
     assert not image.any()
     for x, y in ((10, 10), (70, 50), (40, 30)):
-        assert tuple(drawn[y, x]) == PREDICTED_COLOUR
+        np.testing.assert_allclose(drawn[y, x], PREDICTED_COLOUR, atol=12)  # anti-aliased
     assert not drawn[:, :5].any()
 
 

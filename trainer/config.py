@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from blender_scenes.spec import JointloopError
-from simulator.settings import Settings
+from simulator.settings import Settings, parse_size
 
 T = TypeVar("T")
 
@@ -159,6 +159,33 @@ class Config:
             ("feedback.alpha0", self.feedback.alpha0, 1e-6, many),
             ("feedback.weight", self.feedback.weight, 0.0, many),
         ]
+
+    def changed(
+        self,
+        *,
+        robot: str | None = None,
+        size: str | None = None,
+        seed: int | None = None,
+        epochs: int | None = None,
+        feedback: bool = True,
+    ) -> "Config":
+        """The config with what a command line may change; None leaves a thing as it is.
+
+        Raises:
+            JointloopError: a value is out of its range.
+        """
+        changes: dict[str, Any] = {} if robot is None else {"robot": robot}
+        if size is not None:
+            changes["width"], changes["height"] = parse_size(size)
+        if seed is not None:
+            changes["seed"] = seed
+        return dataclasses.replace(
+            self,
+            settings=dataclasses.replace(self.settings, **changes),
+            seed=self.seed if seed is None else seed,
+            epochs=self.epochs if epochs is None else epochs,
+            feedback=dataclasses.replace(self.feedback, enabled=feedback),
+        )
 
     def to_json(self) -> str:
         """The config as JSON text; `from_json` reads it back to an equal config."""

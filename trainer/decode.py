@@ -5,7 +5,8 @@ leaves when one peak per joint is kept. Its place within the cell follows from a
 to the log of the belief around it: for a Gaussian peak that log is a quadratic, so its maximum is
 the keypoint (DARK: Zhang et al., "Distribution-Aware Coordinate Representation", CVPR 2020). The
 fit is weighted by the squared belief (Guo, "A Simple Algorithm for Fitting a Gaussian Function",
-2011) instead of smoothing first, since smoothing would need cells beyond the frame's edge.
+2011) instead of smoothing first, since smoothing would need cells beyond the frame's edge, and it
+bends alike along both axes, since targets do: at a corner nine cells have to settle it.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ FOUND = 0.1
 """A keypoint counts as found if its peak's belief is at least this."""
 SMOOTHING = 1.0
 """Standard deviation of the smoothing that picks the peak [cells]."""
-REACH = 3
+REACH = 2
 """The fit sees cells up to this far from the peak, along each axis."""
 LONGEST = 1.5
 """Fits that end farther than this from the highest cell, along an axis, are cut there [cells]."""
@@ -87,14 +88,10 @@ def _fit(maps: Tensor, cells: Tensor) -> Tensor:
     values = maps.flatten(1).gather(1, flat).double().clamp(min=FLOOR)
     weights = inside * (values / values.amax(dim=1, keepdim=True)) ** 2
     dx, dy = dx.double(), dy.double()
-    basis = torch.stack([torch.ones_like(dx), dx, dy, dx * dx / 2, dy * dy / 2, dx * dy], dim=1)
+    basis = torch.stack([torch.ones_like(dx), dx, dy, (dx * dx + dy * dy) / 2], dim=1)
     normal = torch.einsum("mk,ka,kb->mab", weights, basis, basis)
-    normal = normal + 1e-9 * torch.eye(6, dtype=torch.float64, device=maps.device)
     right = torch.einsum("mk,ka->ma", weights * values.log(), basis)
-    _, gx, gy, xx, yy, xy = torch.linalg.solve(normal, right).unbind(dim=1)
-    determinant = xx * yy - xy * xy
-    peaked = (xx < 0) & (determinant > 0)
-    # Newton's step of the quadratic, -H^-1 g; a map that is flat or a saddle keeps its cell.
-    safe = torch.where(peaked, determinant, torch.ones_like(determinant))
-    step = torch.stack([xy * gy - yy * gx, xy * gx - xx * gy], dim=1) / safe[:, None]
-    return (step * peaked[:, None]).clamp(-LONGEST, LONGEST)
+    _, slope_x, slope_y, bend = torch.linalg.solve(normal, right).unbind(dim=1)
+    # Newton's step of the fitted quadratic; a map that bends upwards has no peak to step to.
+    step = torch.stack([slope_x, slope_y], dim=1) / -bend[:, None]
+    return torch.where(bend[:, None] < 0, step, 0.0).clamp(-LONGEST, LONGEST)

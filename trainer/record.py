@@ -192,16 +192,16 @@ def next_index(folder: Path) -> dict[int, int]:
 
 def error_line(metrics: dict[str, Any]) -> str:
     """The localization error as people read it."""
-    if metrics["median"] is None:
+    if metrics["median_percent"] is None:
         return f"no keypoint found (miss rate {metrics['miss_rate']:.0%})"
     return (
-        f"error median {metrics['median']:.2f} % mean {metrics['mean']:.2f} % "
+        f"error median {metrics['median_percent']:.2f} % mean {metrics['mean_percent']:.2f} % "
         f"of the diagonal, miss rate {metrics['miss_rate']:.1%}"
     )
 
 
 def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
-    keys = ("n", "found", "miss_rate", "mean", "median", "p95")
+    keys = ("n_in_frame", "n_found", "miss_rate", "mean_percent", "median_percent", "p95_percent")
     return {key: metrics[key] for key in keys}
 
 

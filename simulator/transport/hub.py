@@ -1,7 +1,8 @@
 """The trainer's side: lets simulators in, hands out credits and priors, takes samples."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import zmq
@@ -41,6 +42,7 @@ class Hub:
         assignment: the first one; workers that are not adaptive keep its prior.
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
+        next_index: first index of each worker id, where a run is taken up again; else 0.
         security: of an address that other machines can reach.
         silence_s: after so long without a word a connected worker counts as dead.
 
@@ -58,13 +60,14 @@ class Hub:
         *,
         credits: int = 8,
         adaptive_share: float = 0.5,
+        next_index: Mapping[int, int] | None = None,
         security: Security = OPEN,
         silence_s: float = SILENCE_S,
     ) -> None:
         wanted = Address.parse(address)
         security.check(wanted)
         self._codec = Codec(run, settings, robot, assignment.prior)
-        self._roster = Roster(run, settings, assignment, credits, adaptive_share)
+        self._roster = Roster(run, settings, assignment, credits, adaptive_share, next_index or {})
         self._silence_s = silence_s
         self._probed = time.monotonic()
         self._context = zmq.Context()
@@ -127,7 +130,7 @@ class Hub:
         deadline = time.monotonic() + timeout_s
         while True:
             left_ms = max(0.0, deadline - time.monotonic()) * 1000
-            self._poller.poll(min(left_ms, 1000 * PROBE_S))
+            self._poller.poll(math.ceil(min(left_ms, 1000 * PROBE_S)))
             received = list(self._take_samples())
             quiet = self._take_control() and len(received) < BURST
             if quiet:  # only who has been heard out can be judged

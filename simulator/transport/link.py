@@ -1,5 +1,6 @@
 """The simulator's side: joins a run, learns what to draw, publishes samples."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Self
@@ -17,13 +18,15 @@ from simulator.settings import Settings
 from simulator.transport.sockets import drain, load_certificate, open_socket
 from simulator.wire import Codec
 
-TICK_S = 0.25
+TICK_MS = 250
 """Between looks at whether to go on."""
+PATIENCE_S = 2.0
+"""Of waiting for a trainer before saying so."""
 HELLO_S = 10.0
 """Between hellos to a trainer that does not answer."""
 ATTACH_S = 30.0
 """For the data connection, once the control connection stands."""
-GOODBYE_S = 1.0
+GOODBYE_MS = 1000
 """A trainer whose data connection ended may still be heard saying goodbye for so long."""
 OPEN = Security()
 
@@ -60,17 +63,19 @@ class Link:
         self.farewell: str | None = None
         """Why the trainer said goodbye, once it has."""
         try:
-            # DEALER: the other half of a ROUTER. IMMEDIATE makes it writable only while
-            # connected, so a hello is never queued for a trainer that comes later.
+            # DEALER: the other half of a ROUTER. Without IMMEDIATE, which would drop a goodbye
+            # not yet read when the trainer closes its end.
             self._control = self._connect(zmq.DEALER, self._address, control.TRAINER_LIMIT)
         except BaseException:
             self._context.term()
             raise
 
-    def _connect(self, kind: int, address: Address, largest: int) -> zmq.Socket:
+    def _connect(
+        self, kind: int, address: Address, largest: int, *, immediate: bool = False
+    ) -> zmq.Socket:
         opened = open_socket(self._context, kind, address, largest)
+        opened.immediate = immediate
         try:
-            opened.immediate = True
             if self._security.keys:
                 trainer = self._security.certificate(TRAINER, secret=False)
                 own = self._security.certificate(SIMULATOR, secret=True)
@@ -98,7 +103,7 @@ class Link:
             RefusedError: the trainer said no, and why.
             TransportError: no trainer answered in time, or none that can be understood.
         """
-        started, asked, said = time.monotonic(), -HELLO_S, 0.0
+        started, asked, said = time.monotonic(), -HELLO_S, PATIENCE_S
         while keep_going():
             waited = time.monotonic() - started
             if waited > timeout_s:
@@ -108,11 +113,11 @@ class Link:
                 )
             if waited >= said:
                 say(f"waiting for a trainer at {self._address}")
-                said += 10.0
-            if waited - asked >= HELLO_S and self._control.poll(TICK_S * 1000, zmq.POLLOUT):
+                said += HELLO_S
+            if waited - asked >= HELLO_S:  # again, as the one before may have met a dying trainer
                 self._send(hello)
                 asked = waited
-            elif asked >= 0 and self._control.poll(TICK_S * 1000):
+            if self._control.poll(TICK_MS):
                 return self._welcome()
         return None
 
@@ -144,9 +149,9 @@ class Link:
         self._codec = Codec(welcome.run, welcome.settings, robot, self.assignment.prior)
         address = self._address.data(welcome.data_port)
         # XPUB: a publisher that sees the trainer's subscription come, before which samples would
-        # vanish, and go. NODROP makes it wait where a PUB would drop.
-        self._data = self._connect(zmq.XPUB, address, 1024)
-        self._data.xpub_nodrop = True
+        # vanish, and go; IMMEDIATE makes it go with the connection. NODROP waits where PUB drops.
+        self._data = data = self._connect(zmq.XPUB, address, 1024, immediate=True)
+        data.xpub_nodrop = True
         deadline = time.monotonic() + ATTACH_S
         while not self._subscribed and self.farewell is None:
             if time.monotonic() > deadline:
@@ -154,7 +159,7 @@ class Link:
                     f"the trainer's data socket at {address} was not reached within {ATTACH_S:g} s:"
                     " let that port through as well"
                 )
-            self._data.poll(TICK_S * 1000)
+            data.poll(TICK_MS)
             self._hear()
 
     def pump(self, timeout_s: float) -> None:
@@ -168,12 +173,13 @@ class Link:
         for opened in (self._control, self._data):
             if opened:
                 poller.register(opened, zmq.POLLIN)
-        poller.poll(timeout_s * 1000)
+        poller.poll(math.ceil(timeout_s * 1000))
         self._hear()
         if not self._subscribed and self.farewell is None:
-            self._control.poll(GOODBYE_S * 1000)
+            self._control.poll(GOODBYE_MS)
             self._hear()
             if self.farewell is None:
+                self._control.linger = 0
                 raise TrainerGoneError(f"the trainer at {self._address} is gone")
 
     def publish(self, sample: Sample) -> None:
@@ -189,7 +195,7 @@ class Link:
             try:
                 self._data.send_multipart(frames, zmq.NOBLOCK, copy=False)
             except zmq.Again:
-                self.pump(TICK_S)
+                self.pump(TICK_MS / 1000)
             else:
                 self._sequence += 1
                 self.credits -= 1

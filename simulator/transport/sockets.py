@@ -50,6 +50,11 @@ def open_socket(context: zmq.Context, kind: int, address: Address, largest: int)
 
 
 def load_certificate(path: Path) -> tuple[bytes, bytes | None]:
+    """Public key and, in a secret's file, secret key.
+
+    Raises:
+        TransportError: the file cannot be read or holds no key.
+    """
     try:
         return zmq.auth.load_certificate(path)
     except (OSError, ValueError) as error:
@@ -69,7 +74,11 @@ def bind(opened: zmq.Socket, address: Address) -> Address:
             else f"{error.strerror}; choose an address of this machine"
         )
         raise TransportError(f"address {address} cannot be bound: {remedy}") from None
-    return Address.parse(opened.last_endpoint.decode()) if address.scheme == "tcp" else address
+    return (
+        Address.parse(str(opened.getsockopt_string(zmq.LAST_ENDPOINT)))
+        if address.scheme == "tcp"
+        else address
+    )
 
 
 def _listens(path: str) -> bool:

@@ -1,0 +1,245 @@
+"""The verbs of `jointloop`. Each imports what it needs when it is called."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.console import Console
+
+from blender_scenes.spec import Engine, JointloopError
+
+DESCRIPTION = (
+    "Trains a robot joint detector on images it renders for itself, and renders more of what the "
+    "detector still gets wrong."
+)
+
+app = tyro.extras.SubcommandApp()
+out = Console(highlight=False, soft_wrap=True)
+
+
+@app.command
+def doctor() -> int:
+    """Check that this machine has what a run needs, down to rendering one image."""
+    from jointloop.doctor import examine
+
+    styles = {"ok": "green", "note": "yellow", "fail": "bold red"}
+    failed = False
+    for finding in examine():
+        failed |= finding.state == "fail"
+        out.print(f"[{styles[finding.state]}]{finding.state:>4}[/]  {finding.name:<10}", end="  ")
+        out.print(finding.text, markup=False)
+    out.print("something is missing" if failed else "ready")
+    return 1 if failed else 0
+
+
+@app.command
+def demo(
+    *,
+    run: Path = Path("runs/demo"),
+    minutes: float = 4.0,
+    workers: int = 2,
+    engine: Engine = "cycles",
+) -> int:
+    """Close the loop once: Blender workers, feedback on, preset tiny, then the report.
+
+    Args:
+        run: Folder of the run; an earlier one is moved aside.
+        minutes: Training time, after the held-out set is rendered.
+        workers: Simulators to start.
+        engine: cycles renders with Blender; stick draws the robot as sticks.
+    """
+    if run.exists():
+        aside = next(p for i in range(1, 10_000) if not (p := Path(f"{run}-{i}")).exists())
+        run.rename(aside)
+        out.print(f"moved the earlier {run} to {aside}")
+    return train("tiny", run=run, workers=workers, minutes=minutes, engine=engine)
+
+
+@app.command
+def simulate(
+    *,
+    connect: str,
+    workers: int = 1,
+    engine: Engine = "cycles",
+    samples: int = 4,
+    robot: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    timeout: float = 600.0,
+    insecure: bool = False,
+    keys: Path | None = None,
+) -> int:
+    """Render for a trainer elsewhere; start before or after it, join or leave in mid-run.
+
+    Args:
+        connect: Address of the trainer, such as tcp://127.0.0.1:5555.
+        workers: Simulators to start.
+        engine: cycles renders with Blender; stick draws the robot as sticks.
+        samples: Cycles' samples per pixel.
+        robot: Take part only in runs with this robot.
+        size: Take part only in runs with this image size, WIDTHxHEIGHT.
+        seed: Take part only in runs with this seed.
+        timeout: Longest wait for the trainer [s].
+        insecure: Connect to another machine without keys, unencrypted.
+        keys: Folder that `jointloop keys` made.
+    """
+    from simulator.fleet import Fleet
+    from simulator.worker import WorkerOptions
+
+    options = WorkerOptions(
+        address=connect,
+        engine=engine,
+        samples=samples,
+        robot=robot,
+        size=_checked_size(size),
+        seed=seed,
+        wait_s=timeout,
+        insecure=insecure,
+        keys=keys,
+    )
+    return Fleet(workers, options, say=lambda line: out.print(line, markup=False)).run()
+
+
+@app.command
+def train(
+    preset: tyro.conf.Positional[str],
+    *,
+    run: Path,
+    workers: int | None = None,
+    bind: str | None = None,
+    feedback: bool = True,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    robot: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    engine: Engine = "cycles",
+    samples: int = 4,
+    device: str = "auto",
+    resume: bool = False,
+    timeout: float = 300.0,
+    insecure: bool = False,
+    keys: Path | None = None,
+) -> int:
+    """Train a joint detector in the closed loop, with simulators started here or elsewhere.
+
+    Args:
+        preset: tiny (CPU, minutes) or heindl2019 (the paper's network, GPU).
+        run: Folder of the run.
+        workers: Simulators to start here.
+        bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555.
+        feedback: Bend the prior towards what is still wrong.
+        epochs: Epochs to train, in place of the preset's.
+        minutes: Training time, in place of epochs.
+        robot: Robot, in place of the preset's.
+        size: Image size WIDTHxHEIGHT, in place of the preset's.
+        seed: Seed of all draws and of the weights.
+        engine: Of simulators started here: cycles renders with Blender, stick draws sticks.
+        samples: Cycles' samples per pixel, of simulators started here.
+        device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        resume: Go on with the run in the folder; the preset and its changes stay as they were.
+        timeout: Longest wait for a sample [s].
+        insecure: Listen to other machines without keys, unencrypted.
+        keys: Folder that `jointloop keys` made.
+    """
+    from simulator.transport import Security
+    from simulator.worker import WorkerOptions
+    from trainer import session
+    from trainer.config import preset as named_preset
+    from trainer.progress import Progress
+
+    if (workers is None) == (bind is None):
+        raise JointloopError("give --workers N to start simulators here, or --bind ADDRESS, not both")
+    config = named_preset(preset).changed(
+        robot=robot, size=size, seed=seed, epochs=epochs, feedback=feedback
+    )
+    sitting = session.Sitting(
+        folder=run,
+        workers=workers,
+        bind=bind or "tcp://127.0.0.1:*",
+        worker=WorkerOptions("", engine=engine, samples=samples),
+        minutes=minutes,
+        resume=resume,
+        timeout=timeout,
+        device=device,
+        security=Security(insecure, keys),
+    )
+    with Progress(out) as progress:
+        summary = session.train(config, sitting, progress)
+    _print_summary(summary, run)
+    return 0
+
+
+@app.command
+def inspect(run: tyro.conf.Positional[Path]) -> int:
+    """Write a run's report, finished or not, and name it.
+
+    Args:
+        run: Folder of the run.
+    """
+    from feedback.report import write_report
+
+    out.print(f"report: {write_report(run)}")
+    return 0
+
+
+@app.command
+def keys(folder: tyro.conf.Positional[Path]) -> int:
+    """Make the keys that let simulators on other machines connect; copy the folder to both sides.
+
+    Args:
+        folder: A new folder.
+    """
+    from simulator.transport import write_keys
+
+    write_keys(folder)
+    out.print(f"keys: {folder}; pass it to both sides as --keys")
+    return 0
+
+
+def _checked_size(size: str | None) -> str | None:
+    from simulator.settings import parse_size
+
+    return None if size is None else "{}x{}".format(*parse_size(size))
+
+
+def _print_summary(summary: dict[str, Any], run: Path) -> None:
+    """The report's name and the three figures people ask for."""
+    from feedback.report import write_report
+    from trainer.record import error_line
+
+    samples, prior = summary["samples"], summary["prior"]
+    before, after = summary["before"], summary["after"]
+    report = write_report(run)
+    out.print(
+        f"\nsamples   {samples['rendered']} rendered, {samples['consumed']} trained on "
+        f"({samples['new']} different ones)"
+    )
+    for name, error in (("before", before), ("after", after)):
+        out.print(f"{name:<9} held out: {error_line(error)}")
+    entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
+    out.print(
+        f"prior     {prior['versions']} versions, moved {prior['total_variation_mean']:.1%} of its "
+        f"mass; entropy per joint {entropy} (1 is uniform)"
+    )
+    out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
+
+
+def main() -> None:
+    """Run one verb; a user's mistake ends as one line and exit code 2."""
+    signal.signal(signal.SIGTERM, _stop)  # ends like Ctrl-C: nothing is left behind
+    try:
+        code = app.cli(prog="jointloop", description=DESCRIPTION)
+    except JointloopError as error:
+        print(f"jointloop: error: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("\njointloop: stopped", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt

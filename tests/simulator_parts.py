@@ -1,0 +1,102 @@
+"""What the tests of messages, transport, worker and fleet share."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from blender_scenes.stick_scene import StickScene
+from simulator.control import SCHEMA, Hello, Welcome
+from simulator.hidden import Assignment, Split, draw
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.sample import Sample, simulate
+from simulator.settings import Settings
+from simulator.transport import Hub, Link, Received
+
+ROBOT = Robot.named("ur10")
+SETTINGS = Settings(width=64, height=48)
+PRIOR = JointPrior.uniform(ROBOT.lower, ROBOT.upper, SETTINGS.bins)
+FIRST = Assignment(PRIOR)
+
+
+def prior(version: int) -> JointPrior:
+    """A prior of that version with its weight in the first bins."""
+    alpha = PRIOR.alpha.copy()
+    alpha[:, 0] += version
+    return JointPrior(alpha, PRIOR.lower, PRIOR.upper, version)
+
+
+@cache
+def sample(index: int = 0, worker: int = 0, version: int = 0, split: Split = "train") -> Sample:
+    """A real sample of the stick scene."""
+    assignment = Assignment(prior(version) if version else PRIOR, split)
+    hidden = draw(ROBOT, SETTINGS, assignment, worker, index)
+    return simulate(StickScene(ROBOT.model), ROBOT, SETTINGS, hidden)
+
+
+def hello(**changes: object) -> Hello:
+    """A hello of a new process in a new place."""
+    identities = {"instance": uuid.uuid4().bytes, "slot": uuid.uuid4().bytes}
+    return Hello(**({"schema": SCHEMA} | identities | changes))  # type: ignore[arg-type]
+
+
+@contextmanager
+def hub_at(address: str = "tcp://127.0.0.1:0", run: str = "run", **options: object) -> Iterator[Hub]:
+    """A hub of the test run."""
+    with Hub(address, run, SETTINGS, ROBOT, FIRST, **options) as hub:  # type: ignore[arg-type]
+        yield hub
+
+
+def poll_until(hub: Hub, done: Callable[[list[Received]], bool], timeout_s: float = 20.0) -> list:
+    """All that a hub receives until `done` says so of it."""
+    received: list[Received] = []
+    deadline = time.monotonic() + timeout_s
+    while not done(received):
+        assert time.monotonic() < deadline, f"nothing after {timeout_s} s: {hub.delivery}"
+        received += hub.poll(0.02)
+    return received
+
+
+class Peer:
+    """A simulator in this process, driven by hand."""
+
+    def __init__(self, hub: Hub, **changes: object) -> None:
+        self.hello = hello(**changes)
+        self.link = Link(hub.local_address)
+        self.welcome = self._join(hub)
+        self.index = self.welcome.next_index
+
+    def _join(self, hub: Hub) -> Welcome:
+        deadline = time.monotonic() + 10
+        welcome = None
+
+        def keep_going() -> bool:
+            hub.poll(0)
+            return time.monotonic() < deadline
+
+        welcome = self.link.join(self.hello, 10, keep_going)
+        assert welcome is not None
+        self.link.attach(welcome, ROBOT, self.hello.instance)
+        return welcome
+
+    def publish(self, count: int = 1) -> None:
+        """Publish the next samples."""
+        for _ in range(count):
+            prior_version = self.link.assignment.prior.version
+            split = self.link.assignment.split
+            self.link.publish(sample(self.index, self.welcome.worker, prior_version, split))
+            self.index += 1
+
+    def hear(self, done: Callable[[Link], bool], hub: Hub) -> None:
+        """Take in what the trainer says until `done` says so of the link."""
+        deadline = time.monotonic() + 10
+        while not done(self.link):
+            assert time.monotonic() < deadline
+            hub.poll(0)
+            self.link.pump(0.02)
+
+    def close(self) -> None:
+        """Vanish without a goodbye."""
+        self.link.close()

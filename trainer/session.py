@@ -1,0 +1,148 @@
+"""One sitting of one run: opens the folder, the hub and the fleet, closes the loop, sums up."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from feedback.controller import Controller
+from simulator.fleet import Fleet, FleetError
+from simulator.hidden import Assignment
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.transport import Hub, Security
+from simulator.worker import WorkerOptions
+from trainer.budget import Budget
+from trainer.config import Config, ConfigError
+from trainer.learner import Learner
+from trainer.loop import close_the_loop
+from trainer.progress import Progress
+from trainer.record import Record, next_index
+from trainer.runs import Run
+from trainer.stream import Stream
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What a run's config leaves to the moment: where, for how long, with whom."""
+
+    folder: Path
+    """Of the run."""
+    workers: int | None = None
+    """Simulators to start here; None waits for others at `bind`."""
+    bind: str = "tcp://127.0.0.1:*"
+    """Where simulators connect."""
+    worker: WorkerOptions | None = None
+    """How to start simulators; the address is filled in."""
+    minutes: float | None = None
+    """Training time, in place of the config's epochs."""
+    resume: bool = False
+    """Go on with the run in the folder."""
+    timeout: float = 300.0
+    """Longest wait for a sample [s]."""
+    device: str = "auto"
+    """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
+    security: Security = Security()
+
+
+def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any]:
+    """Train a run to its end.
+
+    Args:
+        config: of a new run; one that is resumed keeps its own.
+        sitting: where, for how long, with whom.
+        progress: what the user sees.
+
+    Returns:
+        The run's summary.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it; the folder keeps everything
+            up to the last epoch.
+    """
+    run = Run.resume(sitting.folder) if sitting.resume else Run.create(sitting.folder, config)
+    config = run.config
+    robot = Robot.named(config.settings.robot)
+    device = _device(sitting.device)
+    learner = Learner(config, len(robot.keypoints), device)
+    progress.say(learner.network.backbone_note())
+    prior = JointPrior.uniform(
+        robot.lower, robot.upper, config.settings.bins, config.feedback.alpha0
+    )
+    feedback = config.feedback
+    controller = Controller(prior, feedback.enabled, feedback.select, feedback.weight)
+    budget = Budget(config.epochs, sitting.minutes)
+    with _opened(config, sitting, robot, prior, progress) as stream:
+        record = Record(run, robot, learner, controller, stream, budget)
+        if sitting.resume:
+            record.restore()
+            progress.say(f"{run.folder}: going on after epoch {record.epoch}")
+        close_the_loop(config, stream, learner, controller, record, budget, progress)
+        return record.finish()
+
+
+@contextlib.contextmanager
+def _opened(
+    config: Config, sitting: Sitting, robot: Robot, prior: JointPrior, progress: Progress
+) -> Iterator[Stream]:
+    """A stream of samples, from simulators started here or elsewhere."""
+    hub = Hub(
+        sitting.bind,
+        f"{sitting.folder.name}-{os.urandom(4).hex()}",
+        config.settings,
+        robot,
+        Assignment(prior, "heldout"),
+        credits=config.stream.credits,
+        adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
+        security=sitting.security,
+        next_index=next_index(sitting.folder),
+    )
+    with hub, _fleet(sitting, hub.local_address, progress.say) as watch:
+        progress.say(f"{sitting.folder}: listening for simulators at {hub.address}")
+        yield Stream(
+            hub,
+            config.stream,
+            seed=config.seed,
+            timeout=sitting.timeout,
+            watch=watch,
+            say=progress.say,
+        )
+
+
+@contextlib.contextmanager
+def _fleet(
+    sitting: Sitting, address: str, say: Callable[[str], None]
+) -> Iterator[Callable[[], None]]:
+    """Simulators of our own, if any; yields what must be called now and then to keep them alive."""
+    if sitting.workers is None:
+        yield lambda: None
+        return
+    options = replace(sitting.worker or WorkerOptions(address), address=address)
+    with Fleet(sitting.workers, options, say=say) as fleet:
+
+        def watch() -> None:
+            fleet.poll()
+            if fleet.ended:
+                raise FleetError("all simulators have ended; their last words stand above")
+
+        yield watch
+
+
+def _device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ConfigError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used: {reason}; try cpu") from None
