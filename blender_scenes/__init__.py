@@ -2,7 +2,10 @@
 
 spec          plain numbers: robot model, camera, light, materials, background; the Scene interface
 robot_scene   the robot in Blender: built once, then posed, lit and re-coloured (imports bpy)
-appearance    materials, lights and backgrounds of the Blender scene (imports bpy)
+meshes        a robot's visuals, joined to one plain mesh per link (imports bpy)
+appearance    materials, sun and surrounding light of the Blender scene (imports bpy)
+film          Blender's camera, render settings and the bytes it writes (imports bpy)
+background    panorama behind the robot, sRGB encoding, compositing; no bpy
 stick_scene   the same interface in numpy, milliseconds per image, no Blender
 
 Only this folder imports bpy, and only its Blender modules do.

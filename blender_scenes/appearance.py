@@ -4,6 +4,9 @@ Each class owns its data blocks and touches only values that changed: every touc
 compiled anew for the next image.
 """
 
+# bpy and its companions bring no type stubs.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +119,7 @@ class SunLight:
         self._shown = sun
 
 
-def T_world_sun(sun: Sun) -> NDArray[np.float64]:  # noqa: N802
+def T_world_sun(sun: Sun) -> NDArray[np.float64]:
     """(4, 4) pose whose +z points to the sun; Blender's sun shines along its -z."""
     azimuth, elevation = sun.azimuth, sun.elevation
     z = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), 0])
@@ -189,8 +192,7 @@ def _light_atlas(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.Image:
         for p in panoramas
     ]
     stack = np.concatenate(small)[::-1]
-    pixels = np.ones((*stack.shape[:2], 4), np.float32)
-    pixels[..., :3] = stack
+    pixels = np.dstack([stack, np.ones(stack.shape[:2], np.float32)])
     image = bpy.data.images.new("lights", pixels.shape[1], pixels.shape[0], float_buffer=True)
     image.colorspace_settings.name = "Linear Rec.709"
     image.pixels.foreach_set(pixels.ravel())

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from blender_scenes.spec import Camera
 
+COLOR_SPACE = "sRGB"
+"""Of every image; Blender's view transform is 'Standard': no film curve, clipped at white."""
+
 LEVELS = 1 << 14
 """Steps of linear light told apart while encoding; one 8-bit step is 5 of them in the dark."""
 
@@ -42,7 +45,8 @@ def view(
     column = (np.float32(0.5) - azimuth * np.float32(0.5 / np.pi)) % 1 * width - np.float32(0.5)
     row = (np.float32(0.5) - elevation * np.float32(1 / np.pi)) * height - np.float32(0.5)
     row = np.clip(row, 0, height - 1)  # a wrapped picture has no row beyond its poles
-    return cv2.remap(panorama, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    seen = cv2.remap(panorama, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return seen.astype(np.float32, copy=False)
 
 
 def develop(linear: NDArray[np.float32], gain: float) -> NDArray[np.uint8]:
@@ -73,9 +77,9 @@ def over(
     solid = alpha == 255
     area[solid] = color[solid]
     edge = (alpha > 0) & ~solid
-    share = (alpha[edge] / np.float32(255))[:, None]
+    share = (alpha[edge].astype(np.float32) / np.float32(255))[:, None]
     light = _linear()
-    mixed = share * light[color[edge]] + (1 - share) * light[area[edge]]
+    mixed = share * light[color[edge]] + (np.float32(1) - share) * light[area[edge]]
     area[edge] = develop(mixed, 1.0)
     return backdrop, mask
 

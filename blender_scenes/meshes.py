@@ -6,6 +6,9 @@ Axes named inside a Collada file are ignored, as RViz and Pinocchio do: URDF mes
 the link's axes whatever the file claims (Baxter's torso says Y_UP and is Z up). Units are kept.
 """
 
+# bpy and its companions bring no type stubs.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 import atexit
 import ctypes
 import os

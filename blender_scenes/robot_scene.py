@@ -8,6 +8,9 @@ whatever was rendered before. Blender's state is global: one RobotScene at a tim
 making another ends the one before.
 """
 
+# bpy and its companions bring no type stubs.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 import tempfile
 import time
 from pathlib import Path
@@ -22,28 +25,12 @@ from scipy.spatial import ConvexHull, QhullError
 
 from blender_scenes.appearance import Materials, SunLight, Surroundings
 from blender_scenes.background import develop, over, view
+from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga
 from blender_scenes.meshes import LinkMesh, quiet, read_robot
-from blender_scenes.spec import Camera, Frame, Rendered, RobotModel, SceneError
-
-COLOR_SPACE = "sRGB"
-"""Of every image, through Blender's view transform 'Standard': no film curve, clipped at white."""
-
-SENSOR = 36.0
-"""Width of Blender's sensor [mm]; any will do, the focal length goes with it."""
-
-NEAR = 0.01
-"""Nothing closer to the camera than this is drawn [m]."""
-
-FAR = 1000.0
-"""Nothing farther from the camera than this is drawn [m]."""
+from blender_scenes.spec import Frame, Rendered, RobotModel, SceneError
 
 MARGIN = 2
 """Pixels around the robot's box that its filtered edges may reach."""
-
-_FLIP = np.diag([1.0, -1.0, -1.0, 1.0])  # OpenCV's camera axes to Blender's
-
-Box = tuple[int, int, int, int]
-"""x0, y0, x1, y1 [px], the end excluded."""
 
 
 def detail_for(height: int) -> float:
@@ -84,7 +71,7 @@ class RobotScene:
         RobotScene._alive = self
         meshes, colors = read_robot(model)
         self.scene = bpy.context.scene
-        _configure(self.scene, samples, threads)
+        configure(self.scene, samples, threads)
         self.materials = Materials(colors)
         self.sun = SunLight(self.scene)
         self.surroundings = Surroundings(self.scene)
@@ -124,7 +111,7 @@ class RobotScene:
             with quiet():
                 bpy.ops.render.render(write_still=True)
         rendered = time.perf_counter()
-        patch = None if box is None else _read_tga(self._file, box)
+        patch = None if box is None else read_tga(self._file, box)
         read = time.perf_counter()
         image, mask = self._compose(frame, patch, box)
         end = time.perf_counter()
@@ -172,13 +159,13 @@ class RobotScene:
             if link not in self._posed or not np.array_equal(T, self._posed[link]):
                 block.matrix_world = Matrix(T.tolist())
                 self._posed[link] = T.copy()
-        _aim(self.camera, frame.camera)
+        aim(self.camera, frame.camera)
         self.sun.show(frame.sun)
         self.surroundings.show(frame.environment)
         self.materials.show(frame.materials)
         self.scene.view_settings.exposure = frame.exposure
         self.scene.cycles.seed = frame.seed
-        _crop(self.scene.render, frame.camera, box)
+        crop(self.scene.render, frame.camera, box)
 
     def _compose(
         self, frame: Frame, patch: NDArray[np.uint8] | None, box: Box | None
@@ -223,35 +210,6 @@ class RobotScene:
         return (int(x0), int(y0), int(x1), int(y1)) if x0 < x1 and y0 < y1 else None
 
 
-def _configure(scene: bpy.types.Scene, samples: int, threads: int) -> None:
-    """Cycles on CPU for few, cheap, reproducible samples, and plain 8-bit sRGB out of it."""
-    render, cycles = scene.render, scene.cycles
-    render.engine = "CYCLES"
-    render.threads_mode, render.threads = "FIXED", threads
-    render.use_persistent_data = True
-    render.film_transparent = True
-    render.use_border = render.use_crop_to_border = True
-    render.resolution_percentage = 100
-    render.use_compositing = render.use_sequencer = False
-    render.dither_intensity = 0.0
-    cycles.device = "CPU"
-    cycles.samples = samples
-    cycles.use_adaptive_sampling = cycles.use_denoising = False
-    cycles.use_light_tree = False
-    cycles.use_auto_tile = False
-    cycles.caustics_reflective = cycles.caustics_refractive = False
-    # One bounce: light from the robot on itself changed its mean brightness by 0.1 %.
-    cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 1
-    cycles.transmission_bounces = cycles.volume_bounces = 0
-    cycles.sample_clamp_indirect = 4.0
-    view_settings = scene.view_settings
-    scene.display_settings.display_device = COLOR_SPACE
-    view_settings.view_transform, view_settings.look = "Standard", "None"
-    view_settings.gamma = 1.0
-    picture = render.image_settings
-    picture.file_format, picture.color_mode = "TARGA_RAW", "RGBA"
-
-
 def _link_object(
     scene: bpy.types.Scene, name: str, mesh: LinkMesh, materials: Materials, detail: float | None
 ) -> bpy.types.Object:
@@ -274,7 +232,21 @@ def _link_object(
         bpy.data.meshes.remove(block)
     made.data.shade_smooth()
     made.data.set_sharp_from_angle(angle=np.radians(35))
+    _twin(scene, made)
     return made
+
+
+def _twin(scene: bpy.types.Scene, block: bpy.types.Object) -> None:
+    """Give a mesh a second, invisible user, tiny and underground.
+
+    Cycles bakes the pose into a mesh with one user and builds its search tree anew each frame; a
+    shared mesh keeps its tree and only its instance moves. That halves the time of a frame.
+    """
+    twin = bpy.data.objects.new(f"{block.name} twin", block.data)
+    twin.location, twin.scale = (0, 0, -5), (1e-3, 1e-3, 1e-3)
+    twin.visible_camera = twin.visible_diffuse = twin.visible_glossy = False
+    twin.visible_shadow = twin.visible_transmission = twin.visible_volume_scatter = False
+    scene.collection.objects.link(twin)
 
 
 def _vertices(block: bpy.types.Object) -> NDArray[np.float64]:
@@ -295,57 +267,3 @@ def _hull(block: bpy.types.Object) -> NDArray[np.float64]:
 def _tree(block: bpy.types.Object) -> BVHTree:
     triangles = [tuple(polygon.vertices) for polygon in block.data.polygons]
     return BVHTree.FromPolygons(_vertices(block).tolist(), triangles)
-
-
-def _aim(block: bpy.types.Object, camera: Camera) -> None:
-    """Set Blender's camera to a pinhole's pose and intrinsics.
-
-    Raises:
-        SceneError: focal lengths that are not positive, or skewed axes.
-    """
-    (fx, skew, cx), (_, fy, cy) = camera.K[:2]
-    if skew != 0 or fx <= 0 or fy <= 0:
-        raise SceneError(f"K = {camera.K.tolist()}: wanted focal lengths above 0 and no skew")
-    render = bpy.context.scene.render
-    render.resolution_x, render.resolution_y = camera.width, camera.height
-    ratio = fx / fy  # a pixel's height over its width
-    render.pixel_aspect_x, render.pixel_aspect_y = max(1 / ratio, 1.0), max(ratio, 1.0)
-    lens = block.data
-    lens.sensor_fit = "HORIZONTAL"
-    lens.sensor_width = SENSOR
-    lens.lens = fx * SENSOR / camera.width
-    # Blender measures from the image's border, where our first pixel centre is at 0.
-    lens.shift_x = 0.5 - (cx + 0.5) / camera.width
-    lens.shift_y = ((cy + 0.5) - camera.height / 2) * ratio / camera.width
-    lens.clip_start, lens.clip_end = NEAR, FAR
-    block.matrix_world = Matrix((camera.T_world_camera @ _FLIP).tolist())
-
-
-def _crop(render: bpy.types.RenderSettings, camera: Camera, box: Box) -> None:
-    """Have Blender draw a box of pixels only; it rounds fractions down, so aim inside them."""
-    x0, y0, x1, y1 = box
-    width, height = camera.width, camera.height
-    render.border_min_x, render.border_max_x = (x0 + 0.01) / width, (x1 + 0.01) / width
-    render.border_min_y = (height - y1 + 0.01) / height
-    render.border_max_y = (height - y0 + 0.01) / height
-
-
-def _read_tga(file: Path, box: Box) -> NDArray[np.uint8]:
-    """(h, w, 4) RGBA with straight alpha out of an uncompressed TGA file.
-
-    Raises:
-        SceneError: the file is missing or not the picture that was asked for.
-    """
-    x0, y0, x1, y1 = box
-    data = np.fromfile(file, np.uint8)
-    header, body = data[:18], data[18:]
-    width, height = header[12:16].view("<u2")
-    if (width, height) != (x1 - x0, y1 - y0) or header[2] != 2 or header[16] != 32:
-        raise SceneError(
-            f"Blender wrote {width} x {height} px of TGA type {header[2]}, {header[16]} bit, "
-            f"instead of {x1 - x0} x {y1 - y0} px of type 2, 32 bit"
-        )
-    rows = body[: 4 * int(width) * int(height)].reshape(height, width, 4)
-    if not header[17] & 0x20:  # rows run upwards
-        rows = rows[::-1]
-    return rows[..., [2, 1, 0, 3]]

@@ -29,8 +29,8 @@ def gallery(run: RunData) -> str:
     )
     return (
         '<p class="intro">Below each image: the belief map of every keypoint, in its order along '
-        "the arm. A ring is a true keypoint that lies in the frame but is hidden; a missed one has no "
-        "prediction.</p>"
+        "the arm. A ring is a true keypoint that lies in the frame but is hidden; a missed "
+        "keypoint has no prediction.</p>"
         '<ul class="legend"><li class="true">true</li><li class="predicted">predicted</li></ul>'
         + groups
     )
@@ -68,15 +68,14 @@ def _card(run: RunData, g: Mapping[str, NDArray[Any]], i: int) -> str:
     error = np.linalg.norm(predicted - true, axis=-1) / math.hypot(width, height) * 100
     error = np.where(found, error, np.nan)
     notes = [
-        f"{name}\n"
-        + (f"error {e:.2f} % of the diagonal\nscore {score:.2f}" if v else "not in frame")
-        for name, e, score, v in zip(names, error, g["scores"][i], seen, strict=True)
+        f"{name}\nscore {score:.2f}\n" + (f"error {e:.2f} % of the diagonal" if f else "missed")
+        for name, e, score, f in zip(names, error, g["scores"][i], found, strict=True)
     ]
     r = width / 80
     overlay = _skeleton(true, seen, bones, "true", notes, r) + _skeleton(
         predicted, np.where(found, 2, 0), bones, "predicted", notes, r
     )
-    typical = f"{np.nanmedian(error):.2f} %" if np.isfinite(error).any() else "–"
+    typical = f"median error {np.nanmedian(error):.2f} %" if found.any() else "no keypoint found"
     picture = data_uri(image, photo=width * height > LOSSLESS)
     size = f'width="{width}" height="{height}"'
     return (
@@ -84,7 +83,7 @@ def _card(run: RunData, g: Mapping[str, NDArray[Any]], i: int) -> str:
         f'style="--bone:{width / 130:.2f}px">'
         f'<image href="{picture}" x="-0.5" y="-0.5" {size}/>{overlay}</svg>'
         f"{_beliefs(g['beliefs'][i], names, g['scores'][i])}"
-        f"<figcaption>median error {typical}<small>loss {g['losses'][i]:.3f}</small></figcaption>"
+        f"<figcaption>{typical}<small>loss {g['losses'][i]:.3f}</small></figcaption>"
         "</figure>"
     )
 

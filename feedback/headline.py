@@ -34,6 +34,7 @@ def header(run: RunData) -> str:
 
 
 _CHANGES = (
+    ("Best peak", "held_out.best_peak.median_percent", 1.0, "median of all, % of the diagonal"),
     ("Median error", "held_out.median_percent", 1.0, "of found, % of the diagonal"),
     ("Mean error", "held_out.mean_percent", 1.0, "of found, % of the diagonal"),
     ("Miss rate", "held_out.miss_rate", 100.0, "of keypoints in the frame"),
@@ -78,7 +79,8 @@ def _story(run: RunData) -> str:
             "No epoch has ended yet." if not run.epochs else "Training has not ended an epoch yet."
         )
     before, after = (value(row, "held_out.median_percent") for row in (run.first, run.last))
-    text = f"{run.last['epoch']} epochs in {duration(run.last.get('seconds'))}"
+    count = run.last["epoch"]
+    text = f"{count} epoch{'s' if count != 1 else ''} in {duration(run.last.get('seconds'))}"
     if before and after:
         turn = "fell" if after < before else "rose"
         text += (

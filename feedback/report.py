@@ -27,7 +27,7 @@ GALLERY_ARRAYS = (
     *("images", "pixels", "visibility"),
     *("predicted", "found", "scores", "beliefs", "losses"),
 )
-"""What gallery.npz holds: n images (n, H, W, 3), their keypoints, and what the network made of them."""
+"""What gallery.npz holds: images, their keypoints, and what the network made of them."""
 
 
 class ReportError(FeedbackError):

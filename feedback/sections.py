@@ -7,15 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from feedback.charts import (
-    HEAT_STEPS,
-    Series,
-    dumbbell,
-    heat_limit,
-    line_chart,
-    number,
-    prior_panel,
-)
+from feedback.charts import HEAT_STEPS, Series, dumbbell, heat_limit, line_chart, prior_panel
 from feedback.history import marginals, movement, prior_of
 from feedback.run_data import RunData, value
 from feedback.text import number, percent, plain, scaled, spaced
@@ -123,8 +115,9 @@ def prior(run: RunData) -> str:
     thinned = f" {len(keep)} of {T} versions are shown." if len(keep) < T else ""
     return (
         '<p class="intro">Colour: how often a bin of a joint angle is rendered, against the '
-        f"uniform prior, from the start of the run to now. Bars: now.{thinned}</p>{_heat_legend(limit)}"
-        f'<div class="grid3">{"".join(cards)}</div>'
+        f"uniform prior, from the start of the run to now. Bars: now.{thinned}</p>"
+        + _heat_legend(limit)
+        + f'<div class="grid3">{"".join(cards)}</div>'
     )
 
 

@@ -85,12 +85,12 @@ Range = tuple[float, float]
 class Variety:
     """Ranges that the hidden variables beside the pose are drawn from, uniformly."""
 
-    framing: Range = (0.95, 1.5)
+    framing: Range = (0.75, 1.2)
     """Camera distance over the one at which the pose just fits the image height."""
     azimuth: Range = (-math.pi, math.pi)
     elevation: Range = (math.radians(-5), math.radians(60))
     roll: Range = (math.radians(-8), math.radians(8))
-    look_at: Range = (-0.12, 0.12)
+    look_at: Range = (-0.1, 0.1)
     """Offset of the look-at point from the pose's centre, along each axis [robot reaches]."""
     focal: Range = (1.1, 2.0)
     """Focal length over image height."""

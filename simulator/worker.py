@@ -116,7 +116,7 @@ def run_worker(options: WorkerOptions) -> Exit:
     )
     with Link(options.address, options.security) as link:
         try:
-            welcome = link.join(hello, options.wait_s, lambda: not stop.asked, _say)
+            welcome = link.join(hello, options.wait_s, stop.not_asked, _say)
             if welcome is None:
                 return Exit.DONE
             return _work(link, welcome, instance, options, stop)
@@ -140,6 +140,10 @@ class _Stop:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
 
+    def not_asked(self) -> bool:
+        """Whether to go on."""
+        return not self.asked
+
     def _ask(self, *_: object) -> None:
         self.asked = True
 
@@ -149,7 +153,7 @@ def _work(
 ) -> Exit:
     settings = welcome.settings
     robot = Robot.named(settings.robot)
-    link.attach(welcome, robot, instance)
+    link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
     manner = "adaptive" if welcome.adaptive else "uniform"
     _say(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}")
     with contextlib.closing(_scene(robot, settings, options)) as scene:

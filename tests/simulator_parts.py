@@ -70,7 +70,6 @@ class Peer:
 
     def _join(self, hub: Hub) -> Welcome:
         deadline = time.monotonic() + 10
-        welcome = None
 
         def keep_going() -> bool:
             hub.poll(0)
@@ -78,7 +77,7 @@ class Peer:
 
         welcome = self.link.join(self.hello, 10, keep_going)
         assert welcome is not None
-        self.link.attach(welcome, ROBOT, self.hello.instance)
+        self.link.attach(welcome, ROBOT, self.hello.instance, 10, keep_going)
         return welcome
 
     def publish(self, count: int = 1) -> None:

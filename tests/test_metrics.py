@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.metrics import distances, evaluate, summarise
+from trainer.metrics import best_peak, distances, evaluate, summarise
 
 ANCHORS = Path(__file__).parents[2] / "shared" / "anchors"
 DIAGONAL = math.hypot(320, 240)
@@ -55,12 +55,19 @@ def test_perfect_predictions_are_perfect():
 
 def test_a_known_offset_gives_a_known_error():
     true = np.zeros((4, 2, 2))
-    d = distances(true + [3.0, 4.0], true, np.ones((4, 2), bool))
+    d = distances(true + np.array([3.0, 4.0]), true, np.ones((4, 2), bool))
     result = evaluate(d, np.ones((4, 2), bool), (300, 400), "ab")
     assert result["epe_mean_px"] == result["epe_median_px"] == 5.0
     assert result["mean_percent"] == pytest.approx(1.0)
     assert result["pck"] == {"0.5%": 0.0, "1%": 1.0, "2%": 1.0, "5%": 1.0}
     assert result["auc"] == pytest.approx(0.8)
+
+
+def test_the_best_peak_has_an_error_however_weak_it_is():
+    true = np.zeros((4, 2, 2))
+    in_frame = np.array([[True, False]] * 4)
+    result = best_peak(true + np.array([3.0, 4.0]), true, in_frame, (300, 400))
+    assert result == {"mean_percent": pytest.approx(1.0), "median_percent": pytest.approx(1.0)}
 
 
 def test_keypoints_out_of_the_frame_do_not_count():

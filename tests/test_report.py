@@ -88,7 +88,7 @@ def _metrics_row(epoch: int, held_out: dict) -> dict:
 
 def _write_gallery(folder: Path, n: int, rng: np.random.Generator) -> None:
     folder.mkdir()
-    pixels = [*np.cumsum(rng.normal(0, 18, (n, 7, 2)), axis=1), 80, 60]
+    pixels = np.cumsum(rng.normal(0, 18, (n, 7, 2)), axis=1) + np.array([80, 60])
     visibility = np.where((pixels > 0).all(-1) & (pixels < (WIDTH, HEIGHT)).all(-1), 2, 0)
     visibility[:, 3] = np.minimum(visibility[:, 3], 1)
     predicted = pixels + rng.normal(0, 3, pixels.shape)

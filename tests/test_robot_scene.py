@@ -230,7 +230,7 @@ def test_a_camera_amid_the_robot_still_renders(scene, robot):
     frame = _frame(robot, 14)
     eye = frame.T_world_link[max(scene.links)][:3, 3]
     camera = dataclasses.replace(
-        frame.camera, T_world_camera=_look_at(eye + [0.02, 0.01, 0], [0, 0, 0.1])
+        frame.camera, T_world_camera=_look_at(eye + np.array([0.02, 0.01, 0]), [0, 0, 0.1])
     )
     assert scene.render(dataclasses.replace(frame, camera=camera)).image.shape == (120, 160, 3)
 

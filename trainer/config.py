@@ -22,12 +22,12 @@ class ConfigError(JointloopError):
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The belief network: a VGG backbone of stride 4, then stages that refine belief maps."""
+    """The belief network: a backbone of stride 4, then stages that refine belief maps."""
 
-    family: Literal["vgg"] = "vgg"
+    family: Literal["vgg", "folded"] = "vgg"
     """Which builder of `trainer.models` makes it."""
     widths: tuple[int, int, int] = (64, 128, 256)
-    """Channels of the backbone at stride 1, 2 and 4."""
+    """Channels of the backbone: at stride 1, 2 and 4 (vgg), at 2, 4 and 4 (folded)."""
     stages: int = 6
     """Stages, the first included; each ends in belief maps."""
     first_depth: int = 3
@@ -247,16 +247,9 @@ def _tiny() -> Config:
         preset="tiny",
         settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
         network=NetworkConfig(
-            widths=(16, 32, 64),
-            stages=3,
-            first_depth=4,
-            first_kernel=7,
-            depth=4,
-            width=64,
-            head=128,
-            separable=True,
+            family="folded", widths=(16, 64, 64), stages=3, depth=4, width=128, head=128
         ),
-        optimiser=OptimiserConfig(learning_rate=2e-3, warmup=0.05),
+        optimiser=OptimiserConfig(learning_rate=5e-3, warmup=0.05),
         stream=StreamConfig(credits=8, held_out=200, buffer=1024, max_uses=8),
         batch_size=16,
         epochs=12,

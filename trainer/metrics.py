@@ -55,6 +55,29 @@ def evaluate(
     }
 
 
+def best_peak(
+    predicted: NDArray[np.float64],
+    true: NDArray[np.float64],
+    in_frame: NDArray[np.bool_],
+    size: tuple[int, int],
+) -> dict[str, float | None]:
+    """Localization error of the best peak whatever its score, over all keypoints in the frame.
+
+    Nothing is a miss here, so networks of any confidence compare, untrained ones included.
+
+    Args:
+        predicted: (N, J, 2) best peaks [px].
+        true: (N, J, 2) keypoints [px].
+        in_frame: (N, J) the keypoints that count.
+        size: width and height of the image [px].
+    """
+    percent = 100.0 * np.linalg.norm(predicted - true, axis=-1)[in_frame] / math.hypot(*size)
+    return {
+        "mean_percent": _number(np.mean, percent),
+        "median_percent": _number(np.median, percent),
+    }
+
+
 def summarise(distance: NDArray[np.float64], diagonal: float) -> dict[str, Any]:
     """Metrics of the in-frame keypoints at these distances [px], inf where missed.
 
@@ -88,7 +111,10 @@ def area_under_pck(percent: NDArray[np.float64]) -> float:
 
 def _median(values: NDArray[np.float64]) -> float:
     """Median that may be infinite (numpy averages inf and inf to nan in an even count)."""
-    low, high = np.percentile(values, 50, method="lower"), np.percentile(values, 50, method="higher")
+    low, high = (
+        np.percentile(values, 50, method="lower"),
+        np.percentile(values, 50, method="higher"),
+    )
     return float(high if np.isinf(high) else (low + high) / 2)
 
 

@@ -66,6 +66,8 @@ class Record:
         self._learner.load_state_dict(checkpoint.learner)
         loop = checkpoint.loop
         self._controller.load_state(loop["controller"], self._history.version)
+        if self._controller.prior.version > self._history.version:
+            self._history.append(self._controller.observation)
         self._source.counts = StreamCounts(**loop["counts"])
         self._budget.spent = loop["spent"]
         self._best = loop["best"]
@@ -191,7 +193,7 @@ def next_index(folder: Path) -> dict[int, int]:
 
 
 def error_line(metrics: dict[str, Any]) -> str:
-    """The localization error as people read it."""
+    """The localization error in words; see `metrics` for its definitions."""
     if metrics["median_percent"] is None:
         return f"no keypoint found (miss rate {metrics['miss_rate']:.0%})"
     return (
@@ -202,7 +204,7 @@ def error_line(metrics: dict[str, Any]) -> str:
 
 def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
     keys = ("n_in_frame", "n_found", "miss_rate", "mean_percent", "median_percent", "p95_percent")
-    return {key: metrics[key] for key in keys}
+    return {key: metrics[key] for key in (*keys, "best_peak")}
 
 
 def _described(robot: Robot) -> dict[str, Any]:

@@ -4,7 +4,8 @@
     heldout.npz       the held-out set, so that a resumed run is judged on the same samples
     metrics.jsonl     one line per epoch, only ever appended to
     last.safetensors  the network's weights after the latest epoch, with what they are for
-    last.state.pt     the optimiser and where the run stands (read with `weights_only=True`)
+    last.state.pt     what a resume needs: the same weights, the optimiser, where the run stands
+                      (read with `weights_only=True`)
     best.safetensors  the weights of the best epoch
     summary.json      written once, when the run is finished
 
@@ -59,9 +60,7 @@ class WeightsInfo:
     def of(config: Config, keypoints: tuple[str, ...]) -> "WeightsInfo":
         """What a run with this config trains."""
         s = config.settings
-        return WeightsInfo(
-            s.robot, keypoints, s.stride, s.sigma, config.preset, s.width, s.height
-        )
+        return WeightsInfo(s.robot, keypoints, s.stride, s.sigma, config.preset, s.width, s.height)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Run:
                 f"{folder} already holds {_described(folder)}; choose another name, or resume it"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        _write_text(folder / "config.json", config.to_json() + "\n")
+        write_text(folder / "config.json", config.to_json() + "\n")
         return Run(folder, config)
 
     @staticmethod
@@ -171,7 +170,13 @@ class Run:
         """Keep where the run stands, and its weights as the best ones if they are."""
         for name in ("last", "best") if best else ("last",):
             save_weights(self.folder / f"{name}.safetensors", network, info)
-        state = asdict(checkpoint) | {"schema": SCHEMA}
+        # The weights stand here once more: a crash between two files must not part them.
+        state = {
+            "schema": SCHEMA,
+            "network": network.state_dict(),
+            "learner": checkpoint.learner,
+            "loop": checkpoint.loop,
+        }
         _write(self.folder / "last.state.pt", lambda path: torch.save(state, path))
 
     def load_checkpoint(self, network: BeliefNetwork, info: WeightsInfo) -> Checkpoint:
@@ -184,8 +189,9 @@ class Run:
         path = self.folder / "last.state.pt"
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
+            network.load_state_dict(state["network"])
             return Checkpoint(state["learner"], state["loop"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+        except Exception as error:  # torch.load documents no list of what damage raises
             raise RunError(f"cannot read the checkpoint {path}: {_line(error)}") from None
 
 
@@ -257,22 +263,23 @@ def _write(path: Path, save: Callable[[Path], None]) -> None:
     os.replace(beside, path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text beside its place, then put it there."""
+
+    def save(beside: Path) -> None:
+        beside.write_text(text)
+
+    _write(path, save)
+
+
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write JSON beside its place, then put it there."""
-    _write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays beside their place, then put them there."""
     _write(path, lambda beside: _save_npz(beside, arrays))
-
-
-def _write_text(path: Path, text: str) -> None:
-    _write(path, lambda beside: _ignore(beside.write_text(text)))
-
-
-def _ignore(_: object) -> None:
-    return None
 
 
 def _save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

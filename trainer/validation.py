@@ -29,7 +29,7 @@ class Validation:
     distances: NDArray[np.float64]
     """(N, J) from prediction to keypoint [px], inf where a keypoint was not found."""
     metrics: dict[str, Any]
-    """`metrics.evaluate` over keypoints in the frame."""
+    """`metrics.evaluate` over keypoints in the frame, and `metrics.best_peak`."""
 
     @property
     def loss(self) -> float:
@@ -60,6 +60,9 @@ def validate(network: BeliefNetwork, held_out: Batch, names: Sequence[str]) -> V
     )
     distances = metrics.distances(peaks.pixels, held_out.pixels, peaks.found)
     scores = metrics.evaluate(distances, held_out.in_frame, held_out.size, names)
+    scores["best_peak"] = metrics.best_peak(
+        peaks.pixels, held_out.pixels, held_out.in_frame, held_out.size
+    )
     return Validation(losses, peaks, distances, scores)
 
 

@@ -24,8 +24,6 @@ PATIENCE_S = 2.0
 """Of waiting for a trainer before saying so."""
 HELLO_S = 10.0
 """Between hellos to a trainer that does not answer."""
-ATTACH_S = 30.0
-"""For the data connection, once the control connection stands."""
 GOODBYE_MS = 1000
 """A trainer whose data connection ended may still be heard saying goodbye for so long."""
 OPEN = Security()
@@ -134,8 +132,17 @@ class Link:
             )
         return answer
 
-    def attach(self, welcome: Welcome, robot: Robot, instance: bytes) -> None:
+    def attach(
+        self,
+        welcome: Welcome,
+        robot: Robot,
+        instance: bytes,
+        timeout_s: float,
+        keep_going: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Open the data connection of the run that let this simulator in.
+
+        That takes until the trainer next looks at its sockets, or until `keep_going` says no.
 
         Raises:
             TransportError: the trainer's data socket cannot be reached.
@@ -152,11 +159,11 @@ class Link:
         # vanish, and go; IMMEDIATE makes it go with the connection. NODROP waits where PUB drops.
         self._data = data = self._connect(zmq.XPUB, address, 1024, immediate=True)
         data.xpub_nodrop = True
-        deadline = time.monotonic() + ATTACH_S
-        while not self._subscribed and self.farewell is None:
+        deadline = time.monotonic() + timeout_s
+        while not self._subscribed and self.farewell is None and keep_going():
             if time.monotonic() > deadline:
                 raise TransportError(
-                    f"the trainer's data socket at {address} was not reached within {ATTACH_S:g} s:"
+                    f"the trainer's data socket at {address} did not answer within {timeout_s:g} s:"
                     " let that port through as well"
                 )
             data.poll(TICK_MS)

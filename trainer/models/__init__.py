@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
+import torch
+from torch import nn
+
 from trainer.config import NetworkConfig
+from trainer.models.folded import FoldedStages
 from trainer.models.interface import BeliefNetwork, Cost, ModelError, cost, receptive_field
 from trainer.models.vgg import VggStages
 
@@ -15,7 +19,10 @@ __all__ = [
     "receptive_field",
 ]
 
-FAMILIES: dict[str, Callable[[NetworkConfig, int], BeliefNetwork]] = {"vgg": VggStages}
+FAMILIES: dict[str, Callable[[NetworkConfig, int], BeliefNetwork]] = {
+    "vgg": VggStages,
+    "folded": FoldedStages,
+}
 """Builders by `NetworkConfig.family`."""
 
 
@@ -33,4 +40,8 @@ def build(config: NetworkConfig, joints: int) -> BeliefNetwork:
         raise ModelError(
             f"no network family {config.family!r}; there are {', '.join(sorted(FAMILIES))}"
         )
-    return FAMILIES[config.family](config, joints)
+    network = FAMILIES[config.family](config, joints)
+    for layer in network.modules():  # channels last: the faster layout on CPUs and GPUs alike
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    return network

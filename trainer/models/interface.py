@@ -20,19 +20,20 @@ class ModelError(JointloopError):
 
 
 class BeliefNetwork(nn.Module):
-    """Images in, one tuple of belief maps per stage out.
+    """Images in, belief maps of every stage out.
 
-    `forward` takes (B, 3, H, W) RGB, uint8 or float in 0 to 255, H and W multiples of `stride`,
+    `forward` takes (B, 3, H, W) RGB, uint8 or float in 0 to 255, H and W multiples of `multiple`,
     and returns stages of (B, joints, H/stride, W/stride) beliefs in [0, 1], the last the best.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, joints: int, stride: int) -> None:
+    def __init__(self, joints: int, stride: int, multiple: int | None = None) -> None:
         super().__init__()
         self.joints = joints
         self.stride = stride
+        self.multiple = multiple or stride
         # Constants of the normalisation are no weights: kept out of the state dict.
         for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
             pixel = 255.0 * torch.tensor(values).view(1, 3, 1, 1)
@@ -42,19 +43,21 @@ class BeliefNetwork(nn.Module):
         """Beliefs of every stage; see the class."""
         raise NotImplementedError
 
+    def backbone_note(self) -> str:
+        """One line for the log: what the backbone starts from."""
+        raise NotImplementedError
+
     def normalise(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in 0 to 255 as the layers expect them.
 
         Raises:
-            ModelError: another shape, or a size that is no multiple of the stride.
+            ModelError: another shape, or a size that is no multiple of `multiple`.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ModelError(f"images have shape {tuple(images.shape)}, expected (B, 3, H, W)")
         height, width = images.shape[2:]
-        if height % self.stride or width % self.stride:
-            raise ModelError(
-                f"image size {width}x{height} is no multiple of the stride {self.stride}"
-            )
+        if height % self.multiple or width % self.multiple:
+            raise ModelError(f"image size {width}x{height} is no multiple of {self.multiple}")
         pixels = images.to(self.mean.dtype)
         return ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 

@@ -5,18 +5,16 @@ stage of 3x3 blocks and five of 7x7 blocks that see the features and the last be
 backbone's convolutions carry torchvision's names (`features.N.weight` of vgg19).
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from trainer.config import NetworkConfig
+from trainer.models.blocks import dense, head, initialise, separable, start_rare
 from trainer.models.interface import BeliefNetwork
 
 STRIDE = 4
-RARE = 0.01
-"""Belief every cell starts with: about the mean of a target map, so that no time is lost on it."""
 
 
 class VggStages(BeliefNetwork):
@@ -34,18 +32,15 @@ class VggStages(BeliefNetwork):
         self.batch_norm = batch_norm
         self.features = _backbone(config.widths, batch_norm)
         seen = config.widths[-1]
-        first = _stage(
-            seen, joints, config, depth=config.first_depth, kernel=config.first_kernel
-        )
+        first = _stage(seen, joints, config, depth=config.first_depth, kernel=config.first_kernel)
         later = [
             _stage(seen + joints, joints, config, depth=config.depth, kernel=config.kernel)
             for _ in range(config.stages - 1)
         ]
         self.stages = nn.ModuleList([first, *later])
-        self.apply(_initialise)
+        self.apply(initialise)
         for stage in self.stages:
-            _start_rare(stage[-1])  # type: ignore[index]
-        self.to(memory_format=torch.channels_last)
+            start_rare(stage)
 
     def forward(self, images: Tensor) -> Sequence[Tensor]:
         """Beliefs of every stage; see `BeliefNetwork`."""
@@ -88,43 +83,6 @@ def _activation(channels: int, batch_norm: bool) -> nn.Module:
 
 
 def _stage(seen: int, joints: int, config: NetworkConfig, depth: int, kernel: int) -> nn.Sequential:
-    block = _separable if config.separable else _dense
+    block = separable if config.separable else dense
     blocks = [block(seen if i == 0 else config.width, config.width, kernel) for i in range(depth)]
-    return nn.Sequential(
-        *blocks,
-        nn.Conv2d(config.width, config.head, 1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(config.head, joints, 1),
-    )
-
-
-def _dense(seen: int, width: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(seen, width, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _separable(seen: int, width: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(seen, seen, kernel, padding=kernel // 2, groups=seen, bias=False),
-        nn.Conv2d(seen, width, 1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _initialise(layer: nn.Module) -> None:
-    """He et al. 2015 for layers followed by a ReLU."""
-    if isinstance(layer, nn.Conv2d):
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-
-
-def _start_rare(last: nn.Conv2d) -> None:
-    """Let a stage begin at belief `RARE` everywhere (Lin et al. 2017, focal loss, section 4.1)."""
-    nn.init.normal_(last.weight, std=0.01)
-    assert last.bias is not None
-    nn.init.constant_(last.bias, math.log(RARE / (1 - RARE)))
+    return nn.Sequential(*blocks, *head(config.width, config.head, joints))

@@ -1,0 +1,170 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from simulator_parts import hub_at, poll_until
+
+from simulator.fleet import Fleet, FleetError
+from simulator.transport import Hub, Received
+from simulator.worker import WorkerOptions
+
+
+@contextmanager
+def fleet_of(
+    hub: Hub, workers: int, say: Callable[[str], None] = print, **options: object
+) -> Iterator[Fleet]:
+    """Stick workers that are restarted quickly."""
+    wanted = WorkerOptions(hub.local_address, engine="stick", **options)  # type: ignore[arg-type]
+    with Fleet(workers, wanted, say=say, pause_s=0.1) as fleet:
+        yield fleet
+
+
+def pump(hub: Hub, fleet: Fleet, done: Callable[[list[Received]], bool]) -> list[Received]:
+    """Consume samples and keep the fleet alive until `done` says so of all samples."""
+    received: list[Received] = []
+
+    def step(new: list[Received]) -> bool:
+        for each in new[len(received) :]:
+            received.append(each)
+            hub.consumed(each.worker)
+        fleet.poll()
+        return done(received)
+
+    return poll_until(hub, step)
+
+
+def indices(received: list[Received], worker: int) -> list[int]:
+    return [r.sample.hidden.provenance.index for r in received if r.worker == worker]
+
+
+def test_workers_take_the_ids_of_their_places():
+    said: list[str] = []
+    with hub_at() as hub, fleet_of(hub, 2, said.append) as fleet:
+        pump(hub, fleet, lambda got: {r.worker for r in got} == {0, 1} and len(said) >= 2)
+        assert sorted(said) == [
+            "worker 0: connected to run run as worker 0, uniform",
+            "worker 1: connected to run run as worker 1, adaptive",
+        ]
+        assert {w.id: w.slot.hex() for w in hub.workers.values()} == {
+            m.number: m.slot for m in fleet.members
+        }
+
+
+def test_a_killed_worker_is_replaced_and_no_index_is_lost_or_doubled():
+    said: list[str] = []
+    with hub_at(credits=4) as hub, fleet_of(hub, 1, said.append) as fleet:
+        before = pump(hub, fleet, lambda got: len(got) >= 20)
+        process = fleet.members[0].process
+        assert process is not None
+        process.kill()
+        joined = hub.delivery.workers_joined
+        after = pump(
+            hub, fleet, lambda got: hub.delivery.workers_joined > joined and len(got) >= 20
+        )
+        got = indices(before + after, 0)
+        assert got == list(range(len(got)))
+        assert hub.delivery.workers_lost == 1
+        assert 0 <= hub.delivery.lost_with_worker <= 4
+        assert hub.delivery.lost == 0
+        assert "worker 0 died (signal 9); starting again in 0.1 s" in said
+
+
+def test_a_worker_that_recycles_is_replaced_without_loss():
+    with hub_at() as hub, fleet_of(hub, 1, recycle_frames=10) as fleet:
+        got = indices(pump(hub, fleet, lambda got: len(got) >= 25), 0)
+        assert got == list(range(len(got)))
+        assert hub.delivery.workers_lost == 0
+        assert hub.delivery.workers_joined == 3
+
+
+def test_a_refused_fleet_says_why_and_is_gone():
+    with hub_at() as hub:
+        with pytest.raises(FleetError, match="640x480"), fleet_of(hub, 2, size="640x480") as fleet:
+            pump(hub, fleet, lambda got: False)
+        assert fleet.running == 0
+
+
+def test_a_worker_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    options = WorkerOptions("tcp://127.0.0.1:9")
+    with (
+        pytest.raises(FleetError, match=r"died 3 times in a row \(exit code 1\)"),
+        Fleet(1, options, pause_s=0.01, max_quick_deaths=2) as fleet,
+    ):
+        for _ in range(500):
+            fleet.poll()
+            time.sleep(0.01)
+
+
+def test_a_fleet_ends_with_its_trainer():
+    said: list[str] = []
+    with hub_at() as hub, fleet_of(hub, 2, said.append) as fleet:
+        pump(hub, fleet, lambda got: {r.worker for r in got} == {0, 1})
+        hub.close("enough")
+        deadline = time.monotonic() + 10
+        while not fleet.ended:
+            assert time.monotonic() < deadline
+            fleet.poll()
+            time.sleep(0.02)
+        assert "worker 1: the trainer said goodbye: enough" in said
+        assert [member.code for member in fleet.members] == [0, 0]
+
+
+def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("simulator.fleet.STOP_S", 0.5)
+    with hub_at() as hub, fleet_of(hub, 1) as fleet:
+        pump(hub, fleet, lambda got: bool(got))
+        process = fleet.members[0].process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        fleet.stop()
+        assert process.returncode == -signal.SIGKILL
+
+
+def standalone(address: str) -> "subprocess.Popen[str]":
+    script = (
+        "import sys\n"
+        "from simulator.fleet import Fleet\n"
+        "from simulator.worker import WorkerOptions\n"
+        f"sys.exit(Fleet(2, WorkerOptions({address!r}, engine='stick')).run())\n"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_fleet(number: signal.Signals):
+    with hub_at() as hub, standalone(hub.address) as parent:
+        poll_until(hub, lambda got: len(hub.workers) == 2)
+        children = psutil.Process(parent.pid).children()
+        assert len(children) == 2
+        parent.send_signal(number)
+        _, alive = psutil.wait_procs(children, timeout=8)
+        assert alive == []
+        assert parent.wait(5) == (-number if number == signal.SIGKILL else 0)
+
+
+def test_a_standalone_fleet_ends_well_when_the_trainer_is_done():
+    with hub_at() as hub, standalone(hub.address) as parent:
+        poll_until(hub, lambda got: len(hub.workers) == 2)
+        hub.close()
+        assert parent.wait(10) == 0
+        assert parent.stdout is not None
+        assert parent.stdout.read().splitlines()[-1] == "all workers ended"
+
+
+@pytest.mark.parametrize("workers", [0, 1025])
+def test_a_number_of_workers_out_of_range_is_an_error(workers: int):
+    with pytest.raises(FleetError, match="1 to 1024"):
+        Fleet(workers, WorkerOptions("tcp://127.0.0.1:9"))

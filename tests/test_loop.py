@@ -1,0 +1,149 @@
+"""The closed loop, on the stick scene: real workers, real sockets, a real network."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from feedback.history import prior_of, read_history
+from feedback.report import write_report
+from simulator.settings import Settings
+from simulator.worker import WorkerOptions
+from trainer.config import Config, preset
+from trainer.progress import Progress
+from trainer.runs import RunError
+from trainer.session import Sitting, train
+
+
+def small(feedback: bool = True, epochs: int = 3) -> Config:
+    tiny = preset("tiny").changed(feedback=feedback, epochs=epochs)
+    return replace(
+        tiny,
+        settings=Settings(width=80, height=64, stride=4, sigma=1.0),
+        stream=replace(tiny.stream, held_out=24, buffer=256),
+        batch_size=8,
+        epoch_samples=320,
+    )
+
+
+class Lines(Progress):
+    """Keeps what was said, and can act on it."""
+
+    def __init__(self, on_epoch=lambda epoch: None) -> None:
+        super().__init__(Console(quiet=True))
+        self.lines: list[str] = []
+        self.on_epoch = on_epoch
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+        if text.startswith("epoch ") and ":" in text:
+            self.on_epoch(int(text.split()[1].rstrip(":")))
+
+
+def run(folder: Path, config: Config, lines: Lines | None = None, **more) -> dict:
+    sitting = Sitting(
+        folder, workers=2, worker=WorkerOptions("", engine="stick"), timeout=60, device="cpu", **more
+    )
+    return train(config, sitting, lines or Lines())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    run(folder, small())
+    return folder
+
+
+def test_the_loop_lowers_the_held_out_loss_and_error(finished: Path) -> None:
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert rows[-1]["held_out_loss"] < 0.97 * rows[0]["held_out_loss"]
+    before, after = (rows[i]["held_out"]["best_peak"]["median_percent"] for i in (0, -1))
+    assert after < 0.75 * before
+
+
+def test_the_prior_moved_by_as_many_counts_as_samples_were_selected(finished: Path) -> None:
+    history = read_history(finished)
+    assert [entry["version"] for entry in history] == [0, 1, 2, 3]
+    for before, after in zip(history, history[1:], strict=False):
+        added = prior_of(after).alpha - prior_of(before).alpha
+        np.testing.assert_allclose(added.sum(axis=1), len(after["selected"]))
+        assert (added >= 0).all()
+
+
+def test_worker_0_stays_uniform_and_worker_1_follows(finished: Path) -> None:
+    row = json.loads((finished / "metrics.jsonl").read_text().splitlines()[-1])
+    assert row["workers"]["0"]["prior_version"] == 0
+    assert row["workers"]["1"]["prior_version"] == row["prior_version"] - 1
+
+
+def test_nothing_is_lost_doubled_or_refused_in_steady_state(finished: Path) -> None:
+    delivery = json.loads((finished / "summary.json").read_text())["delivery"]
+    for count in ("lost", "lost_with_worker", "duplicated", "workers_lost", "refused"):
+        assert delivery[count] == 0
+    assert delivery["rejected"] == {}
+
+
+def test_the_report_opens_without_a_network(finished: Path) -> None:
+    page = write_report(finished).read_text()
+    for outside in ("http://", "https://", "src=//"):
+        assert outside not in page.replace("http://www.w3.org/", "")
+
+
+def test_feedback_off_leaves_the_prior_alone(tmp_path: Path) -> None:
+    summary = run(tmp_path / "off", small(feedback=False, epochs=1))
+    assert summary["prior"]["versions"] == 0
+    assert summary["prior"]["total_variation_max"] == 0
+    last = json.loads((tmp_path / "off" / "metrics.jsonl").read_text().splitlines()[-1])
+    assert not any(worker["adaptive"] for worker in last["workers"].values())
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = tmp_path / "stopped"
+
+    def stop(epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, small(epochs=2), Lines(stop))
+    before = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    summary = run(folder, small(epochs=2), resume=True)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert rows[2]["steps"] == 2 * before["steps"]
+    assert rows[2]["samples_consumed"] == 2 * before["samples_consumed"]
+    assert [entry["version"] for entry in read_history(folder)] == [0, 1, 2]
+    assert summary["epochs"] == 2
+    with pytest.raises(RunError, match="finished"):
+        run(folder, small(), resume=True)
+
+
+def test_a_killed_simulator_is_replaced_and_its_loss_counted(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(epoch: int) -> None:
+        if epoch == 0:
+            killed.append(_children()[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    lines = Lines(kill_one)
+    summary = run(tmp_path / "killed", small(epochs=2), lines)
+    assert killed[0] not in _children()
+    assert any("died (signal 9)" in line for line in lines.lines)
+    assert summary["delivery"]["workers_lost"] == 1
+    assert summary["delivery"]["workers_joined"] == 3
+    assert summary["delivery"]["lost"] == 0
+    assert summary["epochs"] == 2
+
+
+def _children() -> list[int]:
+    time.sleep(0.1)
+    path = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    return [int(pid) for pid in path.read_text().split()]

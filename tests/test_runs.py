@@ -1,0 +1,228 @@
+"""Laws of run folders."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from trainer.batch import Batch
+from trainer.config import ConfigError, preset
+from trainer.models import build
+from trainer.runs import (
+    Checkpoint,
+    Run,
+    RunError,
+    WeightsInfo,
+    load_weights,
+    read_info,
+    save_weights,
+)
+
+CONFIG = preset("tiny")
+NAMES = ("shoulder", "elbow", "wrist")
+INFO = WeightsInfo.of(CONFIG, NAMES)
+
+
+def network(seed=0, config=CONFIG.network, joints=3):
+    torch.manual_seed(seed)
+    return build(config, joints)
+
+
+def equal(a, b):
+    mine, theirs = a.state_dict(), b.state_dict()
+    return mine.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in mine.items())
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "runs" / "one", CONFIG)
+
+
+def test_a_run_keeps_its_config(run):
+    assert Run.open(run.folder).config == CONFIG
+
+
+def test_an_empty_folder_may_become_a_run(tmp_path):
+    assert Run.create(tmp_path, CONFIG).folder == tmp_path
+
+
+def test_a_run_is_never_overwritten(run):
+    with pytest.raises(RunError, match=r"one already holds a run; .* resume"):
+        Run.create(run.folder, CONFIG)
+    run.write_summary({})
+    with pytest.raises(RunError, match="already holds a finished run"):
+        Run.create(run.folder, CONFIG)
+
+
+def test_other_files_are_never_overwritten(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(RunError, match="already holds other files"):
+        Run.create(tmp_path, CONFIG)
+    with pytest.raises(RunError, match="already holds a file"):
+        Run.create(tmp_path / "thesis.tex", CONFIG)
+
+
+def test_only_an_unfinished_run_can_be_resumed(run, tmp_path):
+    assert Run.resume(run.folder).config == CONFIG
+    run.write_summary({"epochs": 1})
+    assert run.finished
+    with pytest.raises(RunError, match="finished run"):
+        Run.resume(run.folder)
+    with pytest.raises(RunError, match="holds no run"):
+        Run.resume(tmp_path / "nowhere")
+
+
+def test_a_damaged_config_is_a_clear_error(run):
+    (run.folder / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match="lacks keys"):
+        Run.open(run.folder)
+
+
+def test_metrics_are_appended_in_order(run):
+    assert run.metrics() == []
+    rows = [{"epoch": i, "held_out": {"median_percent": None}} for i in range(3)]
+    for row in rows:
+        run.append_metrics(row)
+    assert run.metrics() == rows
+
+
+def test_a_line_cut_short_by_a_crash_is_left_out(run):
+    run.append_metrics({"epoch": 0})
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"epo')
+    assert run.metrics() == [{"epoch": 0}]
+
+
+def test_metrics_are_strict_json(run):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        run.append_metrics({"loss": float("nan")})
+    assert run.metrics() == []
+
+
+def test_the_held_out_set_comes_back_as_it_was(run):
+    rng = np.random.default_rng(0)
+    batch = Batch(
+        torch.from_numpy(rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)).permute(0, 3, 1, 2),
+        torch.from_numpy(rng.integers(0, 256, (2, 3, 2, 2), dtype=np.uint8)),
+        np.where(np.arange(12).reshape(2, 3, 2) == 5, np.nan, 1.5),
+        np.array([[0, 1, 2], [2, 2, 2]], np.uint8),
+        rng.integers(0, 16, (2, 6)),
+    )
+    run.save_held_out(batch)
+    back = run.load_held_out()
+    for field in dataclasses.fields(Batch):
+        was, now = (np.asarray(getattr(b, field.name)) for b in (batch, back))
+        assert was.dtype == now.dtype
+        assert np.array_equal(was, now, equal_nan=was.dtype == float)
+
+
+def test_a_missing_or_damaged_held_out_set_is_a_clear_error(run):
+    with pytest.raises(RunError, match=r"cannot read the held-out set .*heldout.npz"):
+        run.load_held_out()
+    (run.folder / "heldout.npz").write_bytes(b"PK not really")
+    with pytest.raises(RunError, match="cannot read the held-out set"):
+        run.load_held_out()
+
+
+def test_a_checkpoint_comes_back_as_it_was(run):
+    trained, fresh = network(1), network(2)
+    moved = {"lr": 0.1, "state": {0: torch.arange(3.0)}}
+    checkpoint = Checkpoint({"optimiser": moved, "steps": 7}, {"epoch": 3, "indices": {0: 12}})
+    run.save_checkpoint(trained, INFO, checkpoint, best=False)
+    back = run.load_checkpoint(fresh, INFO)
+    assert equal(trained, fresh)
+    assert back.loop == checkpoint.loop
+    assert back.learner["steps"] == 7
+    assert torch.equal(back.learner["optimiser"]["state"][0], torch.arange(3.0))
+
+
+def test_the_best_weights_stay_when_later_ones_are_worse(run):
+    good, worse, found = network(1), network(2), network(3)
+    nothing = Checkpoint({}, {})
+    run.save_checkpoint(good, INFO, nothing, best=True)
+    run.save_checkpoint(worse, INFO, nothing, best=False)
+    load_weights(run.folder / "best.safetensors", found, INFO)
+    assert equal(found, good)
+    load_weights(run.folder / "last.safetensors", found, INFO)
+    assert equal(found, worse)
+
+
+def test_no_half_written_file_is_left(run):
+    run.save_checkpoint(network(), INFO, Checkpoint({}, {}), best=True)
+    assert not list(run.folder.glob("*.part"))
+
+
+def test_a_crash_while_saving_leaves_the_last_good_checkpoint(run, monkeypatch):
+    good, found = network(1), network(3)
+    run.save_checkpoint(good, INFO, Checkpoint({}, {"epoch": 1}), best=False)
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.runs.torch.save", crash)  # after the weights were replaced
+    with pytest.raises(KeyboardInterrupt):
+        run.save_checkpoint(network(2), INFO, Checkpoint({}, {"epoch": 2}), best=False)
+    assert run.load_checkpoint(found, INFO).loop == {"epoch": 1}
+    assert equal(found, good)
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(run):
+    run.save_checkpoint(network(), INFO, Checkpoint({}, {}), best=False)
+    torch.save({"learner": print, "loop": {}}, run.folder / "last.state.pt")
+    with pytest.raises(RunError, match=r"cannot read the checkpoint .*last.state.pt"):
+        run.load_checkpoint(network(), INFO)
+
+
+def test_weights_say_what_they_are_for(tmp_path):
+    save_weights(tmp_path / "w.safetensors", network(), INFO)
+    assert read_info(tmp_path / "w.safetensors") == INFO
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"robot": "panda"}, "for robot 'ur10', but the run has 'panda'"),
+        ({"keypoints": ("a", "b", "c")}, "for keypoints .*'elbow'.*but the run has .*'b'"),
+        ({"stride": 8}, "for stride 4, but the run has 8"),
+    ],
+)
+def test_weights_for_something_else_are_refused_naming_both(tmp_path, change, message):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network(1), INFO)
+    mine, untouched = network(2), network(2)
+    with pytest.raises(RunError, match=message):
+        load_weights(path, mine, dataclasses.replace(INFO, **change))
+    assert equal(mine, untouched)
+
+
+def test_weights_of_another_network_are_refused_naming_both_shapes(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network(), INFO)
+    wider = network(config=dataclasses.replace(CONFIG.network, head=CONFIG.network.head + 8))
+    with pytest.raises(RunError, match=r"\(tiny\) have .* of shape .* but the network"):
+        load_weights(path, wider, INFO)
+
+
+@pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64])
+def test_a_file_that_holds_no_weights_is_a_clear_error(tmp_path, content):
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=r"cannot read the weights .*w.safetensors") as caught:
+        load_weights(path, network(), INFO)
+    assert "\n" not in str(caught.value)
+
+
+def test_foreign_safetensors_are_a_clear_error(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "w.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(RunError, match="cannot read the weights"):
+        read_info(path)
+
+
+def test_files_are_plain(run):
+    run.write_summary({"median_percent": 1.0})
+    assert json.loads((run.folder / "summary.json").read_text()) == {"median_percent": 1.0}

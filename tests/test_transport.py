@@ -1,0 +1,306 @@
+import os
+import random
+import socket
+import stat
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+from simulator_parts import Peer, hello, hub_at, poll_until, prior, sample
+
+from simulator.hidden import Assignment
+from simulator.transport import (
+    Hub,
+    Link,
+    RefusedError,
+    Security,
+    TrainerGoneError,
+    TransportError,
+    write_keys,
+)
+from simulator.wire import topic
+
+
+def join_by_hand(hub: Hub, link: Link, **changes: object) -> object:
+    """The answer to a hello, while the hub listens."""
+    deadline = time.monotonic() + 5
+
+    def keep_going() -> bool:
+        hub.poll(0)
+        return time.monotonic() < deadline
+
+    return link.join(hello(**changes), 5, keep_going)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_samples_arrive_as_they_were_published(scheme: str, tmp_path: Path):
+    address = "tcp://127.0.0.1:0" if scheme == "tcp" else f"ipc://{tmp_path}/hub"
+    with hub_at(address) as hub:
+        peer = Peer(hub)
+        peer.publish(3)
+        received = poll_until(hub, lambda got: len(got) == 3)
+        assert [r.sequence for r in received] == [0, 1, 2]
+        for index, each in enumerate(received):
+            assert each.sample.hidden == sample(index).hidden
+            np.testing.assert_array_equal(each.sample.image, sample(index).image)
+        peer.close()
+
+
+def test_credits_bound_what_a_worker_may_publish():
+    with hub_at(credits=3) as hub:
+        peer = Peer(hub)
+        peer.publish(3)
+        with pytest.raises(TransportError, match="credit"):
+            peer.publish()
+        poll_until(hub, lambda got: len(got) == 3)
+        peer.link.pump(0.1)
+        assert peer.link.credits == 0
+        hub.consumed(0)
+        peer.hear(lambda link: link.credits == 1, hub)
+        peer.close()
+
+
+def test_a_limit_is_met_exactly_and_lifted():
+    with hub_at(credits=4) as hub:
+        hub.limit_outstanding(6)
+        peers = [Peer(hub), Peer(hub)]
+        got = 0
+        deadline = time.monotonic() + 10
+        while got < 6:
+            assert time.monotonic() < deadline
+            for peer in peers:
+                peer.link.pump(0.01)
+                peer.publish(peer.link.credits)
+            for each in hub.poll(0.01):
+                got += 1
+                hub.consumed(each.worker)
+        for peer in peers:
+            peer.link.pump(0.1)
+            assert peer.link.credits == 0
+        hub.limit_outstanding(None)
+        for peer in peers:
+            peer.hear(lambda link: link.credits == 4, hub)
+            peer.close()
+
+
+def test_a_newer_prior_reaches_adaptive_workers_at_once():
+    with hub_at() as hub:
+        uniform, adaptive = Peer(hub), Peer(hub)
+        for version in (1, 2, 3):
+            hub.assign(Assignment(prior(version), "train" if version < 3 else "heldout"))
+        for peer in (uniform, adaptive):
+            peer.hear(lambda link: link.assignment.split == "heldout", hub)
+        assert uniform.link.assignment.prior.version == 0
+        assert adaptive.link.assignment.prior.version == 3
+        np.testing.assert_array_equal(adaptive.link.assignment.prior.alpha, prior(3).alpha)
+        adaptive.publish()
+        (received,) = poll_until(hub, lambda got: bool(got))
+        assert received.adaptive
+        assert received.sample.hidden.provenance.prior_version == 3
+        for peer in (uniform, adaptive):
+            peer.close()
+
+
+def test_a_worker_whose_connection_ends_is_lost_and_replaced():
+    with hub_at(credits=4) as hub:
+        first = Peer(hub)
+        first.publish(2)
+        poll_until(hub, lambda got: len(got) == 2)
+        first.close()
+        poll_until(hub, lambda got: not hub.workers[0].alive)
+        assert (hub.delivery.workers_lost, hub.delivery.lost_with_worker) == (1, 2)
+        second = Peer(hub, slot=first.hello.slot, worker=0)
+        assert (second.welcome.worker, second.welcome.next_index) == (0, 2)
+        second.publish(2)
+        received = poll_until(hub, lambda got: len(got) == 2)
+        assert [r.sample.hidden.provenance.index for r in received] == [2, 3]
+        second.close()
+
+
+def test_a_worker_that_says_goodbye_is_not_lost_nor_what_it_sent():
+    with hub_at() as hub:
+        peer = Peer(hub)
+        peer.publish(2)
+        peer.link.bye("recycle")
+        peer.close()
+        received = poll_until(hub, lambda got: len(got) == 2 and not hub.workers[0].alive)
+        assert len(received) == 2
+        assert hub.delivery.workers_lost == 0
+
+
+def test_a_trainer_that_does_not_look_for_long_loses_no_worker():
+    with hub_at(silence_s=1.0) as hub:
+        peer = Peer(hub)
+        for _ in range(4):
+            peer.link.alive(0, 0)
+            time.sleep(0.5)
+        hub.poll(0)
+        assert hub.workers[0].alive
+        peer.close()
+
+
+def test_a_worker_that_is_silent_for_long_is_told_goodbye():
+    with hub_at(silence_s=0.5) as hub:
+        peer = Peer(hub)
+        poll_until(hub, lambda got: not hub.workers[0].alive)
+        peer.hear(lambda link: link.farewell is not None, hub)
+        assert "silent" in str(peer.link.farewell)
+        peer.close()
+
+
+def test_the_end_of_a_hub_is_heard_with_its_reason():
+    with hub_at() as hub:
+        peer = Peer(hub)
+        hub.close("enough")
+        peer.link.pump(1.0)
+        assert peer.link.farewell == "enough"
+        peer.close()
+
+
+def test_a_trainer_that_vanishes_is_noticed():
+    with hub_at() as hub:
+        peer = Peer(hub)
+        for worker in hub.workers.values():
+            worker.alive = False  # nobody to say goodbye to
+        hub.close()
+        started = time.monotonic()
+        with pytest.raises(TrainerGoneError, match="gone"):
+            peer.link.pump(10)
+        assert time.monotonic() - started < 5
+        peer.close()
+        assert time.monotonic() - started < 6
+
+
+def test_runs_do_not_mix():
+    with hub_at(run="run") as one, hub_at(run="run-2") as two:
+        peers = Peer(one), Peer(two)
+        peers[0].publish(2)
+        peers[1].publish(3)
+        assert len(poll_until(one, lambda got: len(got) >= 2)) == 2
+        assert len(poll_until(two, lambda got: len(got) >= 3)) == 3
+        # A publisher of another run that finds the data socket is not even heard.
+        with zmq.Context() as context, context.socket(zmq.PUB) as stray:
+            port = peers[0].welcome.data_port
+            stray.connect(f"tcp://127.0.0.1:{port}")
+            one.poll(0.3)
+            stray.send_multipart([topic("run-2"), b"x", b"y", b"z"])
+            assert one.poll(0.3) == []
+        assert one.delivery.rejected == {}
+        for peer in peers:
+            peer.close()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"schema": 99}, {"robot": "panda"}, {"size": "640x480"}, {"seed": 1}]
+)
+def test_another_setup_is_refused(changes: dict[str, object]):
+    with hub_at() as hub, Link(hub.address) as link:
+        (value,) = changes.values()
+        with pytest.raises(RefusedError, match=str(value)):
+            join_by_hand(hub, link, **changes)
+        assert hub.delivery.refused == 1
+
+
+def test_bad_messages_are_counted_and_disturb_nobody():
+    rng = random.Random(0)
+    with hub_at() as hub:
+        peer = Peer(hub)
+        with zmq.Context() as context:
+            stray, data = context.socket(zmq.DEALER), context.socket(zmq.PUB)
+            stray.linger = data.linger = 0
+            stray.connect(hub.address)
+            data.connect(f"tcp://127.0.0.1:{peer.welcome.data_port}")
+            hub.poll(0.3)
+            for _ in range(300):
+                stray.send(rng.randbytes(rng.randint(0, 200)))
+                data.send_multipart([topic("run"), *(rng.randbytes(9) for _ in range(3))])
+            stray.send_multipart([b"a", b"b", b"c"])
+            stray.send(bytes(1 << 20))  # too large: cut off
+            data.send_multipart([topic("run")] * 9)
+            poll_until(hub, lambda got: sum(hub.delivery.rejected.values()) >= 602)
+            stray.close()
+            data.close()
+        assert {"control", "frames", "header"} <= set(hub.delivery.rejected)
+        peer.publish(2)
+        assert len(poll_until(hub, lambda got: len(got) == 2)) == 2
+        peer.close()
+
+
+def test_words_of_a_simulator_not_let_in_are_rejected():
+    with hub_at() as hub, Link(hub.address) as link:
+        link.alive(1, 1)
+        poll_until(hub, lambda got: hub.delivery.rejected == {"stranger": 1})
+
+
+def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path):
+    for address in ("tcp://127.0.0.1:0", f"ipc://{tmp_path}/hub"):
+        with hub_at(address) as hub:
+            name = hub.address
+            with (
+                pytest.raises(TransportError, match="another port or path") as caught,
+                hub_at(name),
+            ):
+                pass
+            assert name in str(caught.value)
+            Peer(hub).close()  # the first is undisturbed
+
+
+def test_the_data_port_in_use_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(TransportError, match=str(port)),
+            hub_at(f"tcp://127.0.0.1:{port - 1}"),
+        ):
+            pass
+
+
+def test_an_address_of_another_machine_cannot_be_bound():
+    with (
+        pytest.raises(TransportError, match="address of this machine"),
+        hub_at("tcp://192.0.2.1:5555", security=Security(insecure=True)),
+    ):
+        pass
+
+
+def test_waiting_for_a_trainer_ends():
+    with Link("tcp://127.0.0.1:9") as link:
+        with pytest.raises(TransportError, match=r"no trainer at tcp://127\.0\.0\.1:9"):
+            link.join(hello(), 0.5)
+        assert link.join(hello(), 60, lambda: False) is None
+
+
+def test_keys_are_their_owners_alone(tmp_path: Path):
+    folder = tmp_path / "keys"
+    write_keys(folder)
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    with pytest.raises(TransportError, match="already"):
+        write_keys(folder)
+
+
+def test_with_keys_only_holders_of_keys_take_part(tmp_path: Path):
+    write_keys(tmp_path / "ours")
+    write_keys(tmp_path / "theirs")
+    ours, theirs = Security(keys=tmp_path / "ours"), Security(keys=tmp_path / "theirs")
+    with hub_at("tcp://127.0.0.1:0", security=ours) as hub:
+        with Link(hub.address, ours) as link:
+            assert join_by_hand(hub, link) is not None
+        # Those who know the trainer's public key but are not on its list are not let in either.
+        stolen = tmp_path / "stolen"
+        write_keys(stolen)
+        (stolen / "trainer.key").write_bytes((tmp_path / "ours/trainer.key").read_bytes())
+        for security in (Security(), theirs, Security(keys=stolen)):
+            with Link(hub.address, security) as link:
+                with pytest.raises(TransportError, match="the keys"):
+                    link.join(hello(), 1, lambda: hub.poll(0) == [])
+        assert hub.delivery.workers_joined == 1
+
+
+def test_missing_keys_are_named(tmp_path: Path):
+    security = Security(keys=tmp_path)
+    with pytest.raises(TransportError, match=r"trainer\.key"), hub_at(security=security):
+        pass
+    with pytest.raises(TransportError, match=r"trainer\.key"):
+        Link("tcp://127.0.0.1:5555", security)

@@ -1,0 +1,140 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+import numpy as np
+import pytest
+from simulator_parts import hub_at, poll_until, sample
+
+from simulator.transport import Hub
+from simulator.worker import Exit, WorkerOptions, main
+
+
+@contextmanager
+def worker_of(hub: Hub | None, **options: object) -> Iterator["subprocess.Popen[str]"]:
+    """A worker process of the stick engine."""
+    address = hub.local_address if hub else options.pop("address")
+    wanted = WorkerOptions(**({"address": address, "engine": "stick"} | options))  # type: ignore[arg-type]
+    command = [sys.executable, "-m", "simulator.worker", msgspec.json.encode(wanted).decode()]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ends(process: "subprocess.Popen[str]", hub: Hub | None = None) -> tuple[Exit, str]:
+    """Exit and last line of a worker, while the hub listens."""
+    deadline = time.monotonic() + 20
+    while process.poll() is None:
+        assert time.monotonic() < deadline, "the worker does not end"
+        time.sleep(0.02) if hub is None else hub.poll(0.02)
+    assert process.stdout is not None
+    return Exit(process.returncode), process.stdout.read().splitlines()[-1]
+
+
+def test_a_worker_renders_what_it_was_assigned():
+    with hub_at(credits=3) as hub, worker_of(hub) as process:
+        received = poll_until(hub, lambda got: len(got) == 3)
+        for index, each in enumerate(received):
+            assert each.sample.hidden == sample(index).hidden
+            np.testing.assert_array_equal(each.sample.image, sample(index).image)
+        hub.close("enough")
+        assert ends(process) == (Exit.DONE, "the trainer said goodbye: enough")
+
+
+def test_a_worker_waits_for_its_trainer():
+    with hub_at() as hub:
+        address = hub.address
+    with worker_of(None, address=address) as process:
+        time.sleep(1.5)
+        with hub_at(address) as hub:
+            poll_until(hub, lambda got: len(got) > 2)
+            hub.close()
+            assert ends(process)[0] == Exit.DONE
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_worker_cleanly(number: signal.Signals):
+    with hub_at() as hub, worker_of(hub) as process:
+        poll_until(hub, lambda got: bool(got))
+        process.send_signal(number)
+        assert ends(process, hub)[0] == Exit.DONE
+        poll_until(hub, lambda got: not hub.workers[0].alive)
+        assert hub.delivery.workers_lost == 0
+
+
+def test_a_worker_ends_when_its_trainer_is_gone():
+    script = (
+        "from simulator_parts import hub_at\n"
+        "with hub_at() as hub:\n"
+        "    print(hub.address, flush=True)\n"
+        "    while True: hub.poll(1)\n"
+    )
+    trainer = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([os.path.dirname(__file__), *sys.path])},
+    )
+    with trainer:
+        assert trainer.stdout is not None
+        address = trainer.stdout.readline().strip()
+        with worker_of(None, address=address) as process:
+            assert process.stdout is not None
+            assert "connected" in process.stdout.readline()
+            trainer.kill()
+            started = time.monotonic()
+            code, line = ends(process)
+            assert (code, line) == (Exit.TRAINER_GONE, f"the trainer at {address} is gone")
+            assert time.monotonic() - started < 8
+
+
+def test_a_refused_worker_says_why():
+    with hub_at() as hub, worker_of(hub, size="640x480") as process:
+        code, line = ends(process, hub)
+        assert code == Exit.REFUSED
+        assert "640x480" in line
+        assert "64x48" in line
+
+
+def test_a_worker_asks_to_be_replaced_after_so_many_frames():
+    with hub_at() as hub, worker_of(hub, recycle_frames=5) as process:
+        received = poll_until(hub, lambda got: len(got) == 5)
+        assert ends(process, hub)[0] == Exit.RECYCLE
+        assert len(received) == 5
+        assert hub.delivery.workers_lost == 0
+
+
+def test_a_worker_asks_to_be_replaced_when_it_has_grown():
+    with hub_at(credits=64) as hub, worker_of(hub, recycle_mb=-1e6) as process:
+        assert ends(process, hub)[0] == Exit.RECYCLE
+
+
+def test_a_worker_gives_up_waiting_with_one_line():
+    with worker_of(None, address="tcp://127.0.0.1:9", wait_s=0.5) as process:
+        code, line = ends(process)
+        assert code == Exit.FAILED
+        assert "no trainer at tcp://127.0.0.1:9" in line
+
+
+def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
+    from simulator import worker
+
+    monkeypatch.setitem(sys.modules, "bpy", None)
+    monkeypatch.delitem(sys.modules, "blender_scenes.robot_scene", raising=False)
+    with pytest.raises(worker._NoBlenderError, match="pip install"):
+        worker._scene(sample.__globals__["ROBOT"], sample.__globals__["SETTINGS"],
+                      WorkerOptions("tcp://127.0.0.1:9"))  # fmt: skip
+
+
+def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):
+    for address in ("nonsense", "tcp://10.0.0.1:5555"):
+        assert main([msgspec.json.encode(WorkerOptions(address)).decode()]) == Exit.FAILED
+        assert capsys.readouterr().out.count("\n") == 1
