@@ -6,6 +6,9 @@ configure (once) -> aim, crop (per frame) -> Blender renders to a file -> read_t
 # bpy and its companions bring no type stubs.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import bpy
@@ -112,3 +115,14 @@ def read_tga(file: Path, box: Box) -> NDArray[np.uint8]:
     if not header[17] & 0x20:  # rows run upwards
         rows = rows[::-1]
     return rows[..., [2, 1, 0, 3]]
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder in memory where there is one; removes those that killed processes left behind."""
+    memory = Path("/dev/shm")
+    base = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    for left in base.glob("jointloop-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"jointloop-{os.getpid()}-", dir=base)

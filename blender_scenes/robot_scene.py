@@ -11,7 +11,6 @@ making another ends the one before.
 # bpy and its companions bring no type stubs.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
-import tempfile
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -25,7 +24,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from blender_scenes.appearance import Materials, SunLight, Surroundings
 from blender_scenes.background import develop, over, view
-from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga
+from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder
 from blender_scenes.meshes import LinkMesh, quiet, read_robot
 from blender_scenes.spec import Frame, Rendered, RobotModel, SceneError
 
@@ -86,10 +85,7 @@ class RobotScene:
         self._hulls = {link: _hull(block) for link, block in self.links.items()}
         self._trees = {link: _tree(block) for link, block in self.links.items()}
         self._posed: dict[int, NDArray[np.float64]] = {}
-        fast = Path("/dev/shm")
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="jointloop-", dir=fast if fast.is_dir() else None
-        )
+        self._folder = scratch_folder()
         self._file = Path(self._folder.name) / "robot.tga"
         self.scene.render.filepath = str(self._file)
 

@@ -151,7 +151,9 @@ def train(
     from trainer.progress import Progress
 
     if (workers is None) == (bind is None):
-        raise JointloopError("give --workers N to start simulators here, or --bind ADDRESS, not both")
+        raise JointloopError(
+            "give --workers N to start simulators here, or --bind ADDRESS, not both"
+        )
     config = named_preset(preset).changed(
         robot=robot, size=size, seed=seed, epochs=epochs, feedback=feedback
     )

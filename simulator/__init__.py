@@ -1,6 +1,7 @@
 """From a prior to a published sample: the simulator side of the loop, free of bpy and torch.
 
-robot      a robot's kinematics from its URDF, in numpy
+robot      a robot's kinematics and keypoints, in numpy
+urdf       robots from their URDF and a TOML file
 prior      the Dirichlet-Categorical-Uniform prior over joint angles
 hidden     draw all hidden variables of one image, counter-based
 labels     where keypoints fall, what is visible, the belief map

@@ -43,7 +43,9 @@ def hello(**changes: object) -> Hello:
 
 
 @contextmanager
-def hub_at(address: str = "tcp://127.0.0.1:0", run: str = "run", **options: object) -> Iterator[Hub]:
+def hub_at(
+    address: str = "tcp://127.0.0.1:0", run: str = "run", **options: object
+) -> Iterator[Hub]:
     """A hub of the test run."""
     with Hub(address, run, SETTINGS, ROBOT, FIRST, **options) as hub:  # type: ignore[arg-type]
         yield hub

@@ -39,6 +39,12 @@ def pump(hub: Hub, fleet: Fleet, done: Callable[[list[Received]], bool]) -> list
     return poll_until(hub, step)
 
 
+def poll_for_ever(fleet: Fleet) -> None:
+    while True:
+        fleet.poll()
+        time.sleep(0.01)
+
+
 def indices(received: list[Received], worker: int) -> list[int]:
     return [r.sample.hidden.provenance.index for r in received if r.worker == worker]
 
@@ -97,9 +103,7 @@ def test_a_worker_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch):
         pytest.raises(FleetError, match=r"died 3 times in a row \(exit code 1\)"),
         Fleet(1, options, pause_s=0.01, max_quick_deaths=2) as fleet,
     ):
-        for _ in range(500):
-            fleet.poll()
-            time.sleep(0.01)
+        poll_for_ever(fleet)
 
 
 def test_a_fleet_ends_with_its_trainer():

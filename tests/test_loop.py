@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,12 @@ class Lines(Progress):
 
 def run(folder: Path, config: Config, lines: Lines | None = None, **more) -> dict:
     sitting = Sitting(
-        folder, workers=2, worker=WorkerOptions("", engine="stick"), timeout=60, device="cpu", **more
+        folder,
+        workers=2,
+        worker=WorkerOptions("", engine="stick"),
+        timeout=60,
+        device="cpu",
+        **more,
     )
     return train(config, sitting, lines or Lines())
 
@@ -71,7 +77,7 @@ def test_the_loop_lowers_the_held_out_loss_and_error(finished: Path) -> None:
 def test_the_prior_moved_by_as_many_counts_as_samples_were_selected(finished: Path) -> None:
     history = read_history(finished)
     assert [entry["version"] for entry in history] == [0, 1, 2, 3]
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         added = prior_of(after).alpha - prior_of(before).alpha
         np.testing.assert_allclose(added.sum(axis=1), len(after["selected"]))
         assert (added >= 0).all()

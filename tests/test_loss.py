@@ -9,7 +9,7 @@ from trainer.config import LossConfig
 from trainer.loss import per_sample, training_loss
 
 SHAPE = (3, 4, 6, 8)
-KINDS = [LossConfig(k, f) for k in ("mse", "smooth-l1") for f in (0.0, 5.0)]
+KINDS = [LossConfig(k, f) for k in ("mse", "smooth-l1", "cross-entropy") for f in (0.0, 5.0)]
 
 
 def maps(seed: int) -> torch.Tensor:
@@ -28,6 +28,17 @@ def test_the_loss_is_the_mean_over_stages(config):
     both = training_loss([a, b], target, config)
     alone = (training_loss([a], target, config) + training_loss([b], target, config)) / 2
     assert torch.allclose(both, alone)
+
+
+@pytest.mark.parametrize("config", KINDS)
+def test_every_loss_is_least_at_the_target(config):
+    target = maps(0)
+    assert training_loss([maps(1)], target, config) > training_loss([target], target, config)
+    logits = torch.logit(target.clamp(0.01, 0.99)).requires_grad_()
+    loss = training_loss([torch.sigmoid(logits)], target.clamp(0.01, 0.99), config)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad.abs().max() < 1e-6
 
 
 def test_without_foreground_the_loss_is_the_mean_squared_error():

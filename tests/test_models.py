@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.config import preset
+from trainer.config import PRESETS, preset
 from trainer.models import FAMILIES, ModelError, build, cost, receptive_field
 from trainer.models.vgg import VggStages
 
@@ -144,5 +144,10 @@ def test_every_family_has_a_builder():
     assert preset("tiny").network.family in FAMILIES
 
 
-def test_the_log_says_what_the_backbone_starts_from(tiny):
-    assert "no VGG weights" in tiny.backbone_note()
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_log_says_what_the_backbone_starts_from(name):
+    with torch.device("meta"):
+        network = build(preset(name).network, JOINTS)
+    note = network.backbone_note()
+    assert note.startswith("backbone: ")
+    assert "random weights" in note

@@ -292,9 +292,11 @@ def test_with_keys_only_holders_of_keys_take_part(tmp_path: Path):
         write_keys(stolen)
         (stolen / "trainer.key").write_bytes((tmp_path / "ours/trainer.key").read_bytes())
         for security in (Security(), theirs, Security(keys=stolen)):
-            with Link(hub.address, security) as link:
-                with pytest.raises(TransportError, match="the keys"):
-                    link.join(hello(), 1, lambda: hub.poll(0) == [])
+            with (
+                pytest.raises(TransportError, match="the keys"),
+                Link(hub.address, security) as link,
+            ):
+                link.join(hello(), 1, lambda: hub.poll(0) == [])
         assert hub.delivery.workers_joined == 1
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import msgspec
 import numpy as np
 import pytest
-from simulator_parts import hub_at, poll_until, sample
+from simulator_parts import ROBOT, SETTINGS, hub_at, poll_until, sample
 
 from simulator.transport import Hub
 from simulator.worker import Exit, WorkerOptions, main
@@ -130,8 +130,7 @@ def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "bpy", None)
     monkeypatch.delitem(sys.modules, "blender_scenes.robot_scene", raising=False)
     with pytest.raises(worker._NoBlenderError, match="pip install"):
-        worker._scene(sample.__globals__["ROBOT"], sample.__globals__["SETTINGS"],
-                      WorkerOptions("tcp://127.0.0.1:9"))  # fmt: skip
+        worker._scene(ROBOT, SETTINGS, WorkerOptions("tcp://127.0.0.1:9"))
 
 
 def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):

@@ -1,1 +1,16 @@
-"""The trainer side: belief network, closed loop, runs."""
+"""The trainer side of the loop: belief network, closed loop, runs.
+
+loop        the closed loop itself, to be read first
+session     one sitting of a run: opens folder, hub and fleet, closes the loop, sums up
+stream      samples as they arrive, fair between workers
+config      typed settings and the presets
+models      belief networks
+learner     one training step at a time
+validation  the held-out set: losses, keypoints, metrics
+record      what a run writes down; runs: its folder
+"""
+
+import os
+
+# Simulators share the cores: threads of PyTorch that wait must not spin on them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

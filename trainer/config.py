@@ -58,6 +58,8 @@ class OptimiserConfig:
     """Share of the run over which the learning rate climbs to its peak."""
     floor: float = 0.01
     """Learning rate at the end of the run, as a share of the peak."""
+    beta2: float = 0.999
+    """Decay of AdamW's mean of squared gradients; shorter memories suit short runs."""
     clip: float = 1.0
     """Largest gradient norm."""
 
@@ -66,8 +68,9 @@ class OptimiserConfig:
 class LossConfig:
     """The pixel loss, averaged over stages."""
 
-    kind: Literal["mse", "smooth-l1"] = "mse"
-    """Squared error, or its robust form."""
+    kind: Literal["mse", "smooth-l1", "cross-entropy"] = "mse"
+    """Squared error, its robust form, or the cross-entropy, which learns from its first step on:
+    a squared error's gradient through the sigmoid is faint while a belief is far off."""
     foreground: float = 0.0
     """Extra weight of a cell, times its target: 0 weighs all cells alike, as the paper does."""
 
@@ -149,6 +152,7 @@ class Config:
             ("optimiser.learning_rate", self.optimiser.learning_rate, 0.0, 1.0),
             ("optimiser.warmup", self.optimiser.warmup, 0.0, 1.0),
             ("optimiser.floor", self.optimiser.floor, 0.0, 1.0),
+            ("optimiser.beta2", self.optimiser.beta2, 0.0, 1.0),
             ("loss.foreground", self.loss.foreground, 0.0, many),
             ("stream.credits", self.stream.credits, 1, many),
             ("stream.held_out", self.stream.held_out, 1, many),
@@ -247,11 +251,11 @@ def _tiny() -> Config:
         preset="tiny",
         settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
         network=NetworkConfig(
-            family="folded", widths=(16, 64, 64), stages=3, depth=4, width=128, head=128
+            family="folded", widths=(16, 64, 64), stages=2, depth=4, width=96, head=128
         ),
-        optimiser=OptimiserConfig(learning_rate=5e-3, warmup=0.05),
+        optimiser=OptimiserConfig(learning_rate=8e-3, warmup=0.05, beta2=0.99),
         stream=StreamConfig(credits=8, held_out=200, buffer=1024, max_uses=8),
-        batch_size=16,
+        batch_size=8,
         epochs=12,
         epoch_samples=800,
     )

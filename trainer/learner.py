@@ -50,6 +50,7 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(),
             lr=config.optimiser.learning_rate,
+            betas=(0.9, config.optimiser.beta2),
             weight_decay=config.optimiser.weight_decay,
         )
         self.steps = 0

@@ -1,6 +1,7 @@
 """How far predicted belief maps are from their targets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,9 +22,22 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
         A scalar.
     """
     weight = 1.0 + config.foreground * target
-    pixel = F.mse_loss if config.kind == "mse" else F.smooth_l1_loss
-    losses = [(weight * pixel(stage, target, reduction="none")).mean() for stage in beliefs]
-    return torch.stack(losses).mean()
+    pixel = PIXEL[config.kind]
+    return torch.stack([(weight * pixel(stage, target)).mean() for stage in beliefs]).mean()
+
+
+def _cross_entropy(belief: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy less the target's own entropy, so that the target itself has loss zero."""
+    own = F.binary_cross_entropy(target, target, reduction="none")
+    return F.binary_cross_entropy(belief, target, reduction="none") - own
+
+
+PIXEL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": partial(F.mse_loss, reduction="none"),
+    "smooth-l1": partial(F.smooth_l1_loss, reduction="none"),
+    "cross-entropy": _cross_entropy,
+}
+"""Losses of every cell, by `LossConfig.kind`."""
 
 
 def per_sample(belief: Tensor, target: Tensor, in_frame: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Sitting:
     """Longest wait for a sample [s]."""
     device: str = "auto"
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
-    security: Security = Security()
+    security: Security = field(default_factory=Security)
 
 
 def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any]:

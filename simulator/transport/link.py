@@ -15,7 +15,7 @@ from simulator.robot import Robot
 from simulator.sample import Sample
 from simulator.security import SIMULATOR, TRAINER, Security
 from simulator.settings import Settings
-from simulator.transport.sockets import drain, load_certificate, open_socket
+from simulator.transport.sockets import LINGER_MS, drain, load_certificate, open_socket
 from simulator.wire import Codec
 
 TICK_MS = 250
@@ -64,6 +64,7 @@ class Link:
             # DEALER: the other half of a ROUTER. Without IMMEDIATE, which would drop a goodbye
             # not yet read when the trainer closes its end.
             self._control = self._connect(zmq.DEALER, self._address, control.TRAINER_LIMIT)
+            self._control.linger = 0  # nothing to hold up an end before a trainer is there
         except BaseException:
             self._context.term()
             raise
@@ -116,6 +117,7 @@ class Link:
                 self._send(hello)
                 asked = waited
             if self._control.poll(TICK_MS):
+                self._control.linger = LINGER_MS
                 return self._welcome()
         return None
 
