@@ -7,8 +7,13 @@ hidden     draw all hidden variables of one image, counter-based
 labels     where keypoints fall, what is visible, the belief map
 sample     (image, belief map, hidden variables), and how a scene makes one
 settings   what a run asks of its simulators
-wire       messages <-> frames, with checks and limits
-transport  the sockets between simulators and the trainer (the only file that imports zmq)
+wire       samples <-> frames, with checks and limits
+control    hellos, credits, assignments and goodbyes <-> frames
+addresses  where trainers are reached, and which places are private
+security   who may talk to whom
+roster     who works for a run, and how far ahead of the trainer
+delivery   counts of what came of it all
+transport  the sockets between simulators and the trainer (the only folder that imports zmq)
 worker     one simulator process
 fleet      several of them, kept alive
 """

@@ -145,9 +145,11 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
 
 
 class Bye(msgspec.Struct, frozen=True, tag="bye"):
-    """This side leaves."""
+    """This side leaves, or sends the other away."""
 
     reason: Text
+    again: bool = False
+    """Whether a fresh process in its place would be welcome."""
 
 
 FromWorker = Hello | Alive | Bye

@@ -85,6 +85,7 @@ class Fleet:
         self._say = say
         self._pause_s = pause_s
         self._max_quick_deaths = max_quick_deaths
+        self._follows_trainer = False
         first = options.worker or 0
         self.members = [Member(first + i) for i in range(workers)]
 
@@ -122,11 +123,12 @@ class Fleet:
                 self._decide(member, code)
 
     def run(self) -> int:
-        """Work until all workers ended, or Ctrl-C or SIGTERM; the exit code for the process.
+        """Work until the trainer is done or gone, or Ctrl-C or SIGTERM; gives an exit code.
 
         Raises:
             FleetError: as in `poll`.
         """
+        self._follows_trainer = True
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             with self:
@@ -199,9 +201,9 @@ class Fleet:
         name = f"worker {member.number}"
         if code in HOPELESS:
             self._raise(f"{name} cannot work", member)
-        if code in (Exit.DONE, Exit.TRAINER_GONE):
+        if code == Exit.DONE or (code == Exit.TRAINER_GONE and self._follows_trainer):
             return
-        if code == Exit.RECYCLE:
+        if code in (Exit.RECYCLE, Exit.TRAINER_GONE):  # a new one waits for the trainer
             self._say(f"{name} is replaced by a fresh one")
             member.quick_deaths, member.restart_at = 0, time.monotonic()
             return

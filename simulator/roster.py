@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
+import msgspec
+
 from simulator.addresses import TransportError
 from simulator.control import MAX_WORKERS, SCHEMA, Hello, Refused, Terms, Welcome, WireError
 from simulator.delivery import Delivery
@@ -147,9 +149,10 @@ class Roster:
         if reason := self._objection(hello):
             self.delivery.refused += 1
             return Refused(reason)
-        for former in self.alive():
+        for former in self.workers.values():
             if former.slot == hello.slot:  # its fleet would not replace it if it lived
                 self.depart(former, died=True)
+                hello = msgspec.structs.replace(hello, worker=former.id)
         worker = self._enlist(peer, hello, now)
         self.delivery.workers_joined += 1
         terms = self.assign_to(worker)

@@ -5,6 +5,7 @@
 
 import contextlib
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ import msgspec
 import psutil
 
 from blender_scenes.spec import Engine, JointloopError, Scene, SceneError
-from simulator.control import SCHEMA, Hello, Welcome
+from simulator.control import SCHEMA, Bye, Hello, Welcome
 from simulator.hidden import draw
 from simulator.robot import Robot
 from simulator.sample import simulate
@@ -154,6 +155,11 @@ def _work(
     settings = welcome.settings
     robot = Robot.named(settings.robot)
     link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
+    if link.farewell is not None:
+        return _part(link.farewell)
+    if stop.asked:
+        link.bye("asked to stop")
+        return Exit.DONE
     manner = "adaptive" if welcome.adaptive else "uniform"
     _say(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}")
     with contextlib.closing(_scene(robot, settings, options)) as scene:
@@ -163,8 +169,7 @@ def _work(
         while not (stop.asked or limits.reached):
             link.pump(0 if link.credits else IDLE_S)
             if link.farewell is not None:
-                _say(f"the trainer said goodbye: {link.farewell}")
-                return Exit.DONE
+                return _part(link.farewell)
             if link.credits:
                 hidden = draw(robot, settings, link.assignment, welcome.worker, index)
                 link.publish(simulate(scene, robot, settings, hidden))
@@ -172,6 +177,11 @@ def _work(
             limits.count(index - welcome.next_index, link.alive)
         link.bye("recycle" if limits.reached else "asked to stop")
     return Exit.RECYCLE if limits.reached else Exit.DONE
+
+
+def _part(farewell: Bye) -> Exit:
+    _say(f"the trainer said goodbye: {farewell.reason}")
+    return Exit.RECYCLE if farewell.again else Exit.DONE
 
 
 class _Limits:
@@ -232,6 +242,15 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
+def _silence_libraries() -> None:
+    """Drop what C code prints, Blender's importers above all; Python and crashes still speak."""
+    sys.stdout = sys.stderr = os.fdopen(os.dup(1), "w", buffering=1)
+    faulthandler.enable(sys.stderr)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+
+
 def main(argv: list[str]) -> Exit:
     """Run the options given as one JSON argument; errors end as one line."""
     try:
@@ -246,6 +265,7 @@ def main(argv: list[str]) -> Exit:
 
 
 if __name__ == "__main__":
+    _silence_libraries()
     code = main(sys.argv[1:])
     sys.stdout.flush()
     os._exit(code)  # everything is closed; Blender's own end is noisy and may crash

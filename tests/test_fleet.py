@@ -120,6 +120,17 @@ def test_a_fleet_ends_with_its_trainer():
         assert [member.code for member in fleet.members] == [0, 0]
 
 
+def test_a_fleet_outlasts_a_trainer_that_vanishes():
+    said: list[str] = []
+    with hub_at() as first, fleet_of(first, 1, said.append) as fleet:
+        pump(first, fleet, lambda got: bool(got))
+        first.workers[0].alive = False  # nobody to say goodbye to
+        first.close()
+        with hub_at(first.address) as second:
+            pump(second, fleet, lambda got: bool(got))
+        assert "worker 0 is replaced by a fresh one" in said
+
+
 def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("simulator.fleet.STOP_S", 0.5)
     with hub_at() as hub, fleet_of(hub, 1) as fleet:

@@ -100,6 +100,14 @@ def test_a_replacement_in_the_same_slot_goes_on_where_its_former_ended():
     assert arrive(r, second, 0)
 
 
+def test_a_slot_keeps_its_id_even_if_it_wanted_another():
+    r = roster()
+    holder = join(r, worker=0)
+    first = join(r, worker=0)
+    r.depart(holder, died=False)
+    assert (first.id, join(r, worker=0, slot=first.slot).id) == (1, 1)
+
+
 def test_a_replacement_starts_with_the_credits_its_former_left():
     r = roster(credits=4)
     first = join(r)

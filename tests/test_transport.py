@@ -10,6 +10,7 @@ import pytest
 import zmq
 from simulator_parts import Peer, hello, hub_at, poll_until, prior, sample
 
+from simulator.control import Bye
 from simulator.hidden import Assignment
 from simulator.transport import (
     Hub,
@@ -146,7 +147,9 @@ def test_a_worker_that_is_silent_for_long_is_told_goodbye():
         peer = Peer(hub)
         poll_until(hub, lambda got: not hub.workers[0].alive)
         peer.hear(lambda link: link.farewell is not None, hub)
-        assert "silent" in str(peer.link.farewell)
+        assert peer.link.farewell is not None
+        assert peer.link.farewell.again
+        assert "silent" in peer.link.farewell.reason
         peer.close()
 
 
@@ -155,7 +158,7 @@ def test_the_end_of_a_hub_is_heard_with_its_reason():
         peer = Peer(hub)
         hub.close("enough")
         peer.link.pump(1.0)
-        assert peer.link.farewell == "enough"
+        assert peer.link.farewell == Bye("enough")
         peer.close()
 
 

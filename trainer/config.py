@@ -253,7 +253,8 @@ def _tiny() -> Config:
         network=NetworkConfig(
             family="folded", widths=(16, 64, 64), stages=2, depth=4, width=96, head=128
         ),
-        optimiser=OptimiserConfig(learning_rate=8e-3, warmup=0.05, beta2=0.99),
+        optimiser=OptimiserConfig(learning_rate=6e-3, warmup=0.05, beta2=0.99),
+        loss=LossConfig(kind="cross-entropy"),
         stream=StreamConfig(credits=8, held_out=200, buffer=1024, max_uses=8),
         batch_size=8,
         epochs=12,
@@ -266,6 +267,8 @@ def _heindl2019() -> Config:
     return Config(
         preset="heindl2019",
         settings=Settings(robot="ur10", width=320, height=240, stride=4, sigma=1.5),
+        # AdamW without decay, warm-up or schedule is the paper's Adam.
+        optimiser=OptimiserConfig(learning_rate=1e-3, weight_decay=0.0, warmup=0.0, floor=1.0),
     )
 
 

@@ -28,8 +28,13 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
 
 def _cross_entropy(belief: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy less the target's own entropy, so that the target itself has loss zero."""
-    own = F.binary_cross_entropy(target, target, reduction="none")
-    return F.binary_cross_entropy(belief, target, reduction="none") - own
+    return _surprise(belief, target) - _surprise(target, target)
+
+
+def _surprise(belief: Tensor, target: Tensor) -> Tensor:
+    # Torch's own raises on NaN (on a GPU by ending the context); the learner reports it better.
+    sure = belief.clamp(1e-7, 1.0 - 1e-7)
+    return -(target * sure.log() + (1.0 - target) * (1.0 - sure).log())
 
 
 PIXEL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -194,11 +194,12 @@ def next_index(folder: Path) -> dict[int, int]:
 
 def error_line(metrics: dict[str, Any]) -> str:
     """The localization error in words; see `metrics` for its definitions."""
-    if metrics["median_percent"] is None:
-        return f"no keypoint found (miss rate {metrics['miss_rate']:.0%})"
+    best = f"best peak median {metrics['best_peak']['median_percent']:.2f} % of the diagonal"
+    if not metrics["n_found"]:
+        return f"{best}, all below the threshold"
     return (
-        f"error median {metrics['median_percent']:.2f} % mean {metrics['mean_percent']:.2f} % "
-        f"of the diagonal, miss rate {metrics['miss_rate']:.1%}"
+        f"{best}, found ones median {metrics['median_percent']:.2f} % "
+        f"mean {metrics['mean_percent']:.2f} %, miss rate {metrics['miss_rate']:.1%}"
     )
 
 

@@ -238,7 +238,7 @@ class Hub:
         self._probed = now
         for worker in self._roster.alive():
             if now - worker.last_seen > self._silence_s:
-                self._send(worker, Bye(f"silent for {self._silence_s:.0f} s"))
+                self._send(worker, Bye(f"silent for {self._silence_s:g} s", again=True))
                 self._roster.depart(worker, died=True)
             else:
                 self._send(worker, Credit(0))

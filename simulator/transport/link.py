@@ -58,8 +58,8 @@ class Link:
         self._subscribed = False
         self.credits = 0
         """Samples that may be published now."""
-        self.farewell: str | None = None
-        """Why the trainer said goodbye, once it has."""
+        self.farewell: Bye | None = None
+        """The trainer's goodbye, once it has come."""
         try:
             # DEALER: the other half of a ROUTER. Without IMMEDIATE, which would drop a goodbye
             # not yet read when the trainer closes its end.
@@ -243,7 +243,7 @@ class Link:
             elif isinstance(message, Assign):
                 self.assignment = self._read(message.terms)
             elif isinstance(message, Bye):
-                self.farewell = message.reason
+                self.farewell = message
 
     def _read(self, terms: Terms) -> Assignment:
         return terms.assignment(self._joints, self._settings.bins)

@@ -1,0 +1,106 @@
+"""Samples a second through the real sockets, from one publishing process to one trainer.
+
+`python benchmarks/transport.py --json` prints one JSON object per image size.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from blender_scenes.stick_scene import StickScene
+from simulator.control import SCHEMA, Hello
+from simulator.hidden import Assignment, draw
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.sample import Sample, simulate
+from simulator.settings import Settings, parse_size
+from simulator.transport import Hub, Link
+
+
+def samples(settings: Settings, assignment: Assignment, worker: int) -> Iterator[Sample]:
+    """One rendered image over and over, under new hidden variables: the wire's cost alone."""
+    robot = Robot.named(settings.robot)
+    first = draw(robot, settings, assignment, worker, 0)
+    made = simulate(StickScene(robot.model), robot, settings, first)
+    for index in count():
+        hidden = replace(first, provenance=replace(first.provenance, index=index))
+        yield replace(made, hidden=hidden)
+
+
+def publish(address: str) -> None:
+    """Publish for credits until the trainer says goodbye."""
+    instance = uuid.uuid4().bytes
+    with Link(address) as link:
+        welcome = link.join(Hello(SCHEMA, instance, instance), 60)
+        assert welcome is not None
+        robot = Robot.named(welcome.settings.robot)
+        link.attach(welcome, robot, instance, 60)
+        for sample in samples(welcome.settings, link.assignment, welcome.worker):
+            while not link.credits and link.farewell is None:
+                link.pump(1)
+            link.pump(0)
+            if link.farewell is not None:
+                return
+            link.publish(sample)
+
+
+def measure(size: str, seconds: float, credits: int) -> dict[str, Any]:
+    """Receive for that long."""
+    width, height = parse_size(size)
+    settings = Settings(width=width, height=height)
+    robot = Robot.named(settings.robot)
+    prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
+    with Hub(
+        "tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment(prior), credits=credits
+    ) as hub:
+        spawn = multiprocessing.get_context("spawn")
+        process = spawn.Process(target=publish, args=(hub.address,))
+        process.start()
+        while not hub.poll(1):
+            pass
+        started, received, size_bytes = time.perf_counter(), 0, 0
+        while time.perf_counter() - started < seconds:
+            for each in hub.poll(0.1):
+                received += 1
+                size_bytes += each.sample.image.nbytes + each.sample.belief.size
+                hub.consumed(each.worker)
+        spent = time.perf_counter() - started
+        delivery = hub.delivery
+    process.join(10)
+    return {
+        "size": size,
+        "credits": credits,
+        "samples_per_second": round(received / spent, 1),
+        "megabytes_per_second": round(size_bytes / spent / 1e6, 1),
+        "lost": delivery.lost,
+        "rejected": delivery.rejected,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per image size")
+    parser.add_argument("--credits", type=int, default=8)
+    parser.add_argument("--sizes", nargs="+", default=["160x120", "640x480"])
+    options = parser.parse_args()
+    for size in options.sizes:
+        result = measure(size, options.seconds, options.credits)
+        if options.json:
+            print(json.dumps(result))
+        else:
+            print(
+                f"{size}: {result['samples_per_second']} samples/s, "
+                f"{result['megabytes_per_second']} MB/s, {result['lost']} lost"
+            )
+
+
+if __name__ == "__main__":
+    main()
