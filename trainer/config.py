@@ -251,7 +251,7 @@ def _tiny() -> Config:
         preset="tiny",
         settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
         network=NetworkConfig(
-            family="folded", widths=(16, 64, 64), stages=2, depth=4, width=96, head=128
+            family="folded", widths=(16, 64, 64), stages=2, depth=3, width=64, head=128
         ),
         optimiser=OptimiserConfig(learning_rate=6e-3, warmup=0.05, beta2=0.99),
         loss=LossConfig(kind="cross-entropy"),
