@@ -72,6 +72,7 @@ class Record:
         self._budget.spent = loop["spent"]
         self._best = loop["best"]
         self.epoch = loop["epoch"]
+        self.run.keep_metrics(self.epoch + 1)  # one more line if a crash came before the checkpoint
         self.held_out = self.run.load_held_out()
 
     def keep_held_out(self, held_out: Batch) -> Batch:

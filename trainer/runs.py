@@ -140,6 +140,11 @@ class Run:
         lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
         return [json.loads(line) for line in lines]
 
+    def keep_metrics(self, count: int) -> None:
+        """Cut metrics.jsonl after so many lines."""
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in self.metrics()[:count]]
+        _write_text(self.folder / "metrics.jsonl", "".join(lines))
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: the run is finished."""
         write_json(self.folder / "summary.json", summary)

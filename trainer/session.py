@@ -68,6 +68,8 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
     config = run.config
     robot = Robot.named(config.settings.robot)
     device = _device(sitting.device)
+    if sitting.workers is not None:  # simulators here take a core each
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
     learner = Learner(config, len(robot.keypoints), device)
     progress.say(learner.network.backbone_note())
     prior = JointPrior.uniform(

@@ -33,7 +33,7 @@ class StreamCounts:
     new: int = 0
     """Different samples among them."""
     waited: float = 0.0
-    """Seconds spent waiting for samples."""
+    """Seconds training waited for samples."""
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Stream:
         chosen: list[_Kept] = []
         self._add_new(chosen, size)
         while len(chosen) + len(spare := self._reusable(chosen)) < size:
-            self._await_new()
+            self.counts.waited += self._await_new()
             self._add_new(chosen, size)
         if short := size - len(chosen):
             for i in self._rng.choice(len(spare), short, replace=False):
@@ -172,8 +172,8 @@ class Stream:
         self.hub.consumed(worker)
         return self._new[worker].popleft()
 
-    def _await_new(self) -> None:
-        """Block until at least one new sample is here."""
+    def _await_new(self) -> float:
+        """Block until at least one new sample is here; the seconds that took."""
         started = said = time.monotonic()
         while not any(self._new.values()):
             self._watch()
@@ -184,7 +184,7 @@ class Stream:
             if now - said > PATIENCE:
                 said = now
                 self._say(f"waiting for samples for {now - started:.0f} s; {self._state()}")
-        self.counts.waited += time.monotonic() - started
+        return time.monotonic() - started
 
     def _receive(self, wait: float) -> None:
         for received in self.hub.poll(wait):
