@@ -149,3 +149,31 @@ def _encoded(image: Image, extension: str) -> bytes:
     if not done:
         raise PlotError(f"an image of shape {image.shape} cannot be written as {extension}")
     return data.tobytes()
+
+
+def gallery_picture(
+    gallery: Mapping[str, NDArray[Any]],
+    skeleton: Sequence[Sequence[int]],
+    columns: int = 4,
+    scale: int = 2,
+) -> Image:
+    """Held-out images side by side, enlarged, with true and predicted skeletons.
+
+    Args:
+        gallery: the arrays of a run's gallery, best image first.
+        skeleton: pairs of keypoints that a bone joins.
+        columns: images in a row.
+        scale: whole number by which the images are enlarged.
+    """
+    tiles = []
+    for i, image in enumerate(gallery["images"]):
+        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        seen = gallery["visibility"][i]
+        found = np.where((seen > 0) & gallery["found"][i], 2, 0)
+        true, predicted = (
+            (gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted")
+        )
+        marked = draw_skeleton(large, true, seen, skeleton, TRUE_COLOUR)
+        tiles.append(draw_skeleton(marked, predicted, found, skeleton, PREDICTED_COLOUR))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])

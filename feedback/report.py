@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from feedback import gallery, headline, sections
 from feedback.history import HistoryError, read_history
+from feedback.plots import gallery_picture, prior_png, write_png
 from feedback.run_data import RunData
 from feedback.selection import FeedbackError
 
@@ -48,6 +49,22 @@ def write_report(folder: Path) -> Path:
     beside.write_text(render(read_run(folder)), encoding="utf-8")
     os.replace(beside, path)
     return path
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """Write what a run has to show as PNG: gallery.png and prior.png; gives the paths.
+
+    Raises:
+        ReportError: the folder holds no run, or a file of it is damaged.
+    """
+    run = read_run(folder)
+    written = []
+    if run.gallery is not None and run.robot:
+        picture = gallery_picture(run.gallery, run.robot["skeleton"])
+        written.append(write_png(picture, folder / "gallery.png"))
+    if run.history:
+        written.append(prior_png(run.history, folder / "prior.png"))
+    return written
 
 
 def read_run(folder: Path) -> RunData:

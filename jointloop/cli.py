@@ -176,14 +176,16 @@ def train(
 
 @app.command
 def inspect(run: tyro.conf.Positional[Path]) -> int:
-    """Write a run's report, finished or not, and name it.
+    """Write and name the report of a run, finished or not, and its pictures.
 
     Args:
         run: Folder of the run.
     """
-    from feedback.report import write_report
+    from feedback.report import write_pictures, write_report
 
-    out.print(f"report: {write_report(run)}")
+    out.print(f"report    {write_report(run)}", markup=False)
+    for picture in write_pictures(run):
+        out.print(f"picture   {picture}", markup=False)
     return 0
 
 
