@@ -143,7 +143,7 @@ class Run:
     def keep_metrics(self, count: int) -> None:
         """Cut metrics.jsonl after so many lines."""
         lines = [json.dumps(row, allow_nan=False) + "\n" for row in self.metrics()[:count]]
-        _write_text(self.folder / "metrics.jsonl", "".join(lines))
+        write_text(self.folder / "metrics.jsonl", "".join(lines))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: the run is finished."""
