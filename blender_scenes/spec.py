@@ -15,13 +15,27 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Engine = Literal["cycles", "stick"]
+Engine = Literal["cycles", "eevee", "workbench", "stick"]
 
 HDRIS = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
 """The HDRIs that ship with Blender (CC0), by name."""
 
 MATERIAL_SLOTS = 6
 """Materials drawn per image; base material i of a robot takes slot i modulo this."""
+
+
+Theme = Literal["city", "interior", "outdoor", "photos"]
+"""Kinds of backgrounds: three of HDRIs, and the user's own pictures."""
+
+THEMES: dict[Theme, tuple[str, ...]] = {
+    "city": ("city", "courtyard", "night"),
+    "interior": ("interior", "studio"),
+    "outdoor": ("forest", "sunrise", "sunset"),
+}
+"""The HDRIs of each theme."""
+
+Distortion = tuple[float, float, float, float, float]
+Vector = tuple[float, float, float]
 
 
 class JointloopError(Exception):
@@ -67,7 +81,7 @@ class RobotModel:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera."""
+    """A pinhole camera behind a lens."""
 
     width: int
     height: int
@@ -75,6 +89,8 @@ class Camera:
     """(3, 3) intrinsics [px]."""
     T_world_camera: NDArray[np.float64]
     """(4, 4), OpenCV axes."""
+    distortion: Distortion = (0.0, 0.0, 0.0, 0.0, 0.0)
+    """Of the lens: Brown-Conrady's k1, k2, p1, p2, k3, in OpenCV's order."""
 
     @property
     def T_camera_world(self) -> NDArray[np.float64]:
@@ -126,14 +142,86 @@ class Material:
 
 @dataclass(frozen=True)
 class Background:
-    """What stands behind the robot: a panorama seen through the same camera, turned."""
+    """What stands behind everything: a panorama, or a photo, seen through the same lens."""
 
+    theme: Theme
     image: str
-    """One of `HDRIS`."""
+    """One of `HDRIS`, or the file name of a photo."""
     rotation: float
-    """About +z [rad]."""
+    """Of a panorama about +z [rad]."""
     brightness: float
     """Factor on the linear colours."""
+    zoom: float = 1.0
+    """Of a photo: 1 just fills the frame, larger shows a part."""
+    place: tuple[float, float] = (0.5, 0.5)
+    """Of a photo's visible part, each 0 to 1."""
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class Prop:
+    """A primitive that is not the robot: it distracts, and hides what lies behind it."""
+
+    kind: Literal["box", "cylinder", "sphere", "cone", "line"]
+    """A line is a thin cylinder; all are centred, their axis along their own z."""
+    position: Vector
+    """Of the centre, in the world [m]."""
+    rotation: Vector
+    """Axis times angle [rad]."""
+    size: Vector
+    """Full extent along its own axes [m]."""
+    color: Vector
+    """Linear RGB."""
+    roughness: float
+    metallic: float
+
+
+@dataclass(frozen=True)
+class Stand:
+    """What the robot's base stands on, its upper side at z = 0."""
+
+    kind: Literal["none", "floor", "table"]
+    size: tuple[float, float]
+    """Along x and y [m]."""
+    yaw: float
+    """About +z [rad]."""
+    thickness: float
+    """[m]."""
+    color: Vector
+    """Linear RGB."""
+    roughness: float
+
+
+NO_STAND = Stand("none", (1.0, 1.0), 0.0, 0.1, (0.5, 0.5, 0.5), 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherRobot:
+    """A further robot in the scene, without labels."""
+
+    name: str
+    """Of a model that the scene was built with."""
+    T_world_link: NDArray[np.float64]
+    """(L, 4, 4), in the order of that model's links."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What lens and sensor do to the picture, in this order."""
+
+    blur: float = 0.0
+    """Standard deviation of a Gaussian blur [px]."""
+    gain: Vector = (1.0, 1.0, 1.0)
+    """Factor on each channel."""
+    saturation: float = 1.0
+    """0 is grey, 1 leaves colours alone."""
+    noise: float = 0.0
+    """Standard deviation of the read-out noise, of 255."""
+    jpeg: int | None = None
+    """Quality 1 to 100, None for no compression."""
+
+
+NO_SENSOR = Sensor()
 
 
 @dataclass(frozen=True)
@@ -150,8 +238,16 @@ class Frame:
     materials: tuple[Material, ...]
     """`MATERIAL_SLOTS` of them."""
     background: Background
+    stand: Stand = NO_STAND
+    props: tuple[Prop, ...] = ()
+    others: tuple[OtherRobot, ...] = ()
+    sensor: Sensor = NO_SENSOR
     seed: int = 0
-    """Of the renderer's sampling noise, 0 to 2**31 - 1."""
+    """Of the renderer's and the sensor's noise, 0 to 2**31 - 1."""
+
+
+OTHER = -2
+"""In place of a link's index: a surface that is not the robot's."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +257,7 @@ class Rendered:
     image: NDArray[np.uint8]
     """(H, W, 3) RGB, C-contiguous."""
     mask: NDArray[np.uint8]
-    """(H, W) coverage of the image by the robot, 0 to 255."""
+    """(H, W) coverage of the image by what stands before the background, 0 to 255."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time by stage: sync, render, read, composite."""
 
@@ -175,6 +271,10 @@ class Scene(Protocol):
         """Draw one frame."""
         ...
 
+    def silhouette(self, frame: Frame) -> NDArray[np.bool_]:
+        """(H, W) pixels whose centre the robot covers, as if nothing stood before it."""
+        ...
+
     def first_hits(
         self, frame: Frame, targets: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -186,7 +286,8 @@ class Scene(Protocol):
 
         Returns:
             (N,) distance from the camera centre to the first surface [m], inf where there is none,
-            and (N,) index of the link it belongs to, -1 where there is none.
+            and (N,) index of the link it belongs to, `OTHER` for what is not the robot, -1 where
+            there is none.
         """
         ...
 

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from rich.console import Console
 
 from blender_scenes.spec import Engine, JointloopError
+from jointloop import looking, recording  # noqa: F401  (their verbs)
+from jointloop.app import app, out
 
 DESCRIPTION = (
     "Trains a robot joint detector on images it renders for itself, and renders more of what the "
     "detector still gets wrong."
 )
-
-app = tyro.extras.SubcommandApp()
-out = Console(highlight=False, soft_wrap=True)
 
 
 @app.command

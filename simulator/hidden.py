@@ -6,6 +6,7 @@ in any order, and a part that draws more does not shift the others.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,12 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import spec
+from simulator import parts
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings
+from simulator.variety import CameraVariety, DistractorVariety
 
 Split = Literal["train", "heldout"]
-PARTS = ("joints", "camera", "sun", "environment", "materials", "background", "render", "dirichlet")
+PARTS = (
+    "joints",
+    "camera",
+    "sun",
+    "environment",
+    "materials",
+    "background",
+    "render",
+    "dirichlet",
+    "lens",
+    "sensor",
+    "stand",
+    "props",
+    "others",
+)
+"""Append only: a part's place is what its random numbers are counted by."""
 
 
 def generator(seed: int, worker: int, index: int, part: str) -> np.random.Generator:
@@ -56,6 +74,21 @@ class View:
     """In the world [m]."""
     focal: float
     """Focal length over image height."""
+    distortion: spec.Distortion = (0.0, 0.0, 0.0, 0.0, 0.0)
+    """Of the lens; see `spec.Camera`."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """A further robot: which, how posed, and where its base stands on z = 0."""
+
+    name: str
+    q: tuple[float, ...]
+    """Joint angles [rad]."""
+    place: tuple[float, float]
+    """x, y of its base [m]."""
+    yaw: float
+    """[rad]."""
 
 
 @dataclass(frozen=True)
@@ -73,40 +106,13 @@ class Hidden:
     """Stops."""
     materials: tuple[spec.Material, ...]
     background: spec.Background
+    stand: spec.Stand
+    props: tuple[spec.Prop, ...]
+    others: tuple[Other, ...]
+    sensor: spec.Sensor
     noise_seed: int
     """Of the renderer's sampling noise."""
     provenance: Provenance
-
-
-Range = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Variety:
-    """Ranges that the hidden variables beside the pose are drawn from, uniformly."""
-
-    framing: Range = (0.75, 1.2)
-    """Camera distance over the one at which the pose just fits the image height."""
-    azimuth: Range = (-math.pi, math.pi)
-    elevation: Range = (math.radians(-5), math.radians(60))
-    roll: Range = (math.radians(-8), math.radians(8))
-    look_at: Range = (-0.1, 0.1)
-    """Offset of the look-at point from the pose's centre, along each axis [robot reaches]."""
-    focal: Range = (1.1, 2.0)
-    """Focal length over image height."""
-    sun_elevation: Range = (math.radians(15), math.radians(85))
-    sun_strength: Range = (0.5, 4.0)
-    sun_angle: Range = (math.radians(0.5), math.radians(15))
-    environment_strength: Range = (0.3, 1.2)
-    exposure: Range = (-0.6, 0.6)
-    recolored: float = 0.3
-    """Share of images whose materials depart from the robot's own colours."""
-    roughness: Range = (0.15, 0.8)
-    metallic: Range = (0.0, 1.0)
-    background_brightness: Range = (0.4, 1.4)
-
-
-DEFAULT_VARIETY = Variety()
 
 
 @dataclass(frozen=True)
@@ -123,10 +129,19 @@ def draw(
     assignment: Assignment,
     worker: int,
     index: int,
-    variety: Variety = DEFAULT_VARIETY,
+    photos: Sequence[str] = (),
 ) -> Hidden:
-    """Draw all hidden variables of sample `index` of `worker`."""
-    prior, seed = assignment.prior, settings.seed
+    """Draw all hidden variables of sample `index` of `worker`.
+
+    Args:
+        robot: the settings' robot.
+        settings: seed and variety.
+        assignment: the prior of the joint angles, and which split the sample belongs to.
+        worker: its id.
+        index: counts its samples from 0.
+        photos: names of the user's background pictures.
+    """
+    prior, seed, variety = assignment.prior, settings.seed, settings.variety
 
     def source(part: str) -> np.random.Generator:
         return generator(seed, worker, index, part)
@@ -135,84 +150,76 @@ def draw(
     if settings.one_draw_per_prior:
         shared = generator(seed, worker, prior.version, "dirichlet")
     q, bins = prior.sample(source("joints"), shared)
-    rng = source("environment")
-    environment = spec.Environment(
-        hdri=str(rng.choice(spec.HDRIS)),
-        rotation=float(rng.uniform(0, 2 * math.pi)),
-        strength=float(rng.uniform(*variety.environment_strength)),
-    )
+    keypoints = robot.keypoints_world(robot.forward(q))
+    view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
+    eye = camera(view, settings.width, settings.height).T_world_camera[:3, 3]
+    held_out = assignment.split == "heldout"
+    light = source("environment")
     return Hidden(
         q=tuple(q.tolist()),
         bins=tuple(bins.tolist()),
-        view=_draw_view(robot, q, variety, source("camera")),
-        sun=_draw_sun(variety, source("sun")),
-        environment=environment,
-        exposure=float(rng.uniform(*variety.exposure)),
-        materials=_draw_materials(variety, source("materials")),
-        background=_draw_background(variety, source("background")),
+        view=view,
+        sun=parts.draw_sun(variety.light, source("sun")),
+        environment=parts.draw_environment(variety.light, light),
+        exposure=parts.number(light, variety.light.exposure),
+        materials=parts.draw_materials(variety.materials, source("materials")),
+        background=parts.draw_background(
+            variety.background, photos, held_out, source("background")
+        ),
+        stand=parts.draw_stand(variety.distractors, robot, source("stand")),
+        props=parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+        others=_draw_others(variety.distractors, robot, source("others")),
+        sensor=parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
         provenance=Provenance(worker, index, seed, prior.version, assignment.split),
     )
 
 
 def _draw_view(
-    robot: Robot, q: NDArray[np.float64], variety: Variety, rng: np.random.Generator
+    robot: Robot,
+    keypoints: NDArray[np.float64],
+    variety: CameraVariety,
+    rng: np.random.Generator,
+    lens: np.random.Generator,
 ) -> View:
-    points = robot.keypoints_world(robot.forward(q))
-    points = np.vstack([points, np.zeros(3)])  # the base belongs in the picture
+    points = np.vstack([keypoints, np.zeros(3)])  # the base belongs in the picture
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     radius = max(float(np.linalg.norm(points - centre, axis=1).max()), 0.3 * robot.reach)
-    focal = float(rng.uniform(*variety.focal))
+    focal = parts.number(rng, variety.focal)
     fitting = radius * math.sqrt(1 + 4 * focal**2)  # the sphere touches the frame's upper edge
     look_at = centre + rng.uniform(*variety.look_at, 3) * robot.reach
     return View(
-        distance=float(fitting * rng.uniform(*variety.framing)),
-        azimuth=float(rng.uniform(*variety.azimuth)),
-        elevation=float(rng.uniform(*variety.elevation)),
-        roll=float(rng.uniform(*variety.roll)),
-        look_at=(float(look_at[0]), float(look_at[1]), float(look_at[2])),
+        distance=fitting * parts.number(rng, variety.framing),
+        azimuth=parts.number(rng, variety.azimuth),
+        elevation=parts.number(rng, variety.elevation),
+        roll=parts.number(rng, variety.roll),
+        look_at=parts.triple(look_at),
         focal=focal,
+        distortion=parts.draw_distortion(variety, lens),
     )
 
 
-def _draw_sun(variety: Variety, rng: np.random.Generator) -> spec.Sun:
-    warmth = float(rng.uniform(0, 0.3))
-    return spec.Sun(
-        azimuth=float(rng.uniform(-math.pi, math.pi)),
-        elevation=float(rng.uniform(*variety.sun_elevation)),
-        strength=float(rng.uniform(*variety.sun_strength)),
-        angle=float(rng.uniform(*variety.sun_angle)),
-        color=(1.0, 1.0 - warmth / 2, 1.0 - warmth),
-    )
-
-
-def _draw_materials(variety: Variety, rng: np.random.Generator) -> tuple[spec.Material, ...]:
-    recolored = rng.random() < variety.recolored
-    materials = []
-    for _ in range(spec.MATERIAL_SLOTS):
-        red, green, blue = (float(c) for c in rng.uniform(0, 1, 3))
-        mix = float(rng.uniform(0, 1))
-        materials.append(
-            spec.Material(
-                color=(red, green, blue),
-                mix=mix if recolored else 0.1 * mix,
-                roughness=float(rng.uniform(*variety.roughness)),
-                metallic=float(rng.uniform(*variety.metallic)),
-            )
-        )
-    return tuple(materials)
-
-
-def _draw_background(variety: Variety, rng: np.random.Generator) -> spec.Background:
-    return spec.Background(
-        image=str(rng.choice(spec.HDRIS)),
-        rotation=float(rng.uniform(0, 2 * math.pi)),
-        brightness=float(rng.uniform(*variety.background_brightness)),
+def _draw_others(
+    variety: DistractorVariety | None, robot: Robot, rng: np.random.Generator
+) -> tuple[Other, ...]:
+    if variety is None or not variety.robots or rng.random() >= variety.robot_share:
+        return ()
+    name = variety.robots[int(rng.integers(len(variety.robots)))]
+    other = Robot.named(name)
+    angle = float(rng.uniform(-math.pi, math.pi))
+    distance = rng.uniform(0.9, 1.6) * (robot.reach + other.reach) / 2
+    return (
+        Other(
+            name=name,
+            q=tuple(rng.uniform(other.lower, other.upper).tolist()),
+            place=(float(distance * math.cos(angle)), float(distance * math.sin(angle))),
+            yaw=float(rng.uniform(-math.pi, math.pi)),
+        ),
     )
 
 
 def camera(view: View, width: int, height: int) -> spec.Camera:
-    """The pinhole camera of a view, looking from its place towards its look-at point.
+    """The camera of a view, looking from its place towards its look-at point.
 
     The principal point is the image centre, ((width - 1) / 2, (height - 1) / 2).
     """
@@ -230,7 +237,7 @@ def camera(view: View, width: int, height: int) -> spec.Camera:
     T[:3, 3] = np.asarray(view.look_at) + view.distance * back
     f = view.focal * height
     K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
-    return spec.Camera(width, height, K, T)
+    return spec.Camera(width, height, K, T, view.distortion)
 
 
 def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
@@ -243,5 +250,17 @@ def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
         exposure=hidden.exposure,
         materials=hidden.materials,
         background=hidden.background,
+        stand=hidden.stand,
+        props=hidden.props,
+        others=tuple(_pose(other) for other in hidden.others),
+        sensor=hidden.sensor,
         seed=hidden.noise_seed,
     )
+
+
+def _pose(other: Other) -> spec.OtherRobot:
+    T_world_base = np.eye(4)
+    cosine, sine = math.cos(other.yaw), math.sin(other.yaw)
+    T_world_base[:2, :2] = [[cosine, -sine], [sine, cosine]]
+    T_world_base[:2, 3] = other.place
+    return spec.OtherRobot(other.name, T_world_base @ Robot.named(other.name).forward(other.q))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from blender_scenes.spec import JointloopError
+from simulator.variety import CALM, Variety
 
 
 class SettingsError(JointloopError):
@@ -29,6 +30,8 @@ class Settings:
     """Of all draws."""
     one_draw_per_prior: bool = False
     """Draw the Dirichlet's D once per prior version rather than anew for each sample."""
+    variety: Variety = CALM
+    """How varied everything beside the pose is."""
 
     def __post_init__(self) -> None:
         checks = (

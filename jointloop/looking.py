@@ -1,0 +1,1 @@
+"""Verbs that look at what the simulators make: gallery, check-labels."""

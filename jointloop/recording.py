@@ -1,0 +1,1 @@
+"""Verbs that keep samples and make them again: record, replay, convert."""
