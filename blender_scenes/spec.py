@@ -23,6 +23,11 @@ HDRIS = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise"
 MATERIAL_SLOTS = 6
 """Materials drawn per image; base material i of a robot takes slot i modulo this."""
 
+MAX_PROPS = 32
+"""Primitives in one image."""
+
+MAX_OTHERS = 8
+"""Further robots in one image."""
 
 Theme = Literal["city", "interior", "outdoor", "photos"]
 """Kinds of backgrounds: three of HDRIs, and the user's own pictures."""

@@ -7,7 +7,7 @@ that is switched off takes its plain value.
 import math
 from dataclasses import dataclass, fields, is_dataclass
 
-from blender_scenes.spec import JointloopError
+from blender_scenes.spec import MAX_PROPS, JointloopError
 
 Range = tuple[float, float]
 
@@ -96,7 +96,7 @@ class DistractorVariety:
     occluders: float = 0.3
     """Share of images with primitives between the camera and the robot."""
     most: int = 4
-    """Primitives of either kind in one image."""
+    """Primitives of either kind in one image, 1 to 16."""
     size: Range = (0.05, 0.5)
     """Of primitives [robot reaches]; occluders take at most half of it."""
     robots: tuple[str, ...] = ()
@@ -146,6 +146,8 @@ def _check(part: object, where: str) -> None:
             raise VarietyError(f"{name} is {value}; expected two finite numbers, the lower first")
         elif isinstance(value, float) and not 0 <= value < math.inf:
             raise VarietyError(f"{name} is {value}; expected a share or weight of at least 0")
+        elif field.name == "most" and not 1 <= value <= MAX_PROPS // 2:
+            raise VarietyError(f"{name} is {value}; expected 1 to {MAX_PROPS // 2}")
 
 
 CALM = Variety(distractors=None, sensor=None)

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 
 from blender_scenes import spec
 from simulator.control import MAX_JOINTS, SCHEMA, Count, Identity, PerJoint, WireError, checked
-from simulator.hidden import Hidden, Provenance, View, camera
+from simulator.hidden import Hidden, Other, Provenance, View, camera
 from simulator.labels import LEVELS, OUTSIDE, VISIBLE, in_frame
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.sample import Labels, Sample
 from simulator.settings import Settings
 
-HEADER_LIMIT = 16 * 1024
+HEADER_LIMIT = 32 * 1024
 """Largest header [bytes]."""
 MAX_KEYPOINTS = 64
+MAX_FILE_NAME = 255
+"""Longest name of a background picture [characters]."""
 COLOR_SPACE = "sRGB"
 
 _LEVEL = (np.arange(LEVELS + 1) / LEVELS).astype(np.float32)
@@ -41,6 +43,8 @@ Bins = Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
 Slots = Annotated[
     tuple[spec.Material, ...], Meta(min_length=spec.MATERIAL_SLOTS, max_length=spec.MATERIAL_SLOTS)
 ]
+Props = Annotated[tuple[spec.Prop, ...], Meta(max_length=spec.MAX_PROPS)]
+Others = Annotated[tuple[Other, ...], Meta(max_length=spec.MAX_OTHERS)]
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -65,6 +69,10 @@ class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exposure: float
     materials: Slots
     background: spec.Background
+    stand: spec.Stand
+    props: Props
+    others: Others
+    sensor: spec.Sensor
     noise_seed: Annotated[int, Meta(ge=0, lt=2**31)]
     provenance: Provenance
 
@@ -144,6 +152,8 @@ class Codec:
         self.topic = topic(run)
         self._settings = settings
         self._robot = robot
+        distractors = settings.variety.distractors
+        self._others = () if distractors is None else distractors.robots
         self._lower = prior.lower
         self._width = (prior.upper - prior.lower) / settings.bins
         self._image = Block("uint8", (settings.height, settings.width, 3))
@@ -250,9 +260,20 @@ class Codec:
         share = (np.array(drawn.q) - self._lower) / self._width - np.array(drawn.bins)
         if not ((share > -1e-9) & (share < 1 + 1e-9)).all():
             raise WireError("hidden", f"q {drawn.q} does not lie in bins {drawn.bins}")
-        if not {drawn.environment.hdri, drawn.background.image} <= set(spec.HDRIS):
-            raise WireError("hidden", "environment or background is none of the known HDRIs")
+        self._check_surroundings(drawn)
         self._check_camera(header)
+
+    def _check_surroundings(self, drawn: Drawn) -> None:
+        if drawn.environment.hdri not in spec.HDRIS:
+            raise WireError("hidden", f"environment {drawn.environment.hdri!r} is no known HDRI")
+        theme, image = drawn.background.theme, drawn.background.image
+        if not (_is_file_name(image) if theme == "photos" else image in spec.HDRIS):
+            raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
+        for other in drawn.others:
+            if len(other.q) > MAX_JOINTS:
+                raise WireError("hidden", f"another robot has {len(other.q)} joints")
+            if other.name not in self._others:
+                raise WireError("hidden", f"robot {other.name[:64]!r} is none of {self._others}")
 
     def _check_labels(self, header: Header) -> None:
         width, height = self._settings.width, self._settings.height
@@ -282,13 +303,19 @@ def _array(frame: Any, block: Block) -> NDArray[np.uint8]:
     return data.reshape(block.shape)
 
 
+def _is_file_name(name: str) -> bool:
+    """Whether it names a file in a folder, and nothing outside of it."""
+    plain = name not in (".", "..") and not {"/", "\0"} & set(name)
+    return plain and 0 < len(name) <= MAX_FILE_NAME
+
+
 def _numbers(value: Any) -> Iterator[float]:
-    """All numbers in nested tuples and dataclasses."""
+    """All numbers in nested tuples and dataclasses; text and None hold none."""
     if isinstance(value, float | int):
         yield value
     elif isinstance(value, tuple):
         for item in value:
             yield from _numbers(item)
-    elif not isinstance(value, str):
+    elif value is not None and not isinstance(value, str):
         for item in vars(value).values():
             yield from _numbers(item)

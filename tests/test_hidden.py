@@ -15,6 +15,7 @@ from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings, SettingsError, parse_size
+from simulator.variety import BackgroundVariety
 
 PRINT = """
 from simulator import hidden, prior, robot, settings
@@ -62,12 +63,17 @@ def test_the_prior_shapes_the_pose_and_nothing_else(
         assert getattr(before, part) == getattr(after, part)
 
 
-def test_held_out_and_training_samples_differ_only_in_name(
-    ur10: Robot, settings: Settings, uniform: JointPrior
+@pytest.mark.parametrize("disjoint", [False, True])
+def test_held_out_and_training_samples_differ_only_in_name_and_background(
+    ur10: Robot, settings: Settings, uniform: JointPrior, disjoint: bool
 ) -> None:
+    variety = replace(settings.variety, background=BackgroundVariety(disjoint=disjoint))
+    settings = replace(settings, variety=variety)
     train = asdict(hidden.draw(ur10, settings, Assignment(uniform, "train"), 0, 7))
     held = asdict(hidden.draw(ur10, settings, Assignment(uniform, "heldout"), 0, 7))
     assert held["provenance"].pop("split") != train["provenance"].pop("split")
+    if disjoint:
+        assert held.pop("background") != train.pop("background")
     assert held == train
 
 

@@ -86,8 +86,8 @@ def _frame(robot, seed: int, **camera) -> Frame:
         Environment(HDRIS[rng.integers(len(HDRIS))], rng.uniform(0, 6), rng.uniform(0.5, 1.5)),
         rng.uniform(-0.5, 0.5),
         materials,
-        Background(HDRIS[rng.integers(len(HDRIS))], rng.uniform(0, 6), rng.uniform(0.5, 1.5)),
-        int(rng.integers(2**31)),
+        Background("city", HDRIS[rng.integers(8)], rng.uniform(0, 6), rng.uniform(0.5, 1.5)),
+        seed=int(rng.integers(2**31)),
     )
 
 

@@ -12,13 +12,24 @@ from hypothesis import strategies as st
 from simulator_parts import PRIOR, ROBOT, SETTINGS, sample
 
 from simulator.control import SCHEMA, WireError, decode_from_trainer, decode_from_worker
-from simulator.hidden import Hidden
+from simulator.hidden import Assignment, Hidden, Other, draw
 from simulator.labels import belief_map
 from simulator.sample import Labels, Sample
+from simulator.variety import CameraVariety, DistractorVariety, Variety
 from simulator.wire import HEADER_LIMIT, Codec, Drawn, topic
 
 CODEC = Codec("run", SETTINGS, ROBOT, PRIOR)
 INSTANCE = bytes(range(16))
+PROP = {
+    "kind": "box",
+    "position": [0.0, 0.0, 1.0],
+    "rotation": [0.0, 0.0, 0.0],
+    "size": [0.1, 0.1, 0.1],
+    "color": [0.5, 0.5, 0.5],
+    "roughness": 0.5,
+    "metallic": 0.0,
+}
+OTHER = {"name": "ur10", "q": [0.0] * 6, "place": [1.0, 0.0], "yaw": 0.0}
 
 
 def frames_of(made: Sample, sequence: int = 3) -> list[bytes]:
@@ -139,6 +150,20 @@ def test_no_topic_begins_with_another():
         ({"hidden__materials": []}, "header"),
         ({"hidden__noise_seed": 2**31}, "header"),
         ({"hidden__environment__hdri": "/etc/passwd"}, "hidden"),
+        ({"hidden__environment__hdri": "photo.jpg"}, "hidden"),
+        ({"hidden__background__image": "photo.jpg"}, "hidden"),
+        ({"hidden__background__theme": "sea"}, "header"),
+        ({"hidden__stand__kind": "pillar"}, "header"),
+        ({"hidden__stand__yaw": float("nan")}, "hidden"),
+        ({"hidden__props": [PROP] * 33}, "header"),
+        ({"hidden__props": [PROP | {"kind": "robot"}]}, "header"),
+        ({"hidden__props": [PROP | {"size": [0.1, 0.1, float("inf")]}]}, "hidden"),
+        ({"hidden__others": [OTHER]}, "hidden"),
+        ({"hidden__others": [OTHER] * 9}, "header"),
+        ({"hidden__sensor__jpeg": "high"}, "header"),
+        ({"hidden__sensor__noise": float("nan")}, "hidden"),
+        ({"hidden__view__distortion": [float("nan")] * 5}, "hidden"),
+        ({"hidden__view__distortion": [0.0] * 4}, "header"),
         ({"hidden__provenance__split": "test"}, "header"),
         ({"hidden__provenance__worker": -1}, "hidden"),
         ({"hidden__provenance__index": 2**63}, "hidden"),
@@ -150,6 +175,59 @@ def test_no_topic_begins_with_another():
 )
 def test_a_wrong_entry_is_refused_by_name(changes: dict[str, Any], reason: str):
     assert reason_of(with_header(**changes)) == reason
+
+
+@pytest.mark.parametrize(
+    ("image", "fits"),
+    [
+        ("my photo.jpg", True),
+        ("..jpg", True),
+        ("x" * 255, True),
+        ("x" * 256, False),
+        ("", False),
+        ("..", False),
+        ("../photo.jpg", False),
+        ("/etc/passwd", False),
+        ("a\0b", False),
+    ],
+)
+def test_a_photo_is_a_plain_file_name(image: str, fits: bool):
+    frames = with_header(hidden__background__theme="photos", hidden__background__image=image)
+    if fits:
+        assert CODEC.decode(frames).sample.hidden.background.image == image
+    else:
+        assert reason_of(frames) == "hidden"
+
+
+def test_further_robots_are_those_of_the_settings():
+    distractors = DistractorVariety(robots=("ur10",), robot_share=1)
+    settings = replace(SETTINGS, variety=Variety(distractors=distractors))
+    codec = Codec("run", settings, ROBOT, PRIOR)
+    frames = with_header(hidden__others=[OTHER], hidden__props=[PROP] * 32)
+    hidden = codec.decode(frames).sample.hidden
+    assert hidden.others == (Other("ur10", (0.0,) * 6, (1.0, 0.0), 0.0),)
+    assert len(hidden.props) == 32
+    long = with_header(hidden__others=[OTHER | {"q": [0.0] * 65}])
+    with pytest.raises(WireError, match="65 joints"):
+        codec.decode(long)
+    with pytest.raises(WireError, match="'panda' is none of"):
+        codec.decode(with_header(hidden__others=[OTHER | {"name": "panda"}]))
+
+
+def test_everything_varied_goes_over_the_wire():
+    distractors = DistractorVariety(1, 1, 1, robots=("ur10",), robot_share=1)
+    variety = Variety(camera=CameraVariety(lens=True), distractors=distractors)
+    settings = replace(SETTINGS, variety=variety)
+    codec = Codec("run", settings, ROBOT, PRIOR)
+    for index in range(20):
+        drawn = draw(ROBOT, settings, Assignment(PRIOR), 0, index, photos=("a.jpg", "b.jpg"))
+        made = replace(sample(), hidden=drawn)
+        frames = [bytes(frame) for frame in codec.encode(made, INSTANCE, index)]
+        got = codec.decode(frames).sample.hidden
+        assert got == drawn
+        assert any(got.view.distortion)
+        assert got.props
+        assert got.others
 
 
 def test_a_wrong_frame_is_refused_by_name():
@@ -237,6 +315,10 @@ PATHS = [
     "hidden__view__roll",
     "hidden__view__look_at",
     "hidden__sun__color",
+    "hidden__stand__size",
+    "hidden__sensor__jpeg",
+    "hidden__background__place",
+    "hidden__view__distortion",
     "hidden__provenance__seed",
 ]
 
