@@ -7,6 +7,7 @@ stride-s map covers pixels [s c, s c + s - 1]: its centre lies at x = (c + 0.5) 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from blender_scenes.lens import distort
 from blender_scenes.spec import Camera
 from simulator.robot import Robot
 
@@ -16,7 +17,7 @@ LEVELS = 255
 
 
 def project(camera: Camera, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pinhole projection.
+    """Projection through the pinhole and the lens behind it.
 
     Args:
         camera: the camera.
@@ -24,14 +25,13 @@ def project(camera: Camera, points: ArrayLike) -> tuple[NDArray[np.float64], NDA
 
     Returns:
         (N, 2) pixels and (N,) depth along the viewing axis [m]; pixels of points that do not lie in
-        front of the camera are NaN.
+        front of the camera, or that its lens does not see, are NaN.
     """
     T_camera_world = camera.T_camera_world
     local = np.asarray(points) @ T_camera_world[:3, :3].T + T_camera_world[:3, 3]
     depth = local[:, 2]
-    scaled = local @ camera.K.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = np.where(depth[:, None] > 1e-6, scaled[:, :2] / scaled[:, 2:], np.nan)
+    before = np.where(depth > 1e-6, depth, np.nan)[:, None]
+    pixels = distort(camera, local[:, :2] / before) @ camera.K[:2, :2].T + camera.K[:2, 2]
     return pixels, depth
 
 

@@ -1,5 +1,6 @@
 """Projection, visibility and belief maps."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,31 @@ def test_points_behind_the_camera_have_no_pixel() -> None:
     pixels, depth = labels.project(camera, [[5.0, 0, 0], [0, 0, 0]])
     assert np.isnan(pixels[0]).all()
     assert depth[0] < 0
+    assert not labels.in_frame(pixels, 320, 240)[0]
+
+
+def test_projection_through_a_lens_is_opencvs() -> None:
+    lens = (-0.2, 0.03, 0.002, -0.001, 0.0)
+    view = hidden.View(3.0, 0.7, 0.4, 0.1, (0.1, 0.0, 0.3), 1.4, lens)
+    camera = hidden.camera(view, 320, 240)
+    points = np.random.default_rng(0).uniform(-0.8, 0.8, (50, 3))
+    T = camera.T_camera_world
+    turn, _ = cv2.Rodrigues(T[:3, :3])
+    expected, _ = cv2.projectPoints(points, turn, T[:3, 3], camera.K, np.array(lens))
+    np.testing.assert_allclose(labels.project(camera, points)[0], expected[:, 0], atol=1e-8)
+
+
+def test_a_point_far_aside_does_not_fold_back_into_the_frame() -> None:
+    lens = (-0.25, 0.0, 0.0, 0.0, 0.0)
+    plain, bent = (
+        hidden.camera(hidden.View(3.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 1.4, d), 320, 240)
+        for d in ((0.0,) * 5, lens)
+    )
+    point = [[2.0, 2.0, 0.0]]  # 63 degrees off the axis, where r (1 + k1 r^2) is 0
+    pixels, depth = labels.project(bent, point)
+    assert depth[0] > 0
+    assert np.isfinite(labels.project(plain, point)[0]).all()
+    assert np.isnan(pixels).all()
     assert not labels.in_frame(pixels, 320, 240)[0]
 
 
