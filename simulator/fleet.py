@@ -17,7 +17,7 @@ from typing import IO, Self
 import msgspec
 
 from blender_scenes.spec import JointloopError
-from simulator.worker import Exit, WorkerOptions
+from simulator.process import Duty, Exit
 
 STOP_S = 5.0
 """Between asking workers to stop and ending them."""
@@ -73,7 +73,7 @@ class Fleet:
     def __init__(
         self,
         workers: int,
-        options: WorkerOptions,
+        options: Duty,
         *,
         say: Callable[[str], None] = print,
         pause_s: float = 1.0,
@@ -163,7 +163,7 @@ class Fleet:
 
     def _start(self, member: Member) -> None:
         options = replace(self._options, worker=member.number, slot=member.slot)
-        command = [sys.executable, "-m", "simulator.worker", msgspec.json.encode(options).decode()]
+        command = [sys.executable, "-m", options.module, msgspec.json.encode(options).decode()]
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         # A file rather than a pipe: it never fills up while nobody reads.
         member.output, member.read = tempfile.TemporaryFile(), 0  # noqa: SIM115

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 import msgspec
 import numpy as np
 import pytest
-from simulator_parts import ROBOT, SETTINGS, hub_at, poll_until, sample
+from simulator_parts import SETTINGS, hub_at, poll_until, sample
 
+from simulator.process import Exit
 from simulator.transport import Hub
-from simulator.worker import Exit, WorkerOptions, main
+from simulator.worker import WorkerOptions, main
 
 
 @contextmanager
@@ -125,12 +126,13 @@ def test_a_worker_gives_up_waiting_with_one_line():
 
 
 def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
-    from simulator import worker
+    from simulator.process import NoBlenderError
+    from simulator.studio import Studio
 
     monkeypatch.setitem(sys.modules, "bpy", None)
     monkeypatch.delitem(sys.modules, "blender_scenes.robot_scene", raising=False)
-    with pytest.raises(worker._NoBlenderError, match="pip install"):
-        worker._scene(ROBOT, SETTINGS, WorkerOptions("tcp://127.0.0.1:9"))
+    with pytest.raises(NoBlenderError, match="pip install"):
+        Studio(SETTINGS)
 
 
 def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):

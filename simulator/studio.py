@@ -1,0 +1,77 @@
+"""A studio: the settings' robot before an engine, which makes the sample of any hidden variables.
+
+(settings, engine) -> Studio;  (worker, index, assignment) -> draw -> render -> label -> Sample
+"""
+
+from pathlib import Path
+from typing import Self
+
+from blender_scenes.spec import Engine, Scene
+from simulator.hidden import Assignment, draw
+from simulator.process import NoBlenderError
+from simulator.robot import Robot
+from simulator.sample import Sample, simulate
+from simulator.settings import Settings
+
+
+class Studio:
+    """Makes samples; one at a time per process where the engine is Blender's.
+
+    Args:
+        settings: of the samples.
+        engine: what makes the images.
+        samples: Cycles' samples per pixel.
+        backgrounds: folder of the user's pictures.
+        detail: share of the robot's triangles that are kept; None suits the image size.
+
+    Raises:
+        SceneError: the scene cannot be built here.
+        RobotError: the settings' robot cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine = "cycles",
+        samples: int = 4,
+        backgrounds: Path | None = None,
+        detail: float | None = None,
+    ) -> None:
+        self.settings = settings
+        self.robot = Robot.named(settings.robot)
+        self.photos: tuple[str, ...] = ()
+        """Names of the user's pictures."""
+        self.detail = detail
+        self.scene = self._scene(engine, samples)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sample(self, worker: int, index: int, assignment: Assignment) -> Sample:
+        """Draw, render and label sample `index` of `worker`."""
+        hidden = draw(self.robot, self.settings, assignment, worker, index, self.photos)
+        return simulate(self.scene, self.robot, self.settings, hidden)
+
+    def close(self) -> None:
+        """Give back what the scene holds."""
+        self.scene.close()
+
+    def _scene(self, engine: Engine, samples: int) -> Scene:
+        if engine == "stick":
+            from blender_scenes.stick_scene import StickScene
+
+            return StickScene(self.robot.model)
+        try:
+            from blender_scenes.robot_scene import RobotScene, detail_for
+        except ModuleNotFoundError as error:
+            if error.name != "bpy":
+                raise
+            raise NoBlenderError(
+                f"engine {engine!r} needs Blender as a Python module: pip install 'bpy==4.5.*' "
+                "(Python 3.11), or choose engine 'stick'"
+            ) from None
+        self.detail = detail_for(self.settings.height) if self.detail is None else self.detail
+        return RobotScene(self.robot.model, samples=samples, detail=self.detail, threads=1)
