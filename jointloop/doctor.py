@@ -26,7 +26,8 @@ LIBRARIES = {
 
 RENDER = """
 import numpy
-from blender_scenes.robot_scene import RobotScene, detail_for
+from blender_scenes.robot_scene import RobotScene
+from simulator.studio import detail_for
 from simulator import hidden, prior, robot, sample, settings
 r, s = robot.Robot.named("ur10"), settings.Settings()
 scene = RobotScene(r.model, samples=2, detail=detail_for(s.height))

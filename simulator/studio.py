@@ -14,6 +14,11 @@ from simulator.sample import Sample, simulate
 from simulator.settings import Settings
 
 
+def detail_for(height: int) -> float:
+    """The share of a robot's triangles that an image of this height [px] can show."""
+    return min(max(0.1 * (height / 120) ** 1.5, 0.05), 1.0)
+
+
 class Studio:
     """Makes samples; one at a time per process where the engine is Blender's.
 
@@ -65,7 +70,7 @@ class Studio:
 
             return StickScene(self.robot.model)
         try:
-            from blender_scenes.robot_scene import RobotScene, detail_for
+            from blender_scenes.robot_scene import RobotScene
         except ModuleNotFoundError as error:
             if error.name != "bpy":
                 raise
