@@ -1,19 +1,23 @@
-"""What stands behind the robot: a panorama seen through the frame's camera, and the robot over it.
+"""What stands behind the robot, and the robot over it.
 
     panorama (linear) --view--> picture (linear) --develop--> 8-bit sRGB --over--> image, mask
+    photo --part--> picture (8-bit sRGB) --relight--> 8-bit sRGB         --over--> image, mask
 
 Blender draws only the robot's box; everything else of an image comes from here, in numpy. The
 panorama lies as Blender's environment texture does: its centre column looks along +x, azimuth
 about +z grows to the left, its first row looks along +z.
 """
 
+from collections.abc import Mapping
 from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import Camera
+from blender_scenes.lens import Bend
+from blender_scenes.photos import Photos
+from blender_scenes.spec import Camera, Frame, SceneError
 
 COLOR_SPACE = "sRGB"
 """Of every image; Blender's view transform is 'Standard': no film curve, clipped at white."""
@@ -22,8 +26,46 @@ LEVELS = 1 << 14
 """Steps of linear light told apart while encoding; one 8-bit step is 5 of them in the dark."""
 
 
+def backdrop(
+    frame: Frame,
+    panoramas: Mapping[str, NDArray[np.float32]],
+    photos: Photos | None,
+    bent: Bend | None,
+) -> NDArray[np.uint8]:
+    """What a frame shows where nothing else stands.
+
+    Args:
+        frame: its camera, background and exposure matter.
+        panoramas: by name, linear RGB (h, w, 3).
+        photos: the user's pictures.
+        bent: the bend of the frame's camera, where that has a lens.
+
+    Returns:
+        (H, W, 3) sRGB.
+
+    Raises:
+        SceneError: the background is none of the panoramas, or not among the pictures.
+    """
+    background, camera = frame.background, frame.camera
+    gain = background.brightness * 2.0**frame.exposure
+    if background.theme == "photos":
+        if photos is None:
+            raise SceneError(
+                f"background {background.image!r} is a photo, but no folder of photos is given"
+            )
+        return relight(photos.part(background, camera.width, camera.height), gain)
+    panorama = panoramas.get(background.image)
+    if panorama is None:
+        known = ", ".join(panoramas)
+        raise SceneError(f"background {background.image!r} is not one of {known}")
+    return develop(view(panorama, camera, background.rotation, bent), gain)
+
+
 def view(
-    panorama: NDArray[np.float32], camera: Camera, rotation: float = 0.0
+    panorama: NDArray[np.float32],
+    camera: Camera,
+    rotation: float = 0.0,
+    bent: Bend | None = None,
 ) -> NDArray[np.float32]:
     """The panorama as a camera sees it from its centre.
 
@@ -31,14 +73,17 @@ def view(
         panorama: (h, w, 3) equirectangular, linear, first row up.
         camera: only its rotation and intrinsics matter, the panorama is infinitely far away.
         rotation: turns the panorama about +z [rad].
+        bent: the bend of the camera's lens; None sees without.
 
     Returns:
         (H, W, 3) linear colours.
     """
     height, width = panorama.shape[:2]
-    to_world = camera.T_world_camera[:3, :3] @ np.linalg.inv(camera.K)
-    u = np.arange(camera.width)
-    v = np.arange(camera.height)[:, None]
+    pinhole = camera if bent is None else bent.pinhole
+    to_world = camera.T_world_camera[:3, :3] @ np.linalg.inv(pinhole.K)
+    u, v = np.arange(camera.width), np.arange(camera.height)[:, None]
+    if bent is not None:
+        u, v = bent.x, bent.y
     x, y, z = ((row[0] * u + row[1] * v + row[2]).astype(np.float32) for row in to_world)
     azimuth = np.arctan2(y, x) - np.float32(rotation)
     elevation = np.arctan2(z, np.sqrt(x * x + y * y))
@@ -53,6 +98,41 @@ def develop(linear: NDArray[np.float32], gain: float) -> NDArray[np.uint8]:
     """Linear colours times a gain, clipped to [0, 1] and encoded as 8-bit sRGB, shape kept."""
     level = np.clip(linear * np.float32(gain * (LEVELS - 1)) + np.float32(0.5), 0, LEVELS - 1)
     return _srgb()[level.astype(np.uint16)]
+
+
+def relight(picture: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    """An sRGB picture of that much more or less light, clipped at white."""
+    return develop(_linear(), gain)[picture]
+
+
+def through_lens(
+    patch: NDArray[np.uint8], x: int, y: int, bent: Bend
+) -> tuple[NDArray[np.uint8], int, int]:
+    """What the lens makes of a patch of the pinhole's frame, mixing light, not its encoding.
+
+    Args:
+        patch: (h, w, 4) sRGB with straight alpha.
+        x: column of the pinhole's frame where the patch begins [px].
+        y: row likewise.
+        bent: of the camera.
+
+    Returns:
+        the same of the camera's frame: a patch, its column and its row.
+    """
+    height, width = patch.shape[:2]
+    near = (bent.x > x - 1) & (bent.x < x + width) & (bent.y > y - 1) & (bent.y < y + height)
+    columns, rows = np.flatnonzero(near.any(axis=0)), np.flatnonzero(near.any(axis=1))
+    if not rows.size:
+        return np.zeros((0, 0, 4), np.uint8), 0, 0
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    alpha = patch[..., 3:].astype(np.float32) / np.float32(255)
+    light = np.dstack([_linear()[patch[..., :3]] * alpha, alpha])
+    place = bent.x[window] - np.float32(x), bent.y[window] - np.float32(y)
+    bent_light = cv2.remap(light, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    share = bent_light[..., 3:]
+    color = develop((bent_light[..., :3] / np.maximum(share, 1e-3)).astype(np.float32), 1.0)
+    whole = np.dstack([color, np.rint(share * 255).astype(np.uint8)])
+    return whole, int(columns[0]), int(rows[0])
 
 
 def over(

@@ -166,14 +166,15 @@ def bend(camera: Camera) -> Bend:
     (u, to_columns), (v, to_rows) = _spline(camera.width), _spline(camera.height)
     bent = np.stack(np.meshgrid((u - cx) / fx, (v - cy) / fy), axis=-1)
     straight = undistort(camera, bent.reshape(-1, 2)).reshape(bent.shape) * (fx, fy) + (cx, cy)
-    x, y = (to_rows @ straight[..., i].astype(np.float32) @ to_columns.T for i in range(2))
+    nodes = straight.astype(np.float32)
+    x, y = (to_rows @ nodes[..., i] @ to_columns.T for i in range(2))
     low = np.floor([x.min(), y.min()]).astype(int) - 1
     high = np.ceil([x.max(), y.max()]).astype(int) + 2
     K = camera.K.copy()
     K[:2, 2] -= low
     width, height = (int(n) for n in high - low)
     pinhole = replace(camera, width=width, height=height, K=K, distortion=(0.0,) * 5)
-    return Bend(pinhole, x - np.float32(low[0]), y - np.float32(low[1]))
+    return Bend(pinhole, (x - low[0]).astype(np.float32), (y - low[1]).astype(np.float32))
 
 
 @cache
@@ -194,9 +195,7 @@ def _bent(distortion: Distortion, x: Values, y: Values) -> tuple[Values, Values]
     )
 
 
-def _misses(
-    distortion: Distortion, x: Values, y: Values, wanted: Values
-) -> tuple[Values, Values]:
+def _misses(distortion: Distortion, x: Values, y: Values, wanted: Values) -> tuple[Values, Values]:
     u, v = _bent(distortion, x, y)
     return u - wanted[:, 0], v - wanted[:, 1]
 

@@ -12,6 +12,7 @@ making another ends the one before.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,18 +24,15 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from blender_scenes.appearance import Materials, SunLight, Surroundings
-from blender_scenes.background import develop, over, view
+from blender_scenes.background import backdrop, over, through_lens
 from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder
+from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import LinkMesh, quiet, read_robot
+from blender_scenes.photos import Photos
 from blender_scenes.spec import Frame, Rendered, RobotModel, SceneError
 
 MARGIN = 2
 """Pixels around the robot's box that its filtered edges may reach."""
-
-
-def detail_for(height: int) -> float:
-    """The share of triangles that an image of this height [px] can show."""
-    return float(np.clip(0.1 * (height / 120) ** 1.5, 0.05, 1.0))
 
 
 class RobotScene:
@@ -49,14 +47,16 @@ class RobotScene:
         samples: int = 4,
         detail: float | None = None,
         threads: int = 1,
+        backgrounds: Photos | None = None,
     ) -> None:
         """Build the scene; Blender's current one is thrown away.
 
         Args:
             model: the robot.
             samples: Cycles' samples per pixel.
-            detail: share of triangles kept, 0 to 1; None keeps all. See `detail_for`.
+            detail: share of triangles kept, 0 to 1; None keeps all.
             threads: of Cycles. Several processes of one thread outrun one of several.
+            backgrounds: the pictures that frames of theme "photos" name.
 
         Raises:
             SceneError: a mesh or HDRI is missing or unreadable, or an argument out of range.
@@ -67,6 +67,7 @@ class RobotScene:
                 "at least 1, and more than 0 up to 1"
             )
         self.model = model
+        self.photos = backgrounds
         RobotScene._alive = self
         meshes, colors = read_robot(model)
         self.scene = bpy.context.scene
@@ -92,16 +93,20 @@ class RobotScene:
     def render(self, frame: Frame) -> Rendered:
         """Draw one frame; exposure brightens robot and background alike, as a camera's does.
 
+        Blender draws what a pinhole sees; where the camera has a lens, that picture is bent.
+
         Raises:
-            SceneError: the frame does not fit the robot, its camera is no pinhole with square
-                axes, or Blender wrote no picture.
+            SceneError: the frame does not fit the robot, its camera has skewed axes or a lens
+                that does not cover it, or Blender wrote no picture.
         """
         if RobotScene._alive is not self:
             raise SceneError("this scene was closed, or ended by a newer one in the same process")
         start = time.perf_counter()
-        box = self._box(frame)
+        bent = bend(frame.camera) if distorts(frame.camera) else None
+        straight = frame if bent is None else replace(frame, camera=bent.pinhole)
+        box = self._box(straight)
         if box is not None:
-            self._sync(frame, box)
+            self._sync(straight, box)
         synced = time.perf_counter()
         if box is not None:
             with quiet():
@@ -109,7 +114,7 @@ class RobotScene:
         rendered = time.perf_counter()
         patch = None if box is None else read_tga(self._file, box)
         read = time.perf_counter()
-        image, mask = self._compose(frame, patch, box)
+        image, mask = self._compose(frame, patch, box, bent)
         end = time.perf_counter()
         seconds = {
             "sync": synced - start,
@@ -164,18 +169,15 @@ class RobotScene:
         crop(self.scene.render, frame.camera, box)
 
     def _compose(
-        self, frame: Frame, patch: NDArray[np.uint8] | None, box: Box | None
+        self, frame: Frame, patch: NDArray[np.uint8] | None, box: Box | None, bent: Bend | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        background = frame.background
-        panorama = self.surroundings.panoramas.get(background.image)
-        if panorama is None:
-            known = ", ".join(self.surroundings.panoramas)
-            raise SceneError(f"background {background.image!r} is not one of {known}")
-        gain = background.brightness * 2.0**frame.exposure
-        backdrop = develop(view(panorama, frame.camera, background.rotation), gain)
+        image = backdrop(frame, self.surroundings.panoramas, self.photos, bent)
         if patch is None or box is None:
-            return backdrop, np.zeros(backdrop.shape[:2], np.uint8)
-        return over(backdrop, patch, box[0], box[1])
+            return image, np.zeros(image.shape[:2], np.uint8)
+        x, y = box[:2]
+        if bent is not None:
+            patch, x, y = through_lens(patch, x, y, bent)
+        return over(image, patch, x, y)
 
     def _box(self, frame: Frame) -> Box | None:
         """The pixels that the robot can cover; None when it is out of sight."""

@@ -1,0 +1,142 @@
+"""The user's own pictures as backgrounds: a folder, its readable names, and parts of a picture.
+
+folder -> names;  name -> picture (decoded when asked for, a few kept);  picture -> part
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import Background, SceneError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""Of files that are taken for pictures, in any case."""
+SIDE = 1024
+"""Pictures are reduced until their shorter side is near this, if they were larger [px]."""
+KEPT = 24
+"""Decoded pictures held in memory; about 4 MB each."""
+REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+"""OpenCV's flags by the factor that a picture shrinks by while it is decoded."""
+
+
+class PhotoError(SceneError):
+    """A folder of pictures, or one of them, cannot be used."""
+
+
+class Photos:
+    """The pictures of a folder.
+
+    Every file is decoded once to see that it can be, at an eighth of its size.
+
+    Args:
+        folder: holds picture files; its sub-folders are not looked into.
+        say: takes one line for each file that cannot be read; it is left out.
+
+    Raises:
+        PhotoError: there is no such folder, or no readable picture in it.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = print) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            raise PhotoError(f"backgrounds {folder}: there is no such folder")
+        try:
+            found = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+        except OSError as error:
+            raise PhotoError(f"backgrounds {folder}: {error.strerror}") from error
+        self._factors: dict[str, int] = {}
+        for name in found:
+            try:
+                self._factors[name] = self._factor(name)
+            except PhotoError as error:
+                say(f"{error}; it is left out")
+        if not self._factors:
+            raise PhotoError(
+                f"backgrounds {folder}: none of its {len(found)} picture files can be read; "
+                f"wanted at least one of {', '.join(SUFFIXES)}"
+            )
+        self._picture = lru_cache(KEPT)(self._decode)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names of the readable pictures, sorted."""
+        return tuple(self._factors)
+
+    def part(self, background: Background, width: int, height: int) -> NDArray[np.uint8]:
+        """The part of a picture that fills a frame.
+
+        Args:
+            background: which picture, and which part of it; brightness is left to the caller.
+            width: of the frame [px].
+            height: of the frame [px].
+
+        Returns:
+            (height, width, 3) sRGB, C-contiguous.
+
+        Raises:
+            PhotoError: the folder has no such picture any more, or it can no longer be read.
+        """
+        if background.image not in self._factors:
+            raise PhotoError(f"backgrounds {self.folder} has no readable {background.image!r}")
+        picture = self._picture(background.image)
+        part = crop(picture, background.zoom, background.place, width / height)
+        shrinks = part.shape[1] > width
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        filled = cv2.resize(part, (width, height), interpolation=how)
+        if background.mirrored:
+            filled = filled[:, ::-1]
+        return np.ascontiguousarray(filled).astype(np.uint8, copy=False)
+
+    def _factor(self, name: str) -> int:
+        """How far to reduce a picture while decoding it, a power of two."""
+        small = self._read(name, 8)
+        side = 8 * min(small.shape[:2])
+        return max(f for f in REDUCED if f == 1 or side >= f * SIDE)
+
+    def _decode(self, name: str) -> NDArray[np.uint8]:
+        picture = self._read(name, self._factors[name])
+        shrink = SIDE / min(picture.shape[:2])
+        if shrink < 1:
+            picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8, copy=False)
+
+    def _read(self, name: str, factor: int) -> NDArray[np.uint8]:
+        """(h, w, 3) BGR."""
+        path = self.folder / name
+        try:
+            data = np.fromfile(path, np.uint8)
+            picture = cv2.imdecode(data, REDUCED[factor]) if data.size else None
+        except OSError as error:
+            raise PhotoError(f"background {path}: {error.strerror}") from error
+        except cv2.error as error:
+            raise PhotoError(f"background {path} is no picture: {error.err}") from error
+        if picture is None:
+            raise PhotoError(f"background {path} is no picture that can be read")
+        return picture.astype(np.uint8, copy=False)
+
+
+def crop(
+    picture: NDArray[np.uint8], zoom: float, place: tuple[float, float], aspect: float
+) -> NDArray[np.uint8]:
+    """A part of a picture.
+
+    Args:
+        picture: (h, w, 3).
+        zoom: 1 gives the largest part of that shape, 2 one of half its width and height.
+        place: of the part, (0, 0) at the picture's upper left corner, (1, 1) at its lower right.
+        aspect: width over height of the part.
+    """
+    height, width = picture.shape[:2]
+    across = min(width, height * aspect) / zoom
+    w, h = max(round(across), 1), max(round(across / aspect), 1)
+    x, y = round(place[0] * (width - w)), round(place[1] * (height - h))
+    return picture[y : y + h, x : x + w]
