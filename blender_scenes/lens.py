@@ -12,7 +12,7 @@ counts as not seen.
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -45,7 +45,7 @@ def distorts(camera: Camera) -> bool:
     return any(camera.distortion)
 
 
-@cache
+@lru_cache(maxsize=64)
 def limit(distortion: Distortion) -> float:
     """Radius of the disc of normalised coordinates that the lens sees.
 

@@ -10,6 +10,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.lens import bend, distorts
+from blender_scenes.photos import Photos
 from blender_scenes.spec import Background, Camera, Frame, Material, Rendered, RobotModel, Sun
 
 RADIUS = 0.05
@@ -21,10 +23,16 @@ NEAR = 0.05
 
 
 class StickScene:
-    """A robot of sticks."""
+    """A robot of sticks.
 
-    def __init__(self, model: RobotModel) -> None:
+    Args:
+        model: the robot.
+        backgrounds: the pictures that frames of theme "photos" name.
+    """
+
+    def __init__(self, model: RobotModel, backgrounds: Photos | None = None) -> None:
         self.model = model
+        self._photos = backgrounds
         self._sticks = [
             (p, i) for i, p in enumerate(model.parents) if p >= 0 and model.parents[p] >= 0
         ]
@@ -34,9 +42,10 @@ class StickScene:
     def render(self, frame: Frame) -> Rendered:
         """Draw one frame, far sticks first."""
         started = time.perf_counter()
-        camera = frame.camera
+        bent = bend(frame.camera) if distorts(frame.camera) else None
+        camera = frame.camera if bent is None else bent.pinhole
         rng = np.random.default_rng(frame.seed)
-        image = _backdrop(frame.background, camera, rng)
+        image = _backdrop(frame.background, camera, self._photos, rng)
         covered = np.zeros((camera.height, camera.width), dtype=np.float32)
         cuts = [(stick[0], ends) for stick in self._sticks if (ends := _cut(frame, stick))]
         for link, (start, end) in sorted(cuts, key=lambda c: -(c[1][0] + c[1][1])[2]):
@@ -44,6 +53,8 @@ class StickScene:
             color = _paint(frame.materials, link) * _light(frame.sun, across)[..., None]
             image[window] += alpha[..., None] * (color * 2.0**frame.exposure - image[window])
             covered[window] = np.maximum(covered[window], alpha)
+        if bent is not None:
+            image, covered = bent.picture(image), bent.picture(covered)
         image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(0.01)
         pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
         mask = np.rint(covered * 255).astype(np.uint8)
@@ -158,9 +169,12 @@ def _light(sun: Sun, across: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _backdrop(
-    background: Background, camera: Camera, rng: np.random.Generator
+    background: Background, camera: Camera, photos: Photos | None, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """(H, W, 3) gradient between two colours that belong to the background's name, with blots."""
+    """(H, W, 3) photo, or gradient between two colours of the background's name, with blots."""
+    if photos is not None and background.theme == "photos":
+        photo = photos.part(background, camera.width, camera.height).astype(np.float32)
+        return photo * np.float32(min(background.brightness, 1.1) / 255)
     own = np.random.default_rng(zlib.crc32(background.image.encode()))
     top, bottom = own.uniform(0.1, 0.9, (2, 3)).astype(np.float32) * min(background.brightness, 1.1)
     y, x = np.ogrid[: camera.height, : camera.width]

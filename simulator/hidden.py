@@ -7,13 +7,13 @@ in any order, and a part that draws more does not shift the others.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes import spec
+from blender_scenes import lens, spec
 from simulator import parts
 from simulator.prior import JointPrior
 from simulator.robot import Robot
@@ -37,6 +37,8 @@ PARTS = (
     "others",
 )
 """Append only: a part's place is what its random numbers are counted by."""
+WEAKER = 0.8
+"""Factor on a lens' distortion that would leave a corner of the frame black."""
 
 
 def generator(seed: int, worker: int, index: int, part: str) -> np.random.Generator:
@@ -152,6 +154,7 @@ def draw(
     q, bins = prior.sample(source("joints"), shared)
     keypoints = robot.keypoints_world(robot.forward(q))
     view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
+    view = _covering(view, settings.width, settings.height)
     eye = camera(view, settings.width, settings.height).T_world_camera[:3, 3]
     held_out = assignment.split == "heldout"
     light = source("environment")
@@ -180,7 +183,7 @@ def _draw_view(
     keypoints: NDArray[np.float64],
     variety: CameraVariety,
     rng: np.random.Generator,
-    lens: np.random.Generator,
+    lens_rng: np.random.Generator,
 ) -> View:
     points = np.vstack([keypoints, np.zeros(3)])  # the base belongs in the picture
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
@@ -195,8 +198,16 @@ def _draw_view(
         roll=parts.number(rng, variety.roll),
         look_at=parts.triple(look_at),
         focal=focal,
-        distortion=parts.draw_distortion(variety, lens),
+        distortion=parts.draw_distortion(variety, lens_rng),
     )
+
+
+def _covering(view: View, width: int, height: int) -> View:
+    """The view, its lens weakened until it shows something at every pixel."""
+    while not lens.covers(camera(view, width, height)):
+        k1, k2, p1, p2, k3 = (WEAKER * c for c in view.distortion)
+        view = replace(view, distortion=(k1, k2, p1, p2, k3))
+    return view
 
 
 def _draw_others(

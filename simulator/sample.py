@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.sensor import expose
 from blender_scenes.spec import Scene
 from simulator import labels
 from simulator.hidden import Hidden, frame
@@ -62,7 +63,7 @@ def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> 
     )
     box, area = _extent(rendered.mask)
     return Sample(
-        image=rendered.image,
+        image=expose(rendered.image, shown.sensor, shown.seed),
         belief=belief,
         labels=Labels(pixels, visibility, points, box, area),
         hidden=hidden,

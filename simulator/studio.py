@@ -3,15 +3,18 @@
 (settings, engine) -> Studio;  (worker, index, assignment) -> draw -> render -> label -> Sample
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from blender_scenes.photos import PhotoError, Photos
 from blender_scenes.spec import Engine, Scene
 from simulator.hidden import Assignment, draw
 from simulator.process import NoBlenderError
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
 from simulator.settings import Settings
+from simulator.variety import BackgroundVariety, VarietyError
 
 
 def detail_for(height: int) -> float:
@@ -28,10 +31,12 @@ class Studio:
         samples: Cycles' samples per pixel.
         backgrounds: folder of the user's pictures.
         detail: share of the robot's triangles that are kept; None suits the image size.
+        say: takes one line for each picture that cannot be read.
 
     Raises:
         SceneError: the scene cannot be built here.
         RobotError: the settings' robot cannot be used.
+        VarietyError: there is no background to draw.
     """
 
     def __init__(
@@ -41,10 +46,12 @@ class Studio:
         samples: int = 4,
         backgrounds: Path | None = None,
         detail: float | None = None,
+        say: Callable[[str], None] = print,
     ) -> None:
         self.settings = settings
         self.robot = Robot.named(settings.robot)
-        self.photos: tuple[str, ...] = ()
+        self.backgrounds = _photos(backgrounds, settings.variety.background, say)
+        self.photos = () if self.backgrounds is None else self.backgrounds.names
         """Names of the user's pictures."""
         self.detail = detail
         self.scene = self._scene(engine, samples)
@@ -68,7 +75,7 @@ class Studio:
         if engine == "stick":
             from blender_scenes.stick_scene import StickScene
 
-            return StickScene(self.robot.model)
+            return StickScene(self.robot.model, self.backgrounds)
         try:
             from blender_scenes.robot_scene import RobotScene
         except ModuleNotFoundError as error:
@@ -79,4 +86,31 @@ class Studio:
                 "(Python 3.11), or choose engine 'stick'"
             ) from None
         self.detail = detail_for(self.settings.height) if self.detail is None else self.detail
-        return RobotScene(self.robot.model, samples=samples, detail=self.detail, threads=1)
+        return RobotScene(
+            self.robot.model,
+            samples=samples,
+            detail=self.detail,
+            threads=1,
+            backgrounds=self.backgrounds,
+        )
+
+
+def _photos(
+    folder: Path | None, variety: BackgroundVariety, say: Callable[[str], None]
+) -> Photos | None:
+    """The user's pictures, where the variety wants any."""
+    if not variety.photos:
+        return None
+    if folder is None:
+        if not any((variety.city, variety.interior, variety.outdoor)):
+            raise VarietyError(
+                "variety.background gives weight to photos only, and no folder of them is given"
+            )
+        return None
+    photos = Photos(folder, say)
+    if variety.disjoint and len(photos.names) < 2:
+        raise PhotoError(
+            f"backgrounds {folder}: it has one readable picture; wanted at least 2, since held-out "
+            "samples see others than training samples"
+        )
+    return photos

@@ -1,11 +1,15 @@
 """How varied the images are: for each hidden variable beside the pose a switch and ranges.
 
 A `Variety` belongs to a run's settings and travels to every simulator. Ranges are uniform; a part
-that is switched off takes its plain value.
+that is switched off takes its plain value. `variety` finds one by name or in a TOML file.
 """
 
 import math
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 from blender_scenes.spec import MAX_PROPS, JointloopError
 
@@ -33,7 +37,8 @@ class CameraVariety:
     focal: Range = (1.1, 2.0)
     """Focal length over image height."""
     lens: bool = False
-    """Whether the lens distorts."""
+    """Whether the lens distorts; drawn coefficients are scaled down together where the lens would
+    not cover the frame."""
     k1: Range = (-0.25, 0.1)
     k2: Range = (-0.02, 0.05)
     tangential: Range = (-0.003, 0.003)
@@ -133,22 +138,133 @@ class Variety:
 
     def __post_init__(self) -> None:
         _check(self, "variety")
+        b = self.background
+        if not any((b.city, b.interior, b.outdoor, b.photos)):
+            raise VarietyError("variety.background: all themes have weight 0; expected one above 0")
+
+
+BOUNDS: dict[str, Range] = {
+    "framing": (0.1, 100),
+    "elevation": (-math.pi / 2, math.pi / 2),
+    "look_at": (-10, 10),
+    "focal": (0.1, 100),
+    "sun_elevation": (-math.pi / 2, math.pi / 2),
+    "sun_strength": (0, 1000),
+    "sun_angle": (0, math.pi),
+    "environment_strength": (0, 1000),
+    "exposure": (-10, 10),
+    "roughness": (0, 1),
+    "metallic": (0, 1),
+    "city": (0, math.inf),
+    "interior": (0, math.inf),
+    "outdoor": (0, math.inf),
+    "photos": (0, math.inf),
+    "brightness": (0, 100),
+    "zoom": (1, 100),
+    "most": (1, MAX_PROPS // 2),
+    "size": (1e-3, 10),
+    "blur": (0, 100),
+    "gain": (0, 10),
+    "saturation": (0, 10),
+    "noise": (0, 255),
+    "quality": (1, 100),
+}
+"""Smallest and largest value that makes sense; 0 and 1 of a share that is not named here."""
 
 
 def _check(part: object, where: str) -> None:
     for field in fields(part):  # type: ignore[arg-type]
         value, name = getattr(part, field.name), f"{where}.{field.name}"
+        low, high = BOUNDS.get(field.name, (0, 1) if field.type is float else (-100, 100))
         if is_dataclass(value):
             _check(value, name)
-        elif field.type == Range and not (
-            math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] <= value[1]
-        ):
-            raise VarietyError(f"{name} is {value}; expected two finite numbers, the lower first")
-        elif isinstance(value, float) and not 0 <= value < math.inf:
-            raise VarietyError(f"{name} is {value}; expected a share or weight of at least 0")
-        elif field.name == "most" and not 1 <= value <= MAX_PROPS // 2:
-            raise VarietyError(f"{name} is {value}; expected 1 to {MAX_PROPS // 2}")
+        elif field.type == Range and not low <= value[0] <= value[1] <= high:
+            raise VarietyError(
+                f"{name} is {value}; expected two numbers, the lower first, of {low:g} to {high:g}"
+            )
+        elif field.type in (float, int) and not low <= value <= high:
+            raise VarietyError(f"{name} is {value}; expected {low:g} to {high:g}")
 
 
 CALM = Variety(distractors=None, sensor=None)
 """The robot alone, in varied light before varied backgrounds."""
+
+FULL = Variety(camera=CameraVariety(lens=True), distractors=DistractorVariety(robots=("ur10",)))
+"""Everything switched on."""
+
+NAMED = {"calm": CALM, "full": FULL}
+
+
+def variety(name: str) -> Variety:
+    """The variety of that name, or of the TOML file at that path.
+
+    Raises:
+        VarietyError: there is neither, or the file cannot be used.
+    """
+    if name in NAMED:
+        return NAMED[name]
+    path = Path(name)
+    if not path.is_file():
+        raise VarietyError(f"variety {name!r} is none of {', '.join(NAMED)}, and no file")
+    return read_variety(path)
+
+
+def read_variety(path: Path) -> Variety:
+    """A variety from a TOML file.
+
+    Its tables are the fields of `Variety`, their keys those of its parts; what is left out keeps
+    its default. `sensor = false` switches a part off.
+
+    Raises:
+        VarietyError: the file cannot be read, or names or holds something that makes no sense.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise VarietyError(f"variety {path} cannot be read: {error}") from error
+    try:
+        hints = get_type_hints(Variety)
+        _know(tables, hints, "it")
+        return Variety(**{name: _part(hints[name], tables[name], name) for name in tables})
+    except VarietyError as error:
+        raise VarietyError(f"variety {path}: {error}") from None
+
+
+def _part(hint: Any, table: Any, where: str) -> Any:
+    """A part of a variety from its table; None where it is false."""
+    kind, *others = get_args(hint) or (hint,)
+    if table is False and others:
+        return None
+    if table is True:
+        return kind()
+    if not isinstance(table, dict):
+        raise VarietyError(f"{where} is {table!r}; expected a table{', or false' * bool(others)}")
+    hints = get_type_hints(kind)
+    _know(table, hints, f"[{where}]")
+    return kind(**{key: _value(hints[key], table[key], f"{where}.{key}") for key in table})
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    if hint is bool or hint is int:
+        fits, wanted = type(value) is hint, {bool: "true or false", int: "a whole number"}[hint]
+    elif hint is float:
+        fits, wanted = _is_number(value), "a number"
+    elif hint == Range:
+        fits = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+        value, wanted = (tuple(map(float, value)) if fits else value), "[lowest, highest]"
+    else:
+        fits = isinstance(value, list) and all(isinstance(name, str) for name in value)
+        value, wanted = (tuple(value) if fits else value), "a list of names"
+    if not fits:
+        raise VarietyError(f"{where} is {value!r}; expected {wanted}")
+    return float(value) if hint is float else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _know(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise VarietyError(f"{where} has {key!r}; known: {', '.join(known)}")
