@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import IO, Self
 
-import msgspec
-
 from blender_scenes.spec import JointloopError
 from simulator.process import Duty, Exit
 
@@ -163,7 +161,7 @@ class Fleet:
 
     def _start(self, member: Member) -> None:
         options = replace(self._options, worker=member.number, slot=member.slot)
-        command = [sys.executable, "-m", options.module, msgspec.json.encode(options).decode()]
+        command = [sys.executable, "-m", options.module, options.to_json()]
         single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         # A file rather than a pipe: it never fills up while nobody reads.
         member.output, member.read = tempfile.TemporaryFile(), 0  # noqa: SIM115

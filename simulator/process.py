@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import cv2
+import msgspec
 import psutil
 
 from blender_scenes.spec import JointloopError, SceneError
@@ -62,6 +63,15 @@ class Duty:
     """End for a replacement after so many frames."""
     recycle_mb: float = 1024.0
     """End for a replacement after growing by so much [MB]."""
+
+    def to_json(self) -> str:
+        """As text; `from_json` reads it back."""
+        return msgspec.json.encode(self, enc_hook=str).decode()  # paths alone need the hook
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
 
 
 class Stop:

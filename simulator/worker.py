@@ -7,8 +7,6 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from blender_scenes.spec import Engine
 from simulator.control import SCHEMA, Bye, Hello, Welcome
 from simulator.process import Duty, Exit, Limits, Stop, ending, run_as_process, say, settle
@@ -118,7 +116,7 @@ def _part(farewell: Bye) -> Exit:
 
 def main(argv: list[str]) -> Exit:
     """Run the options given as one JSON argument; errors end as one line."""
-    return ending(lambda: run_worker(msgspec.json.decode(argv[0], type=WorkerOptions)))
+    return ending(lambda: run_worker(WorkerOptions.from_json(argv[0])))
 
 
 if __name__ == "__main__":

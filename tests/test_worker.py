@@ -5,8 +5,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from simulator_parts import SETTINGS, hub_at, poll_until, sample
@@ -21,7 +21,7 @@ def worker_of(hub: Hub | None, **options: object) -> Iterator["subprocess.Popen[
     """A worker process of the stick engine."""
     address = hub.local_address if hub else options.pop("address")
     wanted = WorkerOptions(**({"address": address, "engine": "stick"} | options))  # type: ignore[arg-type]
-    command = [sys.executable, "-m", "simulator.worker", msgspec.json.encode(wanted).decode()]
+    command = [sys.executable, "-m", "simulator.worker", wanted.to_json()]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with process:
         try:
@@ -135,7 +135,12 @@ def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
         Studio(SETTINGS)
 
 
+def test_options_survive_their_way_to_the_process():
+    options = WorkerOptions("tcp://127.0.0.1:9", keys=Path("keys"), worker=3)
+    assert WorkerOptions.from_json(options.to_json()) == options
+
+
 def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):
     for address in ("nonsense", "tcp://10.0.0.1:5555"):
-        assert main([msgspec.json.encode(WorkerOptions(address)).decode()]) == Exit.FAILED
+        assert main([WorkerOptions(address).to_json()]) == Exit.FAILED
         assert capsys.readouterr().out.count("\n") == 1
