@@ -1,6 +1,7 @@
 """Pictures in pixels: skeletons drawn into images, belief maps in colour, the prior as a PNG."""
 
 import base64
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +67,44 @@ def draw_skeleton(
         filled = cv2.FILLED if seen[j] == 2 else 1
         cv2.circle(drawn, tuple(fixed[j].tolist()), radius, colour, filled, cv2.LINE_AA, SHIFT)
     return drawn
+
+
+def draw_box(image: Image, box: Sequence[float], colour: tuple[int, int, int]) -> Image:
+    """A copy of the image with the outline of a box drawn into it.
+
+    Args:
+        image: (H, W, 3) RGB.
+        box: x, y, width, height [px] from the image's corner; one without width is not drawn.
+        colour: RGB, 0 to 255.
+    """
+    drawn = np.ascontiguousarray(image).copy()
+    x, y, width, height = (round(v) for v in box)
+    if width > 0 and height > 0:
+        cv2.rectangle(drawn, (x, y), (x + width - 1, y + height - 1), colour, 1)
+    return drawn
+
+
+def contact_sheet(images: Sequence[Image], gap: int = 2) -> Image:
+    """Images of one size side by side in rows, on white, about as wide as high.
+
+    Args:
+        images: each (H, W, 3).
+        gap: between them [px].
+
+    Raises:
+        PlotError: there is none.
+    """
+    if not images:
+        raise PlotError("a contact sheet of no images: expected at least one")
+    height, width = images[0].shape[:2]
+    columns = min(len(images), max(1, math.ceil(math.sqrt(len(images) * height / width * 1.5))))
+    rows = -(-len(images) // columns)
+    size = (rows * (height + gap) - gap, columns * (width + gap) - gap, 3)
+    sheet = np.full(size, 255, np.uint8)
+    for i, image in enumerate(images):
+        y, x = i // columns * (height + gap), i % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
 
 
 def colour_beliefs(beliefs: ArrayLike) -> Image:
@@ -170,9 +209,7 @@ def gallery_picture(
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
         seen = gallery["visibility"][i]
         found = np.where((seen > 0) & gallery["found"][i], 2, 0)
-        true, predicted = (
-            (gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted")
-        )
+        true, predicted = ((gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted"))
         marked = draw_skeleton(large, true, seen, skeleton, TRUE_COLOUR)
         tiles.append(draw_skeleton(marked, predicted, found, skeleton, PREDICTED_COLOUR))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)

@@ -62,6 +62,7 @@ def simulate(
     workers: int = 1,
     engine: Engine = "cycles",
     samples: int = 4,
+    backgrounds: Path | None = None,
     robot: str | None = None,
     size: str | None = None,
     seed: int | None = None,
@@ -76,6 +77,7 @@ def simulate(
         workers: Simulators to start.
         engine: cycles renders with Blender; stick draws the robot as sticks.
         samples: Cycles' samples per pixel.
+        backgrounds: Folder of your own pictures to stand behind the robot.
         robot: Take part only in runs with this robot.
         size: Take part only in runs with this image size, WIDTHxHEIGHT.
         seed: Take part only in runs with this seed.
@@ -90,6 +92,7 @@ def simulate(
         address=connect,
         engine=engine,
         samples=samples,
+        backgrounds=backgrounds,
         robot=robot,
         size=_checked_size(size),
         seed=seed,
@@ -115,6 +118,8 @@ def train(
     seed: int | None = None,
     engine: Engine = "cycles",
     samples: int = 4,
+    variety: str | None = None,
+    backgrounds: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     timeout: float = 300.0,
@@ -136,6 +141,9 @@ def train(
         seed: Seed of all draws and of the weights.
         engine: Of simulators started here: cycles renders with Blender, stick draws sticks.
         samples: Cycles' samples per pixel, of simulators started here.
+        variety: calm, full, or a TOML file, in place of the preset's.
+        backgrounds: Folder of your own pictures to stand behind the robot, for simulators started
+            here.
         device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         resume: Go on with the run in the folder; the preset and its changes stay as they were.
         timeout: Longest wait for a sample [s].
@@ -143,6 +151,7 @@ def train(
         keys: Folder that `jointloop keys` made.
     """
     from simulator.transport import Security
+    from simulator.variety import variety as variety_named
     from simulator.worker import WorkerOptions
     from trainer import session
     from trainer.config import preset as named_preset
@@ -153,13 +162,18 @@ def train(
             "give --workers N to start simulators here, or --bind ADDRESS, not both"
         )
     config = named_preset(preset).changed(
-        robot=robot, size=size, seed=seed, epochs=epochs, feedback=feedback
+        robot=robot,
+        size=size,
+        seed=seed,
+        epochs=epochs,
+        feedback=feedback,
+        variety=None if variety is None else variety_named(variety),
     )
     sitting = session.Sitting(
         folder=run,
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
-        worker=WorkerOptions("", engine=engine, samples=samples),
+        worker=WorkerOptions("", engine=engine, samples=samples, backgrounds=backgrounds),
         minutes=minutes,
         resume=resume,
         timeout=timeout,

@@ -1,1 +1,96 @@
 """Verbs that look at what the simulators make: gallery, check-labels."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from blender_scenes.spec import Engine, JointloopError
+from jointloop.app import app
+from jointloop.app import out as console
+
+if TYPE_CHECKING:
+    from feedback.plots import Image
+    from simulator.sample import Sample
+
+BOX_COLOUR = (255, 190, 40)
+"""RGB of the robot's box in a gallery."""
+
+
+@app.command
+def gallery(
+    *,
+    out: Path = Path("gallery.png"),
+    samples: int = 24,
+    robot: str = "ur10",
+    size: str = "320x240",
+    seed: int = 0,
+    variety: str = "full",
+    backgrounds: Path | None = None,
+    split: Literal["train", "heldout"] = "train",
+    engine: Engine = "cycles",
+    spp: int = 8,
+    plain: bool = False,
+) -> int:
+    """Draw a sheet of samples as these settings make them, with their labels.
+
+    A disc is a visible keypoint, a ring a hidden one; the box holds the robot, hidden parts
+    included.
+
+    Args:
+        out: PNG file.
+        samples: How many.
+        robot: Name of a robot, or path of its TOML description.
+        size: Of each image, WIDTHxHEIGHT.
+        seed: Of all draws.
+        variety: full, calm, or a TOML file.
+        backgrounds: Folder of your own pictures to stand behind the robot.
+        split: Training and held-out samples see different backgrounds.
+        engine: cycles renders with Blender; stick draws the robot as sticks.
+        spp: Cycles' samples per pixel.
+        plain: Leave the labels out.
+    """
+    from feedback.plots import contact_sheet, write_png
+    from simulator.hidden import Assignment
+    from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
+    from simulator.prior import JointPrior
+    from simulator.settings import Settings, parse_size
+    from simulator.studio import Studio
+    from simulator.variety import variety as variety_named
+
+    if samples < 1:
+        raise JointloopError(f"samples is {samples}; expected at least 1")
+    if not out.parent.is_dir():
+        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    width, height = parse_size(size)
+    settings = Settings(
+        robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
+    )
+    with Studio(settings, engine, spp, backgrounds, say=_say) as studio:
+        arm = studio.robot
+        assignment = Assignment(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
+        started = time.perf_counter()
+        made = [studio.sample(0, i, assignment) for i in range(samples)]
+        pace = samples / (time.perf_counter() - started)
+    pictures = [s.image if plain else _labelled(s, arm.skeleton) for s in made]
+    write_png(contact_sheet(pictures), out)
+    seen = np.concatenate([sample.labels.visibility for sample in made])
+    shares = ", ".join(
+        f"{(seen == v).mean():.0%} {name}"
+        for v, name in ((VISIBLE, "visible"), (HIDDEN, "hidden"), (OUTSIDE, "out of frame"))
+    )
+    _say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}")
+    return 0
+
+
+def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":
+    from feedback.plots import TRUE_COLOUR, draw_box, draw_skeleton
+
+    labels = sample.labels
+    boxed = draw_box(sample.image, labels.box, BOX_COLOUR)
+    return draw_skeleton(boxed, labels.pixels, labels.visibility, skeleton, TRUE_COLOUR)
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False)

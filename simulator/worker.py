@@ -11,6 +11,7 @@ from blender_scenes.spec import Engine
 from simulator.control import SCHEMA, Bye, Hello, Welcome
 from simulator.process import Duty, Exit, Limits, Stop, ending, run_as_process, say, settle
 from simulator.robot import Robot
+from simulator.settings import Settings
 from simulator.studio import Studio
 from simulator.transport import Link, RefusedError, Security, TrainerGoneError
 
@@ -29,6 +30,8 @@ class WorkerOptions(Duty):
     """What makes the images."""
     samples: int = 4
     """Cycles' samples per pixel."""
+    backgrounds: Path | None = None
+    """Folder of pictures to stand behind the robot."""
     robot: str | None = None
     """Refuse runs with another robot; likewise size (WIDTHxHEIGHT) and seed."""
     size: str | None = None
@@ -93,7 +96,7 @@ def _work(
         return Exit.DONE
     manner = "adaptive" if welcome.adaptive else "uniform"
     say(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}")
-    with Studio(settings, options.engine, options.samples) as studio:
+    with _studio(settings, options) as studio:
         stop.listen()  # Blender may have taken the signals
         limits = Limits(options.recycle_frames, options.recycle_mb)
         index = welcome.next_index
@@ -107,6 +110,10 @@ def _work(
             limits.count(index - welcome.next_index, link.alive)
         link.bye("recycle" if limits.reached else "asked to stop")
     return Exit.RECYCLE if limits.reached else Exit.DONE
+
+
+def _studio(settings: Settings, options: WorkerOptions) -> Studio:
+    return Studio(settings, options.engine, options.samples, options.backgrounds, say=say)
 
 
 def _part(farewell: Bye) -> Exit:

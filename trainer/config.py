@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from blender_scenes.spec import JointloopError
 from simulator.settings import Settings, parse_size
+from simulator.variety import Variety
 
 T = TypeVar("T")
 
@@ -172,6 +173,7 @@ class Config:
         seed: int | None = None,
         epochs: int | None = None,
         feedback: bool = True,
+        variety: Variety | None = None,
     ) -> "Config":
         """The config with what a command line may change; None leaves a thing as it is.
 
@@ -183,6 +185,8 @@ class Config:
             changes["width"], changes["height"] = parse_size(size)
         if seed is not None:
             changes["seed"] = seed
+        if variety is not None:
+            changes["variety"] = variety
         return dataclasses.replace(
             self,
             settings=dataclasses.replace(self.settings, **changes),
