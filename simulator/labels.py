@@ -51,8 +51,8 @@ def visibility(
     """COCO visibility of every keypoint: 0 outside the frame, 1 hidden, 2 visible.
 
     Keypoints lie inside their joint's housing. One counts as visible if the ray from the camera
-    towards it first meets nothing before it, or a link of its own joint at most the robot's
-    `body_radius` before it.
+    towards it first meets nothing before it, or a link of its own joint at most the keypoint's
+    `depth` before it.
 
     Args:
         robot: whose keypoints they are.
@@ -65,7 +65,7 @@ def visibility(
     hit_distance, hit_link = hits
     before = distance - hit_distance
     own = [link in robot.own_links(k) for k, link in zip(robot.keypoints, hit_link, strict=True)]
-    seen = (before <= 0) | (np.array(own) & (before <= robot.body_radius))
+    seen = (before <= 0) | (np.array(own) & (before <= [k.depth for k in robot.keypoints]))
     inside = in_frame(pixels, camera.width, camera.height)
     return np.where(inside, np.where(seen, VISIBLE, HIDDEN), OUTSIDE).astype(np.uint8)
 

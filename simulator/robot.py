@@ -1,6 +1,5 @@
 """A robot: kinematics in plain numpy, and its keypoints."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,7 +16,7 @@ class RobotError(JointloopError):
 
 @dataclass(frozen=True)
 class Joint:
-    """One joint of the tree; fixed ones have no angle."""
+    """One joint of the tree. It is turned by, or moved to, `factor` q[angle] + `offset`."""
 
     name: str
     kind: Literal["revolute", "continuous", "prismatic", "fixed"]
@@ -30,7 +29,11 @@ class Joint:
     axis: NDArray[np.float64]
     """(3,) unit vector in the joint's frame."""
     angle: int | None
-    """Index into q, None for a joint that stays at zero."""
+    """Index into q, None for a joint that stays at `offset`."""
+    factor: float = 1.0
+    """Other than 1 for a joint that mimics another one."""
+    offset: float = 0.0
+    """[rad] or [m]."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,15 @@ class Keypoint:
     """(3,) in the link's frame [m]."""
     sigma: float
     """OKS fall-off, relative to the square root of the robot's box area."""
+    depth: float
+    """How far behind the visible surface of its joint it lies at most [m]."""
+    marks: int | None = None
+    """Child link of the joint that it marks; None is the nearest joint above its link."""
 
 
 @dataclass(frozen=True, eq=False)
 class Robot:
-    """Kinematic tree, keypoints and ranges of a robot whose base stands at the world's origin."""
+    """Kinematic tree, keypoints and ranges of a robot that stands at the world's origin."""
 
     name: str
     model: RobotModel
@@ -61,8 +68,8 @@ class Robot:
     """(D,) [rad] or [m]."""
     upper: NDArray[np.float64]
     """(D,) [rad] or [m]."""
-    body_radius: float
-    """How far behind the visible surface of its joint a keypoint lies at most [m]."""
+    height: float = 0.0
+    """Of the root link's frame above the ground that the robot stands on [m]."""
 
     @classmethod
     def named(cls, name: str) -> "Robot":
@@ -95,65 +102,108 @@ class Robot:
         return tuple(bones)
 
     def own_links(self, keypoint: Keypoint) -> frozenset[int]:
-        """The links whose surface shows a keypoint: its own, and the one across its joint.
+        """The links whose surface shows a keypoint: the two bodies of the joint that it marks.
 
-        Links welded to those count as the same body.
+        Links that no joint moves against each other are one body.
         """
-        body = {keypoint.link}
-        crossed = False
-        while not crossed and (above := self._joint_above.get(min(body))):
-            body.add(above.parent)
-            crossed = above.angle is not None
-        return frozenset(body)
+        steps, bodies, _ = self._chain
+        marked = bodies[keypoint.link if keypoint.marks is None else keypoint.marks]
+        own = {bodies[keypoint.link], marked}
+        if marked:
+            own.add(steps[marked - 1][1])
+        return frozenset(link for link, body in enumerate(bodies) if body in own)
 
     @cached_property
-    def _joint_above(self) -> dict[int, Joint]:
-        return {joint.child: joint for joint in self.joints}
+    def _chain(self) -> tuple[list[tuple[Joint, int, "_Motion"]], list[int], NDArray[np.float64]]:
+        """Moving joints with their motion and the body above, each link's body, T_body_link.
+
+        All that stays put is multiplied out once: a pose costs one product a moving joint. Bodies
+        are counted in the order of the joints that move them, after the one that stays.
+        """
+        joints = {joint.child: joint for joint in self.joints}
+        steps: list[tuple[Joint, int, _Motion]] = []
+        bodies = [0] * len(self.model.links)
+        T_body_link = np.tile(np.eye(4), (len(self.model.links), 1, 1))
+        for link, parent in enumerate(self.model.parents):
+            if parent < 0:
+                T_body_link[link, 2, 3] = self.height
+                continue
+            joint = joints[link]
+            motion = _Motion.after(T_body_link[parent] @ joint.T_parent_joint, joint)
+            if joint.angle is None:
+                T_body_link[link] = motion.at(joint.offset)
+                bodies[link] = bodies[parent]
+            else:
+                steps.append((joint, bodies[parent], motion))
+                bodies[link] = len(steps)
+        return steps, bodies, T_body_link
 
     def forward(self, q: ArrayLike) -> NDArray[np.float64]:
         """Forward kinematics.
 
         Args:
-            q: (D,) joint angles [rad], or [m] for prismatic joints.
+            q: (..., D) joint angles [rad], or [m] for prismatic joints.
 
         Returns:
-            (L, 4, 4) T_world_link in the order of `model.links`.
+            (..., L, 4, 4) T_world_link in the order of `model.links`.
+
+        Raises:
+            RobotError: not D angles.
         """
         angles = np.asarray(q, dtype=np.float64)
-        if angles.shape != self.lower.shape:
+        if angles.shape[-1:] != self.lower.shape:
             raise RobotError(
                 f"robot {self.name!r} has {self.lower.size} joint angles, got shape {angles.shape}"
             )
-        T_world_link = np.tile(np.eye(4), (len(self.model.links), 1, 1))
-        for joint in self.joints:
-            T = T_world_link[joint.parent] @ joint.T_parent_joint
-            if joint.angle is not None:
-                T = T @ _motion(joint, angles[joint.angle])
-            T_world_link[joint.child] = T
-        return T_world_link
+        steps, bodies, T_body_link = self._chain
+        T_world_body = np.empty((*angles.shape[:-1], len(steps) + 1, 4, 4))
+        T_world_body[..., 0, :, :] = np.eye(4)
+        for body, (joint, above, motion) in enumerate(steps, 1):
+            T_above_body = motion.at(joint.factor * angles[..., joint.angle] + joint.offset)
+            T_world_body[..., body, :, :] = T_world_body[..., above, :, :] @ T_above_body
+        return T_world_body[..., bodies, :, :] @ T_body_link
 
     def keypoints_world(self, T_world_link: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(J, 3) keypoints [m], given (L, 4, 4) link poses."""
-        T = T_world_link[[k.link for k in self.keypoints]]
+        """(..., J, 3) keypoints [m], given (..., L, 4, 4) link poses."""
+        T = T_world_link[..., [k.link for k in self.keypoints], :, :]
         offsets = np.stack([k.offset for k in self.keypoints])
-        return np.einsum("jab,jb->ja", T[:, :3, :3], offsets) + T[:, :3, 3]
+        return np.einsum("...jab,jb->...ja", T[..., :3, :3], offsets) + T[..., :3, 3]
 
     @cached_property
     def reach(self) -> float:
         """Largest distance of a keypoint from the base over 512 fixed random poses [m]."""
         rng = np.random.default_rng(0)
         poses = rng.uniform(self.lower, self.upper, (512, self.lower.size))
-        points = np.stack([self.keypoints_world(self.forward(q)) for q in poses])
+        points = self.keypoints_world(self.forward(poses))
         return float(np.linalg.norm(points, axis=-1).max())
 
 
-def _motion(joint: Joint, value: float) -> NDArray[np.float64]:
-    """(4, 4) motion of a joint about or along its axis; rotation by Rodrigues' formula."""
-    T = np.eye(4)
-    if joint.kind == "prismatic":
-        T[:3, 3] = joint.axis * value
-        return T
-    x, y, z = joint.axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    T[:3, :3] += math.sin(value) * cross + (1 - math.cos(value)) * cross @ cross
-    return T
+@dataclass(frozen=True, eq=False)
+class _Motion:
+    """A joint's motion as a sum of three (4, 4) matrices; rotation by Rodrigues' formula."""
+
+    prismatic: bool
+    still: NDArray[np.float64]
+    first: NDArray[np.float64]
+    """Times the value, or its sine."""
+    second: NDArray[np.float64]
+    """Times one minus its cosine."""
+
+    @classmethod
+    def after(cls, T: NDArray[np.float64], joint: Joint) -> "_Motion":
+        """The joint's motion, then (4, 4) T."""
+        first, second = np.zeros((4, 4)), np.zeros((4, 4))
+        if joint.kind == "prismatic":
+            first[:3, 3] = joint.axis
+            return cls(True, T, T @ first, second)
+        x, y, z = joint.axis
+        first[:3, :3] = [[0, -z, y], [z, 0, -x], [-y, x, 0]]
+        second[:3, :3] = first[:3, :3] @ first[:3, :3]
+        return cls(False, T, T @ first, T @ second)
+
+    def at(self, value: ArrayLike) -> NDArray[np.float64]:
+        """(..., 4, 4) for values (...)."""
+        amount = np.asarray(value, dtype=np.float64)[..., None, None]
+        if self.prismatic:
+            return self.still + amount * self.first
+        return self.still + np.sin(amount) * self.first + (1 - np.cos(amount)) * self.second

@@ -1,26 +1,64 @@
-"""Robots from their URDF and a small TOML file that names the keypoints.
-
-The TOML file: `name`, `urdf` (a path beside it or below example-robot-data's robots), `body_radius`
-[m], optionally `joints` (the ones that move; else all that can), and `[[keypoint]]` tables with
-`name`, `link`, and optionally `offset` in the link's frame [m] and the OKS `sigma`.
-"""
+"""Robots from their URDF and a small TOML file, a `Description`, that names the keypoints."""
 
 import math
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
+import msgspec
 import numpy as np
-import yourdfpy
+from msgspec import Meta
 
 from blender_scenes.spec import RobotModel, Visual
 from simulator.robot import Joint, Keypoint, Robot, RobotError
+from simulator.urdf_file import Urdf, UrdfJoint, read_urdf
 
-MOVING = ("revolute", "continuous", "prismatic")
+DATA = "example-robot-data"
+"""The package that brings robots."""
+
+Name = Annotated[str, Meta(min_length=1)]
+Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Length = Annotated[float, Meta(ge=0, le=1e3)]
+
+
+class KeypointEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A `[[keypoint]]` table; at least one of link and joint stands in it."""
+
+    name: Name
+    link: Name | None = None
+    """It is fixed to; None is the child of `joint`."""
+    joint: Name | None = None
+    """It marks; None is the nearest moving one above its link."""
+    offset: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
+    """In the link's frame [m]."""
+    sigma: Annotated[float, Meta(gt=0, le=10)] = 0.05
+    """OKS fall-off, relative to the square root of the robot's box area."""
+    depth: Length | None = None
+    """How deep in its joint's housing it lies at most [m]; None is the robot's `body_radius`."""
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A robot's TOML file."""
+
+    name: Name
+    urdf: Name
+    """Path beside the file, or below example-robot-data's robots."""
+    body_radius: Length
+    """How deep in their joint's housing keypoints lie at most, where they do not say [m]."""
+    keypoint: Annotated[tuple[KeypointEntry, ...], Meta(min_length=1, max_length=64)]
+    """Those nearer to the base first: skeletons are drawn to the one before."""
+    joints: Annotated[tuple[Name, ...], Meta(min_length=1)] | None = None
+    """Names of the joints that move, in q's order; None is all that can."""
+    rest: dict[str, Number] = {}  # msgspec copies it
+    """Where joints that do not move stay, by name [rad] or [m]; else as near to 0 as they can."""
+    height: Number = 0.0
+    """Of the root link's frame above the ground that the robot stands on [m]."""
+    packages: dict[str, Name] = {}
+    """Folders of ROS packages that the URDF's mesh names speak of, beside the file."""
 
 
 def robots_folder() -> Path:
@@ -30,12 +68,10 @@ def robots_folder() -> Path:
         RobotError: the package is not installed.
     """
     for entry in sys.path:
-        folder = Path(entry) / "cmeel.prefix" / "share" / "example-robot-data" / "robots"
+        folder = Path(entry) / "cmeel.prefix" / "share" / DATA / "robots"
         if folder.is_dir():
             return folder
-    raise RobotError(
-        "the package 'example-robot-data' is not installed: pip install 'example-robot-data>=6,<7'"
-    )
+    raise RobotError(f"the package {DATA!r} is not installed: pip install '{DATA}>=6,<7'")
 
 
 def known_robots() -> tuple[str, ...]:
@@ -57,151 +93,196 @@ def load(name: str) -> Robot:
         known = ", ".join(known_robots())
         raise RobotError(f"unknown robot {name!r}; known: {known}, or the path of a .toml file")
     try:
-        description = tomllib.loads(path.read_text())
-        urdf = path.parent / description["urdf"]
-        if not urdf.is_file():
-            urdf = robots_folder() / description["urdf"]
-        return from_urdf(urdf, description)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise RobotError(f"robot description {path}: {type(error).__name__}: {error}") from error
+        return from_description(msgspec.convert(tomllib.loads(path.read_text()), Description), path)
+    except (OSError, ValueError, RobotError) as error:  # of TOML, encoding and msgspec as well
+        raise RobotError(f"robot description {path}: {error}") from error
 
 
-def from_urdf(urdf: Path, description: Mapping[str, Any]) -> Robot:
-    """A robot from its URDF and its keypoint description.
+def from_description(description: Description, path: Path) -> Robot:
+    """The robot that the file at `path` describes.
 
     Raises:
-        RobotError: an element of either cannot be used; names it.
+        RobotError: the description, its URDF or an element of either cannot be used; names it.
     """
-    if not urdf.is_file():
-        raise RobotError(f"no URDF at {urdf}")
-    try:
-        tree = yourdfpy.URDF.load(
-            str(urdf), build_scene_graph=False, load_meshes=False, build_collision_scene_graph=False
-        ).robot
-    except Exception as error:  # the parser raises whatever its XML library does
-        raise RobotError(f"URDF {urdf} cannot be read: {error}") from error
-    order = _topological(tree.joints, [link.name for link in tree.links], urdf)
-    links = tuple(order)
+    urdf = _urdf(description, path)
+    links = _in_order(urdf)
     index = {link: i for i, link in enumerate(links)}
-    above = {joint.child: joint for joint in tree.joints}
-    wanted = description.get("joints")
-    moving = [above[k] for k in links if k in above and _moves(above[k], wanted, urdf)]
-    joints = tuple(
-        _joint(above[k], index, moving.index(above[k]) if above[k] in moving else None)
-        for k in links
-        if k in above
-    )
-    limits = np.array([_limits(joint, urdf) for joint in moving])
-    parents = tuple(index[above[k].parent] if k in above else -1 for k in links)
-    by_name = {link.name: link for link in tree.links}
+    above = {joint.child: joint for joint in urdf.joints}
+    moving = _moving(description, urdf, [above[link] for link in links[1:]])
+    rest = _rest(description, urdf, moving)
     visuals = tuple(
-        _visual(visual, index[name], urdf) for name in links for visual in by_name[name].visuals
+        Visual(index[link], v.T_link_visual, v.mesh, v.scale, v.shape, v.color)
+        for link in links
+        for v in urdf.links[link]
     )
-    name = description["name"]
+    parents = (-1, *(index[above[link].parent] for link in links[1:]))
+    limits = np.array([_limits(joint, urdf) for joint in moving])
     return Robot(
-        name=name,
-        model=RobotModel(name=name, links=links, parents=parents, visuals=visuals),
-        joints=joints,
-        keypoints=tuple(_keypoint(k, index, urdf) for k in description["keypoint"]),
+        name=description.name,
+        model=RobotModel(description.name, tuple(links), parents, visuals),
+        joints=tuple(_joint(above[link], index, urdf, moving, rest) for link in links[1:]),
+        keypoints=_keypoints(description, urdf, index),
         angle_names=tuple(joint.name for joint in moving),
         lower=limits[:, 0],
         upper=limits[:, 1],
-        body_radius=float(description["body_radius"]),
+        height=description.height,
     )
 
 
-def _topological(joints: Sequence[Any], links: Sequence[str], urdf: Path) -> list[str]:
+def _urdf(description: Description, path: Path) -> Urdf:
+    folders = {name: path.parent / folder for name, folder in description.packages.items()}
+    beside = path.parent / description.urdf
+    if beside.is_file():
+        return read_urdf(beside, folders)
+    brought = robots_folder() / description.urdf
+    if not brought.is_file():
+        raise RobotError(f"no URDF at {beside} or {brought}")
+    return read_urdf(brought, {DATA: robots_folder().parent, **folders})
+
+
+def _in_order(urdf: Urdf) -> list[str]:
     """Link names, parents before children, from the only root."""
+    above: dict[str, UrdfJoint] = {}
     children: dict[str, list[str]] = {}
-    for joint in joints:
+    for joint in urdf.joints:
+        if joint.child in above:
+            raise RobotError(
+                f"URDF {urdf.path}: link {joint.child!r} hangs on two joints, "
+                f"{above[joint.child].name!r} and {joint.name!r}; robots are trees"
+            )
+        above[joint.child] = joint
         children.setdefault(joint.parent, []).append(joint.child)
-    roots = set(links) - {joint.child for joint in joints}
-    if len(roots) != 1:
-        raise RobotError(f"URDF {urdf}: expected one root link, found {sorted(roots)}")
-    order = list(roots)
+    roots = [link for link in urdf.links if link not in above]
+    order = roots[:1]
     for link in order:
         order.extend(children.get(link, []))
+    if len(roots) > 1:
+        raise RobotError(
+            f"URDF {urdf.path}: links {', '.join(map(repr, roots))} hang on no joint; "
+            "one may, the root"
+        )
+    if len(order) < len(urdf.links):
+        ring = ", ".join(repr(link) for link in urdf.links if link not in order)
+        raise RobotError(f"URDF {urdf.path}: links {ring} hang on each other in a ring")
     return order
 
 
-def _moves(joint: Any, wanted: Sequence[str] | None, urdf: Path) -> bool:
-    if joint.type not in (*MOVING, "fixed"):
+def _moving(description: Description, urdf: Urdf, joints: list[UrdfJoint]) -> list[UrdfJoint]:
+    """The joints that q moves, in its order."""
+    free = {j.name: j for j in joints if j.kind != "fixed" and j.mimic is None}
+    wanted = list(free) if description.joints is None else description.joints
+    for name in wanted:
+        if name not in free:
+            can = ", ".join(free) or "none"
+            raise RobotError(f"joint {name!r} cannot move by itself in {urdf.path}; can: {can}")
+    if not wanted or len(set(wanted)) < len(wanted):
         raise RobotError(
-            f"URDF {urdf}: joint {joint.name!r} is of type {joint.type!r}; "
-            f"usable: {', '.join(MOVING)}, fixed"
+            f"joints that move are {', '.join(wanted) or 'none'}; wanted one or more, each once"
         )
-    return joint.type != "fixed" and (wanted is None or joint.name in wanted)
+    return [free[name] for name in wanted]
 
 
-def _joint(joint: Any, index: Mapping[str, int], angle: int | None) -> Joint:
-    axis = np.asarray(joint.axis if joint.axis is not None else (1.0, 0.0, 0.0), dtype=np.float64)
-    origin = joint.origin if joint.origin is not None else np.eye(4)
+def _rest(description: Description, urdf: Urdf, moving: list[UrdfJoint]) -> dict[str, float]:
+    """Where each joint that could move but does not stays."""
+    rest = {}
+    for joint in urdf.joints:
+        if joint.kind == "fixed" or joint.mimic is not None or joint in moving:
+            continue
+        lower, upper = joint.limits or (-math.inf, math.inf)
+        rest[joint.name] = min(max(0.0, lower), upper)
+    for name, value in description.rest.items():
+        if name not in rest:
+            known = ", ".join(rest) or "none"
+            raise RobotError(
+                f"rest names joint {name!r}; joints that could move and do not: {known}"
+            )
+        rest[name] = value
+    return rest
+
+
+def _joint(
+    joint: UrdfJoint,
+    index: Mapping[str, int],
+    urdf: Urdf,
+    moving: list[UrdfJoint],
+    rest: Mapping[str, float],
+) -> Joint:
+    leader, factor, offset = _leader(joint, urdf)
+    angle = moving.index(leader) if leader in moving else None
     return Joint(
         name=joint.name,
-        kind=joint.type,
+        kind=joint.kind,
         parent=index[joint.parent],
         child=index[joint.child],
-        T_parent_joint=np.asarray(origin, dtype=np.float64),
-        axis=axis / np.linalg.norm(axis),
+        T_parent_joint=joint.T_parent_joint,
+        axis=joint.axis,
         angle=angle,
+        factor=factor,
+        offset=offset if angle is not None else offset + factor * rest.get(leader.name, 0.0),
     )
 
 
-def _limits(joint: Any, urdf: Path) -> tuple[float, float]:
+def _leader(joint: UrdfJoint, urdf: Urdf) -> tuple[UrdfJoint, float, float]:
+    """The joint that one follows in the end (itself, if it mimics none), factor and offset."""
+    names = {other.name: other for other in urdf.joints}
+    leader, factor, offset = joint, 1.0, 0.0
+    for _ in urdf.joints:
+        if leader.mimic is None:
+            return leader, factor, offset
+        name, times, plus = leader.mimic
+        if name not in names:
+            raise RobotError(
+                f"URDF {urdf.path}: joint {leader.name!r} mimics {name!r}, which is no joint"
+            )
+        leader, factor, offset = names[name], factor * times, factor * plus + offset
+    raise RobotError(f"URDF {urdf.path}: joint {joint.name!r} mimics joints that mimic each other")
+
+
+def _limits(joint: UrdfJoint, urdf: Urdf) -> tuple[float, float]:
     """Range of a joint; rotations are cut to one turn, since a second one looks the same."""
-    if joint.type == "continuous":
+    if joint.kind == "continuous":
         return -math.pi, math.pi
-    lower, upper = (None, None) if joint.limit is None else (joint.limit.lower, joint.limit.upper)
-    if lower is None or upper is None or not lower < upper:
+    if joint.limits is None:
         raise RobotError(
-            f"URDF {urdf}: joint {joint.name!r} has limits {lower} to {upper}; "
-            "a lower one below the upper one is needed"
+            f"URDF {urdf.path}: joint {joint.name!r} is {joint.kind} and has no <limit>; give it "
+            "one, or leave it out of `joints`"
         )
-    if joint.type == "revolute" and upper - lower > 2 * math.pi:
+    lower, upper = joint.limits
+    if not lower < upper:
+        raise RobotError(
+            f"URDF {urdf.path}: joint {joint.name!r} has limits {lower} to {upper}; a lower one "
+            "below the upper one is wanted, or leave it out of `joints`"
+        )
+    if joint.kind == "revolute" and upper - lower > 2 * math.pi:
         return max(lower, -math.pi), min(upper, math.pi)
-    return float(lower), float(upper)
+    return lower, upper
 
 
-def _visual(visual: Any, link: int, urdf: Path) -> Visual:
-    T = np.eye(4) if visual.origin is None else np.asarray(visual.origin, dtype=np.float64)
-    color = None
-    if visual.material is not None and visual.material.color is not None:
-        color = tuple(float(c) for c in visual.material.color.rgba[:3])
-    geometry = visual.geometry
-    if geometry.mesh is not None:
-        scale = np.broadcast_to(1.0 if geometry.mesh.scale is None else geometry.mesh.scale, 3)
-        mesh = _mesh_path(geometry.mesh.filename, urdf)
-        return Visual(link, T, mesh, tuple(float(s) for s in scale), color=color)  # type: ignore[arg-type]
-    if geometry.box is not None:
-        shape = ("box", tuple(float(s) for s in geometry.box.size))
-    elif geometry.cylinder is not None:
-        shape = ("cylinder", (float(geometry.cylinder.radius), float(geometry.cylinder.length)))
-    else:
-        shape = ("sphere", (float(geometry.sphere.radius),))
-    return Visual(link, T, primitive=shape, color=color)  # type: ignore[arg-type]
-
-
-def _mesh_path(filename: str, urdf: Path) -> Path:
-    """The file behind a mesh name: package://PACKAGE/REST, file://, or relative to the URDF."""
-    scheme, _, rest = filename.rpartition("://")
-    if scheme == "package":
-        package, _, inside = rest.partition("/")
-        if package == "example-robot-data":
-            return robots_folder().parent / inside
-        for folder in urdf.parents:
-            if folder.name == package or (folder / package).is_dir():
-                return (folder if folder.name == package else folder / package) / inside
-        raise RobotError(f"URDF {urdf}: no folder of package {package!r} above it ({filename})")
-    return urdf.parent / rest if not scheme else Path(rest)
-
-
-def _keypoint(entry: Mapping[str, Any], index: Mapping[str, int], urdf: Path) -> Keypoint:
-    name, link = entry["name"], entry["link"]
-    if link not in index:
-        raise RobotError(
-            f"keypoint {name!r}: URDF {urdf} has no link {link!r}; it has {', '.join(index)}"
+def _keypoints(
+    description: Description, urdf: Urdf, index: Mapping[str, int]
+) -> tuple[Keypoint, ...]:
+    made: dict[str, Keypoint] = {}
+    child = {joint.name: joint.child for joint in urdf.joints}
+    for entry in description.keypoint:
+        where = f"keypoint {entry.name!r}"
+        if entry.name in made:
+            raise RobotError(f"{where} stands there twice")
+        if entry.joint is not None and entry.joint not in child:
+            joints = ", ".join(child)
+            raise RobotError(f"{where}: {urdf.path} has no joint {entry.joint!r}; it has {joints}")
+        marked = None if entry.joint is None else child[entry.joint]
+        link = marked if entry.link is None else entry.link
+        if link is None:
+            raise RobotError(f"{where} has neither link nor joint")
+        if link not in index:
+            links = ", ".join(index)
+            raise RobotError(f"{where}: {urdf.path} has no link {link!r}; it has {links}")
+        made[entry.name] = Keypoint(
+            name=entry.name,
+            link=index[link],
+            offset=np.array(entry.offset),
+            sigma=entry.sigma,
+            depth=description.body_radius if entry.depth is None else entry.depth,
+            marks=None if marked is None else index[marked],
         )
-    offset = np.asarray(entry.get("offset", (0.0, 0.0, 0.0)), dtype=np.float64)
-    if offset.shape != (3,) or not np.isfinite(offset).all():
-        raise RobotError(f"keypoint {name!r}: offset {entry['offset']} is not three finite numbers")
-    return Keypoint(name, index[link], offset, float(entry.get("sigma", 0.05)))
+    return tuple(made.values())
