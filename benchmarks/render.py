@@ -1,0 +1,206 @@
+"""What a sample costs: rates of one worker and of two, CPU time, and where the time goes.
+
+`python benchmarks/render.py --json FILE` also writes the figures. Every ratio is of times taken on
+the same frames in the same run. `plain` is Blender as a script would use it: all triangles, the
+whole frame, an HDRI as the world with Blender's own sampling, a PNG file.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator import hidden
+from simulator.control import SCHEMA
+from simulator.fleet import Fleet
+from simulator.hidden import Assignment
+from simulator.prior import JointPrior
+from simulator.sample import simulate
+from simulator.settings import Settings, parse_size
+from simulator.studio import Studio
+from simulator.transport import Hub
+from simulator.variety import CALM, Variety
+from simulator.wire import Codec
+from simulator.worker import WorkerOptions
+
+SIZES = ("160x120", "320x240", "640x480")
+STAGES = ("draw", "sync", "render", "read", "composite", "labels", "publish")
+WARM_UP = 5
+
+
+def settings_of(size: str, variety: str) -> Settings:
+    """Settings of that size and variety."""
+    width, height = parse_size(size)
+    return Settings(width=width, height=height, variety=CALM if variety == "calm" else Variety())
+
+
+def prior_of(studio: Studio) -> JointPrior:
+    """The uniform prior of the studio's robot."""
+    robot = studio.robot
+    return JointPrior.uniform(robot.lower, robot.upper, studio.settings.bins)
+
+
+def stages(settings: Settings, samples: int, count: int) -> dict[str, Any]:
+    """Median wall time of every stage of one process's samples, and CPU time per sample [s]."""
+    rows, cpu = [], []
+    with Studio(settings, "cycles", samples) as studio:
+        prior = prior_of(studio)
+        codec = Codec("benchmark", settings, studio.robot, prior)
+        for index in range(WARM_UP + count):
+            started, burnt = time.perf_counter(), time.process_time()
+            drawn = hidden.draw(studio.robot, settings, Assignment(prior), 0, index)
+            posed = time.perf_counter()
+            made = simulate(studio.scene, studio.robot, settings, drawn)
+            done = time.perf_counter()
+            codec.encode(made, bytes(16), index)
+            sent = time.perf_counter()
+            labelled = done - posed - sum(made.seconds.values())
+            rows.append(
+                {**made.seconds, "draw": posed - started, "labels": labelled, "publish": sent - done}
+            )
+            cpu.append(time.process_time() - burnt)
+    kept = rows[WARM_UP:]
+    medians = {name: float(np.median([row[name] for row in kept])) for name in STAGES}
+    total = [sum(row.values()) for row in kept]
+    bare = [row["render"] for row in kept]
+    return {
+        "stage_seconds": medians,
+        "over_render": float(np.sum(total) / np.sum(bare)) - 1,
+        "cpu_seconds": float(np.mean(cpu[WARM_UP:])),
+    }
+
+
+def rate(settings: Settings, samples: int, workers: int, seconds: float) -> float:
+    """Samples a second that arrive at a trainer which consumes them at once."""
+    with Studio(settings, "stick") as studio:
+        robot, prior = studio.robot, prior_of(studio)
+    options = WorkerOptions("", samples=samples)
+    with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment(prior)) as hub:
+        options = WorkerOptions(hub.local_address, samples=samples)
+        with Fleet(workers, options, say=lambda line: None) as fleet:
+            arrived: dict[int, int] = dict.fromkeys(range(workers), 0)
+            started = time.monotonic()
+            counted = 0
+            while time.monotonic() - started < seconds or min(arrived.values()) < WARM_UP:
+                fleet.poll()
+                warm = min(arrived.values()) >= WARM_UP
+                for received in hub.poll(0.1):
+                    hub.consumed(received.worker)
+                    arrived[received.worker] += 1
+                    counted += warm
+                if not warm:
+                    started = time.monotonic()
+            return counted / (time.monotonic() - started)
+
+
+PLAIN = """
+import json, sys, time
+import bpy, numpy as np
+from mathutils import Matrix
+from simulator import hidden, prior, robot, settings
+from blender_scenes.film import aim
+from blender_scenes.meshes import quiet
+width, height, samples, count = (int(v) for v in sys.argv[1:5])
+r, s = robot.Robot.named("ur10"), settings.Settings(width=width, height=height)
+p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
+with quiet():
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+scene, links = bpy.context.scene, []
+for visual in r.model.visuals:
+    before = set(bpy.data.objects)
+    with quiet():
+        bpy.ops.wm.collada_import(filepath=str(visual.mesh))
+    links.append((visual.link, [o for o in set(bpy.data.objects) - before if o.type == "MESH"]))
+sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
+camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+for block in (sun, camera):
+    scene.collection.objects.link(block)
+scene.camera, world = camera, bpy.data.worlds.new("world")
+scene.world, world.use_nodes = world, True
+sky = world.node_tree.nodes.new("ShaderNodeTexEnvironment")
+world.node_tree.links.new(sky.outputs[0], world.node_tree.nodes["Background"].inputs[0])
+folder = bpy.utils.resource_path("LOCAL") + "/datafiles/studiolights/world/"
+scene.render.engine, scene.cycles.samples = "CYCLES", samples
+scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
+scene.render.threads_mode, scene.render.threads = "FIXED", 1
+scene.render.use_persistent_data = True
+scene.render.filepath = sys.argv[5]
+burnt = []
+for index in range(count + 1):
+    drawn = hidden.draw(r, s, hidden.Assignment(p), 0, index)
+    frame = hidden.frame(r, drawn, width, height)
+    start = time.process_time()
+    for link, blocks in links:
+        for block in blocks:
+            block.matrix_world = Matrix(frame.T_world_link[link].tolist())
+    aim(camera, frame.camera)
+    sky.image = bpy.data.images.load(folder + drawn.environment.hdri + ".exr", check_existing=True)
+    with quiet():
+        bpy.ops.render.render(write_still=True)
+    burnt.append(time.process_time() - start)
+print(json.dumps(float(np.mean(burnt[1:]))))
+"""
+
+
+def plain(settings: Settings, samples: int, count: int) -> float:
+    """CPU seconds a frame of Blender used plainly, on the same poses and views."""
+    words = [str(v) for v in (settings.width, settings.height, samples, count)]
+    file = Path(os.environ.get("TMPDIR", "/tmp")) / f"plain-{os.getpid()}.png"
+    done = subprocess.run(
+        [sys.executable, "-c", PLAIN, *words, str(file)], capture_output=True, text=True, check=True
+    )
+    file.unlink(missing_ok=True)
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def measure(size: str, args: argparse.Namespace) -> dict[str, Any]:
+    """All figures of one image size."""
+    settings = settings_of(size, args.variety)
+    figures: dict[str, Any] = {"size": size, **stages(settings, args.samples, args.frames)}
+    for workers in (1, 2):
+        figures[f"rate_{workers}"] = rate(settings, args.samples, workers, args.seconds)
+    figures["plain_cpu_seconds"] = plain(settings, args.samples, args.plain_frames)
+    figures["cpu_share_of_plain"] = figures["cpu_seconds"] / figures["plain_cpu_seconds"]
+    return figures
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--samples", type=int, default=WorkerOptions("").samples)
+    parser.add_argument("--variety", choices=("calm", "full"), default="calm")
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--plain-frames", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    results = []
+    for size in args.sizes:
+        row = measure(size, args)
+        results.append(row)
+        times = " ".join(f"{k} {1e3 * v:.1f}" for k, v in row["stage_seconds"].items())
+        print(
+            f"{size}: {row['rate_1']:.1f} samples/s from one worker, {row['rate_2']:.1f} from two; "
+            f"{1e3 * row['cpu_seconds']:.0f} ms CPU a sample, {row['cpu_share_of_plain']:.2f} of "
+            f"plain Blender's {1e3 * row['plain_cpu_seconds']:.0f}; {row['over_render']:.0%} on top "
+            f"of the render call\n    [ms] {times}",
+            flush=True,
+        )
+    if args.json:
+        machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
+        options = {"samples": args.samples, "variety": args.variety, "schema": SCHEMA}
+        command = "python benchmarks/render.py " + " ".join(sys.argv[1:])
+        text = json.dumps({"command": command, **options, **machine, "results": results}, indent=2)
+        args.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
