@@ -170,9 +170,7 @@ def gallery_picture(
         large = image.repeat(scale, axis=0).repeat(scale, axis=1)
         seen = gallery["visibility"][i]
         found = np.where((seen > 0) & gallery["found"][i], 2, 0)
-        true, predicted = (
-            (gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted")
-        )
+        true, predicted = ((gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted"))
         marked = draw_skeleton(large, true, seen, skeleton, TRUE_COLOUR)
         tiles.append(draw_skeleton(marked, predicted, found, skeleton, PREDICTED_COLOUR))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)

@@ -155,21 +155,27 @@ def train(
             "give --workers N to start simulators here, or --bind ADDRESS, not both"
         )
     config = named_preset(preset).changed(
-        robot=robot, size=size, seed=seed, epochs=epochs, feedback=feedback
+        robot=robot, size=size, seed=seed, epochs=epochs, minutes=minutes, feedback=feedback
     )
     sitting = session.Sitting(
         folder=run,
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         worker=WorkerOptions("", engine=engine, samples=samples),
-        minutes=minutes,
         resume=resume,
         timeout=timeout,
         device=device,
         security=Security(insecure, keys),
     )
-    with Progress(out) as progress:
-        summary = session.train(config, sitting, progress)
+    try:
+        with Progress(out) as progress:
+            summary = session.train(config, sitting, progress)
+    except KeyboardInterrupt:
+        if (run / "last.state.pt").exists():
+            out.print(
+                f"{run} keeps everything up to its last epoch; --resume goes on", markup=False
+            )
+        raise
     _print_summary(summary, run)
     return 0
 
