@@ -166,6 +166,7 @@ def train(
         size=size,
         seed=seed,
         epochs=epochs,
+        minutes=minutes,
         feedback=feedback,
         variety=None if variety is None else variety_named(variety),
     )
@@ -174,14 +175,20 @@ def train(
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         worker=WorkerOptions("", engine=engine, samples=samples, backgrounds=backgrounds),
-        minutes=minutes,
         resume=resume,
         timeout=timeout,
         device=device,
         security=Security(insecure, keys),
     )
-    with Progress(out) as progress:
-        summary = session.train(config, sitting, progress)
+    try:
+        with Progress(out) as progress:
+            summary = session.train(config, sitting, progress)
+    except KeyboardInterrupt:
+        if (run / "last.state.pt").exists():
+            out.print(
+                f"{run} keeps everything up to its last epoch; --resume goes on", markup=False
+            )
+        raise
     _print_summary(summary, run)
     return 0
 

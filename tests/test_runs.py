@@ -49,11 +49,18 @@ def test_an_empty_folder_may_become_a_run(tmp_path):
 
 
 def test_a_run_is_never_overwritten(run):
-    with pytest.raises(RunError, match=r"one already holds a run; .* resume"):
+    (run.folder / "last.state.pt").write_bytes(b"weights")
+    with pytest.raises(RunError, match=r"one already holds a run; .* --resume"):
         Run.create(run.folder, CONFIG)
     run.write_summary({})
     with pytest.raises(RunError, match="already holds a finished run"):
         Run.create(run.folder, CONFIG)
+
+
+def test_a_run_stopped_before_its_first_checkpoint_is_begun_anew(run):
+    run.append_metrics({"epoch": 0})
+    again = Run.create(run.folder, CONFIG)
+    assert again.metrics() == []
 
 
 def test_other_files_are_never_overwritten(tmp_path):

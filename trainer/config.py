@@ -5,6 +5,7 @@ A run folder keeps the resolved config, so that nothing about a run lives in def
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -128,6 +129,8 @@ class Config:
     """Samples per training step."""
     epochs: int = 30
     """Epochs; the prior is updated after each."""
+    minutes: float | None = None
+    """Training time, in place of a number of epochs."""
     epoch_samples: int = 10_000
     """Training samples per epoch."""
     seed: int = 0
@@ -144,10 +147,11 @@ class Config:
                 raise ConfigError(f"{name} is {value}, expected {least} to {most}")
 
     def _ranges(self) -> list[tuple[str, float, float, float]]:
-        many = float("inf")
+        many = math.inf
         return [
             ("batch_size", self.batch_size, 1, many),
             ("epochs", self.epochs, 1, many),
+            ("minutes", math.inf if self.minutes is None else self.minutes, 1e-3, many),
             ("epoch_samples", self.epoch_samples, self.batch_size, many),
             ("network.stages", self.network.stages, 1, many),
             ("optimiser.learning_rate", self.optimiser.learning_rate, 0.0, 1.0),
@@ -172,6 +176,7 @@ class Config:
         size: str | None = None,
         seed: int | None = None,
         epochs: int | None = None,
+        minutes: float | None = None,
         feedback: bool = True,
         variety: Variety | None = None,
     ) -> "Config":
@@ -192,6 +197,7 @@ class Config:
             settings=dataclasses.replace(self.settings, **changes),
             seed=self.seed if seed is None else seed,
             epochs=self.epochs if epochs is None else epochs,
+            minutes=self.minutes if minutes is None else minutes,
             feedback=dataclasses.replace(self.feedback, enabled=feedback),
         )
 

@@ -14,6 +14,7 @@ Files are written beside their place and then renamed, so a crash leaves the las
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -81,18 +82,39 @@ class Run:
         self.config = config
 
     @staticmethod
-    def create(folder: Path, config: Config) -> "Run":
-        """Begin a run in a new or empty folder.
+    def check_vacant(folder: Path) -> None:
+        """Refuse a folder that holds something worth keeping.
+
+        A run that was stopped before its first checkpoint holds nothing.
 
         Raises:
-            RunError: the folder holds something already.
+            RunError: the folder holds a run or other files, or cannot be looked at.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(
-                f"{folder} already holds {_described(folder)}; choose another name, or resume it"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.json", config.to_json() + "\n")
+        try:
+            empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+            if not empty and not _stillborn(folder):
+                raise RunError(
+                    f"{folder} already holds {_described(folder)}; choose another name"
+                    + (", or --resume it" if _described(folder) == "a run" else "")
+                )
+        except OSError as error:
+            raise RunError(f"{folder} cannot be used as a run folder: {error.strerror}") from None
+
+    @staticmethod
+    def create(folder: Path, config: Config) -> "Run":
+        """Begin a run in a vacant folder.
+
+        Raises:
+            RunError: the folder holds something already, or cannot be written.
+        """
+        Run.check_vacant(folder)
+        try:
+            if folder.exists() and _stillborn(folder):
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / "config.json", config.to_json() + "\n")
+        except OSError as error:
+            raise RunError(f"{folder} cannot be written: {error.strerror}") from None
         return Run(folder, config)
 
     @staticmethod
@@ -246,6 +268,16 @@ def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
                 f"but the network ({info.preset}) has {ours.get(name)}"
             )
     network.load_state_dict(tensors)
+
+
+BIRTH = {"config.json", "robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl"}
+"""What a run writes before its first checkpoint, beside its gallery."""
+
+
+def _stillborn(folder: Path) -> bool:
+    """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return "config.json" in names and names <= BIRTH | {"gallery"}
 
 
 def _described(folder: Path) -> str:

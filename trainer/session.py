@@ -38,8 +38,6 @@ class Sitting:
     """Where simulators connect."""
     worker: WorkerOptions | None = None
     """How to start simulators; the address is filled in."""
-    minutes: float | None = None
-    """Training time, in place of the config's epochs."""
     resume: bool = False
     """Go on with the run in the folder."""
     timeout: float = 300.0
@@ -64,22 +62,25 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         JointloopError: an input or the environment does not allow it; the folder keeps everything
             up to the last epoch.
     """
-    run = Run.resume(sitting.folder) if sitting.resume else Run.create(sitting.folder, config)
-    config = run.config
+    if sitting.resume:
+        config = Run.resume(sitting.folder).config
+    else:
+        Run.check_vacant(sitting.folder)
     robot = Robot.named(config.settings.robot)
-    device = _device(sitting.device)
     if sitting.workers is not None:  # simulators here take a core each
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
-    learner = Learner(config, len(robot.keypoints), device)
-    progress.say(learner.network.backbone_note())
+    learner = Learner(config, len(robot.keypoints), _device(sitting.device))
     prior = JointPrior.uniform(
         robot.lower, robot.upper, config.settings.bins, config.feedback.alpha0
     )
     feedback = config.feedback
     controller = Controller(prior, feedback.enabled, feedback.select, feedback.weight)
-    budget = Budget(config.epochs, sitting.minutes)
+    budget = Budget(config.epochs, config.minutes)
     with _opened(config, sitting, robot, prior, progress) as stream:
+        # Only now: what is wrong with the arguments leaves no folder behind.
+        run = Run(sitting.folder, config) if sitting.resume else Run.create(sitting.folder, config)
         record = Record(run, robot, learner, controller, stream, budget)
+        progress.say(learner.network.backbone_note())
         if sitting.resume:
             record.restore()
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")

@@ -1,0 +1,133 @@
+"""The command line: a user's mistake ends as one clear line and a code other than 0."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jointloop.cli import main
+
+
+def jointloop(*words: str) -> int:
+    """Run one verb in this process; its exit code."""
+    argv, sys.argv = sys.argv, ["jointloop", *words]
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = argv
+        signal.signal(signal.SIGTERM, handler)
+    raise AssertionError("main always exits")
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "jointloop", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def free_port() -> int:
+    """A port that is free together with the one after it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "huge", "--workers", "1"], "'huge'"),
+        (["train", "tiny"], "--workers N"),
+        (["train", "tiny", "--workers", "1", "--robot", "ur11"], "'ur11'"),
+        (["train", "tiny", "--workers", "1", "--size", "big"], "WIDTHxHEIGHT"),
+        (["train", "tiny", "--workers", "1", "--epochs", "0"], "epochs is 0"),
+        (["train", "tiny", "--workers", "1", "--minutes", "0"], "minutes"),
+        (["train", "tiny", "--workers", "0"], "workers is 0"),
+        (["train", "tiny", "--workers", "1", "--device", "tpu"], "'tpu'"),
+        (["train", "tiny", "--workers", "1", "--resume"], "holds no run"),
+        (["train", "tiny", "--bind", "tcp://0.0.0.0:5555"], "--insecure"),
+        (["train", "tiny", "--bind", "127.0.0.1:5555"], "tcp://"),
+    ],
+)
+def test_a_mistake_in_train_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert jointloop(*words, "--run", str(tmp_path / "run")) == 2
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert len(error.splitlines()) == 1
+    # A mistake leaves no folder that would be in the way of the next try.
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        code = jointloop("train", "tiny", "--bind", address, "--run", str(tmp_path / "run"))
+    assert code == 2
+    assert address in capsys.readouterr().err
+
+
+def test_no_simulator_is_said_with_where_to_connect(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    words = ["train", "tiny", "--bind", address, "--timeout", "0.5", "--run", str(tmp_path / "r")]
+    assert jointloop(*words) == 2
+    assert f"jointloop simulate --connect {address}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trainer_first", [True, False])
+def test_trainer_and_simulators_start_in_either_order(tmp_path: Path, trainer_first: bool) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    run = str(tmp_path / "run")
+    trainer = ["train", "tiny", "--run", run, "--bind", address, "--minutes", "0.05"]
+    simulator = ["simulate", "--connect", address, "--workers", "2", "--engine", "stick"]
+    first = start(*(trainer if trainer_first else simulator))
+    time.sleep(1)
+    second = start(*(simulator if trainer_first else trainer))
+    outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_ctrl_c_ends_trainer_and_simulators_and_keeps_the_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start("train", "tiny", "--run", str(run), "--workers", "2", "--engine", "stick")
+    deadline = time.monotonic() + 90
+    while not (run / "last.state.pt").exists():  # written with epoch 0
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "--resume" in output
+    assert children
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
+    assert not list(run.glob("*.part"))
+
+
+def test_inspect_of_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert jointloop("inspect", str(tmp_path)) == 2
+    assert "holds no run" in capsys.readouterr().err
