@@ -72,27 +72,39 @@ class LinkMesh:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send what C code writes to standard output to nowhere: Blender reports there, always."""
-    sys.stdout.flush()
-    _LIBC.fflush(None)
-    kept = os.dup(1)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)
+    """Send what C code writes to standard output and error to nowhere: Blender reports to either.
+
+    Python's own errors are raised, not written, so nothing of them is lost.
+    """
+    _flush()
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    _silence()
     try:
         yield
     finally:
-        _LIBC.fflush(None)  # what C still buffers would come out later
-        os.dup2(kept, 1)
-        os.close(kept)
+        _flush()  # what C still buffers would come out later
+        for number, copy in kept:
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 @atexit.register
 def _end_quietly() -> None:
     """Drop what the Collada importer still holds in a buffer of its own, which no one can flush."""
+    _flush()
+    _silence()
+
+
+def _flush() -> None:
     sys.stdout.flush()
+    sys.stderr.flush()
+    _LIBC.fflush(None)
+
+
+def _silence() -> None:
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)
+    os.dup2(sink, 2)
     os.close(sink)
 
 

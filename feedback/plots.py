@@ -33,6 +33,8 @@ def draw_skeleton(
     visibility: ArrayLike,
     skeleton: Sequence[Sequence[int]],
     colour: tuple[int, int, int],
+    bone: float = 1.5,
+    dot: float = 2.5,
 ) -> Image:
     """A copy of the image with bones and keypoints drawn into it.
 
@@ -42,6 +44,8 @@ def draw_skeleton(
         visibility: (J,) 0 left out, 1 drawn as a ring, 2 as a disc.
         skeleton: pairs of keypoints that a bone joins.
         colour: RGB, 0 to 255.
+        bone: thickness of bones in an image of 240 rows [px].
+        dot: radius of keypoints likewise.
 
     Raises:
         PlotError: the shapes do not fit.
@@ -57,12 +61,12 @@ def draw_skeleton(
     shown = (seen > 0) & np.isfinite(points).all(axis=1)
     # Far outside, fixed-point coordinates would overflow.
     fixed = np.rint(np.clip(np.where(shown[:, None], points, 0), -1e4, 1e4) * 2**SHIFT).astype(int)
-    thickness = max(round(1.5 * scale), 1)
+    thickness = max(round(bone * scale), 1)
     for a, b in skeleton:
         if shown[a] and shown[b]:
             ends = (tuple(fixed[a].tolist()), tuple(fixed[b].tolist()))
             cv2.line(drawn, *ends, colour, thickness, cv2.LINE_AA, SHIFT)
-    radius = round(2.5 * scale * 2**SHIFT)
+    radius = round(dot * scale * 2**SHIFT)
     for j in np.flatnonzero(shown):
         filled = cv2.FILLED if seen[j] == 2 else 1
         cv2.circle(drawn, tuple(fixed[j].tolist()), radius, colour, filled, cv2.LINE_AA, SHIFT)

@@ -89,7 +89,9 @@ def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image
 
     labels = sample.labels
     boxed = draw_box(sample.image, labels.box, BOX_COLOUR)
-    return draw_skeleton(boxed, labels.pixels, labels.visibility, skeleton, TRUE_COLOUR)
+    return draw_skeleton(
+        boxed, labels.pixels, labels.visibility, skeleton, TRUE_COLOUR, bone=0.7, dot=4.0
+    )
 
 
 def _say(line: str) -> None:

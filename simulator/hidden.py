@@ -169,7 +169,7 @@ def draw(
         background=parts.draw_background(
             variety.background, photos, held_out, source("background")
         ),
-        stand=parts.draw_stand(variety.distractors, robot, source("stand")),
+        stand=parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
         props=parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
         others=_draw_others(variety.distractors, robot, source("others")),
         sensor=parts.draw_sensor(variety.sensor, source("sensor")),

@@ -128,14 +128,24 @@ def draw_sensor(variety: SensorVariety | None, rng: np.random.Generator) -> spec
 
 
 def draw_stand(
-    variety: DistractorVariety | None, robot: Robot, rng: np.random.Generator
+    variety: DistractorVariety | None,
+    robot: Robot,
+    keypoints: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> spec.Stand:
-    """A floor or a table under the robot, or nothing."""
+    """A floor or a table under the robot, or nothing.
+
+    Args:
+        variety: shares; None draws none.
+        robot: for its reach and skeleton.
+        keypoints: (J, 3) of this pose [m]; one that reaches into the stand has none.
+        rng: random source.
+    """
     if variety is None or rng.random() >= variety.stand:
         return spec.NO_STAND
     floor = bool(rng.random() < 0.5)
     size = rng.uniform(*((2.0, 4.0) if floor else (0.4, 1.2)), 2) * robot.reach
-    return spec.Stand(
+    stand = spec.Stand(
         kind="floor" if floor else "table",
         size=(float(size[0]), float(size[1])),
         yaw=float(rng.uniform(-math.pi, math.pi)),
@@ -143,6 +153,18 @@ def draw_stand(
         color=triple(rng.uniform(0.05, 0.9) * rng.uniform(0.7, 1.0, 3)),
         roughness=float(rng.uniform(0.3, 1.0)),
     )
+    return spec.NO_STAND if _buries(stand, robot, keypoints) else stand
+
+
+def _buries(stand: spec.Stand, robot: Robot, keypoints: NDArray[np.float64]) -> bool:
+    """Whether a point of the robot's skeleton lies in the stand or under it."""
+    bones = np.array(robot.skeleton, int).reshape(-1, 2)
+    starts, ends = keypoints[bones[:, 0]], keypoints[bones[:, 1]]
+    along = np.linspace(0, 1, 9)[:, None, None]
+    points = (starts + along * (ends - starts)).reshape(-1, 3)
+    cosine, sine = math.cos(stand.yaw), math.sin(stand.yaw)
+    beside = np.abs(points[:, :2] @ [[cosine, -sine], [sine, cosine]]) > np.array(stand.size) / 2
+    return bool((~beside.any(axis=1) & (points[:, 2] < -0.01)).any())
 
 
 def draw_props(

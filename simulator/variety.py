@@ -94,8 +94,9 @@ class BackgroundVariety:
 class DistractorVariety:
     """Things in the scene that are not the robot."""
 
-    stand: float = 0.3
-    """Share of images with a floor or a table under the robot."""
+    stand: float = 0.6
+    """Share of images with a floor or a table under the robot, of those whose pose leaves room for
+    the one that is drawn."""
     props: float = 0.4
     """Share of images with primitives around the robot."""
     occluders: float = 0.3
@@ -189,7 +190,7 @@ def _check(part: object, where: str) -> None:
 CALM = Variety(distractors=None, sensor=None)
 """The robot alone, in varied light before varied backgrounds."""
 
-FULL = Variety(camera=CameraVariety(lens=True), distractors=DistractorVariety(robots=("ur10",)))
+FULL = Variety(camera=CameraVariety(lens=True), distractors=DistractorVariety(robots=("ur5", "panda")))
 """Everything switched on."""
 
 NAMED = {"calm": CALM, "full": FULL}

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from blender_scenes.lens import covers
 from simulator import hidden, labels
 from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings, SettingsError, parse_size
-from simulator.variety import BackgroundVariety
+from simulator.variety import BackgroundVariety, CameraVariety, Variety
 
 PRINT = """
 from simulator import hidden, prior, robot, settings
@@ -117,3 +118,26 @@ def test_size_is_read_or_refused() -> None:
     for text in ("640", "640x", "x480", "64 0x480", "-1x2", "640x480x3"):
         with pytest.raises(SettingsError, match="WIDTHxHEIGHT"):
             parse_size(text)
+
+
+def test_no_stand_buries_the_arm_and_some_images_have_each_kind(ur10, uniform) -> None:
+    drawn = [
+        hidden.draw(ur10, Settings(variety=Variety()), Assignment(uniform), 0, i)
+        for i in range(200)
+    ]
+    kinds = [h.stand.kind for h in drawn]
+    assert all(0.05 < kinds.count(kind) / 200 < 0.9 for kind in ("none", "floor", "table"))
+    # A floor reaches farther than the arm.
+    floors = [np.array(h.q) for h in drawn if h.stand.kind == "floor"]
+    lowest = [ur10.keypoints_world(ur10.forward(q))[:, 2].min() for q in floors]
+    assert min(lowest) >= -0.01
+
+
+def test_lenses_are_weakened_until_they_cover_the_frame(ur10, uniform) -> None:
+    strong = CameraVariety(lens=True, k1=(-0.9, -0.5), k2=(0.0, 0.0), focal=(0.8, 1.0))
+    settings = Settings(width=320, height=240, variety=Variety(camera=strong))
+    for index in range(20):
+        view = hidden.draw(ur10, settings, Assignment(uniform), 0, index).view
+        camera = hidden.camera(view, 320, 240)
+        assert covers(camera)
+        assert -0.9 < view.distortion[0] < -0.05
