@@ -1,18 +1,31 @@
 """The scene as sticks: the same interface in numpy, milliseconds per image, no Blender.
 
-Every link is a capsule from its own origin to its child's, lit by the sun, before a gradient. For
-tests and studies of the loop itself; its images carry the same labels, not the same difficulty.
+Every link is a capsule from its own origin to its child's, lit by the sun, before a gradient; props
+and stand are cast ray by ray. For tests and studies of the loop itself; its images carry the same
+labels, not the same difficulty.
 """
 
 import time
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.lens import bend, distorts
+from blender_scenes import outline, solids
+from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.photos import Photos
-from blender_scenes.spec import Background, Camera, Frame, Material, Rendered, RobotModel, Sun
+from blender_scenes.spec import (
+    OTHER,
+    Background,
+    Camera,
+    Frame,
+    Material,
+    Rendered,
+    RobotModel,
+    SceneError,
+    Sun,
+)
 
 RADIUS = 0.05
 """Of every stick [m]."""
@@ -21,6 +34,9 @@ BLOTS = 6
 NEAR = 0.05
 """Sticks are cut this far before the camera [m]."""
 
+Sticks = tuple[tuple[int, int], ...]
+"""Pairs of links; a stick runs between their origins and belongs to the first."""
+
 
 class StickScene:
     """A robot of sticks.
@@ -28,30 +44,38 @@ class StickScene:
     Args:
         model: the robot.
         backgrounds: the pictures that frames of theme "photos" name.
+        others: models of the further robots that frames may show, by name.
     """
 
-    def __init__(self, model: RobotModel, backgrounds: Photos | None = None) -> None:
+    def __init__(
+        self,
+        model: RobotModel,
+        backgrounds: Photos | None = None,
+        others: Mapping[str, RobotModel] | None = None,
+    ) -> None:
         self.model = model
         self._photos = backgrounds
-        self._sticks = [
-            (p, i) for i, p in enumerate(model.parents) if p >= 0 and model.parents[p] >= 0
-        ]
-        # The root's own origin often coincides with its child's; its stick would only be a ball.
-        self._sticks = self._sticks or [(p, i) for i, p in enumerate(model.parents) if p >= 0]
+        self._sticks = _sticks(model)
+        self._others = {name: _sticks(other) for name, other in (others or {}).items()}
 
     def render(self, frame: Frame) -> Rendered:
-        """Draw one frame, far sticks first."""
+        """Draw one frame: props and stand, then sticks, far ones first."""
         started = time.perf_counter()
-        bent = bend(frame.camera) if distorts(frame.camera) else None
-        camera = frame.camera if bent is None else bent.pinhole
+        bent, camera = _lens(frame.camera)
         rng = np.random.default_rng(frame.seed)
         image = _backdrop(frame.background, camera, self._photos, rng)
-        covered = np.zeros((camera.height, camera.width), dtype=np.float32)
-        cuts = [(stick[0], ends) for stick in self._sticks if (ends := _cut(frame, stick))]
-        for link, (start, end) in sorted(cuts, key=lambda c: -(c[1][0] + c[1][1])[2]):
-            window, across, alpha = _capsule(camera, start, end)
-            color = _paint(frame.materials, link) * _light(frame.sun, across)[..., None]
-            image[window] += alpha[..., None] * (color * 2.0**frame.exposure - image[window])
+        depth = _draw_solids(image, frame, camera)
+        covered = np.isfinite(depth).astype(np.float32)
+        shown = [
+            (_paint(frame.materials, 100 * body + link), ends)
+            for body, (sticks, poses) in enumerate(self._bodies(frame))
+            for link, ends in _cuts(frame.camera, sticks, poses)
+        ]
+        for color, (start, end) in sorted(shown, key=lambda s: -(s[1][0] + s[1][1])[2]):
+            window, across, alpha, distance = _capsule(camera, start, end)
+            alpha = alpha * (distance < depth[window])
+            lit = color * _light(frame.sun, across)[..., None] * 2.0**frame.exposure
+            image[window] += alpha[..., None] * (lit - image[window])
             covered[window] = np.maximum(covered[window], alpha)
         if bent is not None:
             image, covered = bent.picture(image), bent.picture(covered)
@@ -60,32 +84,99 @@ class StickScene:
         mask = np.rint(covered * 255).astype(np.uint8)
         return Rendered(pixels, mask, {"render": time.perf_counter() - started})
 
+    def silhouette(self, frame: Frame) -> NDArray[np.bool_]:
+        """Pixels that the robot covers; see `spec.Scene.silhouette`."""
+        bent, camera = _lens(frame.camera)
+        covered = np.zeros((camera.height, camera.width), np.float32)
+        for _, ends in _cuts(frame.camera, self._sticks, frame.T_world_link):
+            window, _, alpha, _ = _capsule(camera, *ends)
+            covered[window] = np.maximum(covered[window], alpha)
+        return (covered if bent is None else bent.picture(covered)) >= 0.5
+
     def first_hits(
         self, frame: Frame, targets: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """First capsule along each ray; see `spec.Scene.first_hits`."""
+        """First capsule or solid along each ray; see `spec.Scene.first_hits`."""
         eye = frame.camera.T_world_camera[:3, 3]
         rays = targets - eye
         rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        distance = np.full(len(targets), np.inf)
-        link = np.full(len(targets), -1, dtype=np.int64)
-        for parent, child in self._sticks:
-            ends = frame.T_world_link[[parent, child], :3, 3]
-            hit = _ray_capsule(eye, rays, ends[0], ends[1])
-            nearer = hit < distance
-            distance[nearer], link[nearer] = hit[nearer], parent
+        distance = solids.first_hits(solids.solids(frame), eye, rays)
+        link = np.where(np.isfinite(distance), OTHER, -1)
+        for body, (sticks, poses) in enumerate(self._bodies(frame)):
+            for parent, child in sticks:
+                hit = _ray_capsule(eye, rays, poses[parent, :3, 3], poses[child, :3, 3])
+                nearer = hit < distance
+                distance[nearer], link[nearer] = hit[nearer], OTHER if body else parent
         return distance, link
 
     def close(self) -> None:
         """Nothing to give back."""
 
+    def _bodies(self, frame: Frame) -> list[tuple[Sticks, NDArray[np.float64]]]:
+        """Sticks and poses of the robot, then of the others."""
+        bodies = [(self._sticks, frame.T_world_link)]
+        for other in frame.others:
+            if other.name not in self._others:
+                known = ", ".join(map(repr, self._others)) or "none"
+                raise SceneError(f"another robot is {other.name!r}; the scene has {known}")
+            bodies.append((self._others[other.name], other.T_world_link))
+        return bodies
+
+
+def _sticks(model: RobotModel) -> Sticks:
+    parents = model.parents
+    bones = [(p, i) for i, p in enumerate(parents) if p >= 0 and parents[p] >= 0]
+    # The root's own origin often coincides with its child's; its stick would only be a ball.
+    return tuple(bones or [(p, i) for i, p in enumerate(parents) if p >= 0])
+
+
+def _lens(camera: Camera) -> tuple[Bend | None, Camera]:
+    """How the camera's lens bends, and the pinhole to draw with."""
+    if not distorts(camera):
+        return None, camera
+    bent = bend(camera)
+    return bent, bent.pinhole
+
+
+def _draw_solids(image: NDArray[np.float32], frame: Frame, camera: Camera) -> NDArray[np.float64]:
+    """Paint props and stand; their (H, W) depth along the viewing axis [m], inf beside them."""
+    depth = np.full(image.shape[:2], np.inf)
+    eye, R = camera.T_world_camera[:3, 3], camera.T_world_camera[:3, :3]
+    azimuth, elevation = frame.sun.azimuth, frame.sun.elevation
+    level = np.cos(elevation)
+    sunward = np.array([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)])
+    strength = (0.4 + 0.15 * frame.sun.strength) * 2.0**frame.exposure
+    for solid in solids.solids(frame):
+        box = outline.box(camera, [solids.bounds(solid)], NEAR, 0)
+        if box is None:
+            continue
+        window = np.s_[box[1] : box[3], box[0] : box[2]]
+        v, u = np.mgrid[window]
+        pixels = np.stack([u, v, np.ones_like(u)], axis=-1).reshape(-1, 3)
+        rays = pixels @ np.linalg.inv(camera.K).T @ R.T  # of depth 1
+        hit = solids.first_hits([solid], eye, rays).reshape(u.shape)
+        nearer = hit < depth[window]
+        out = eye + hit[nearer][:, None] * rays[nearer.ravel()] - solid.position
+        facing = out @ sunward / np.maximum(np.linalg.norm(out, axis=1), 1e-9)
+        image[window][nearer] = strength * (0.6 + 0.4 * facing)[:, None] * np.sqrt(solid.color)
+        depth[window][nearer] = hit[nearer]
+    return depth
+
+
+def _cuts(
+    camera: Camera, sticks: Sticks, T_world_link: NDArray[np.float64]
+) -> list[tuple[int, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    """Link and both ends, in the camera's frame, of the sticks before the camera."""
+    cuts = ((stick[0], _cut(camera, T_world_link[list(stick), :3, 3])) for stick in sticks)
+    return [(link, ends) for link, ends in cuts if ends is not None]
+
 
 def _cut(
-    frame: Frame, stick: tuple[int, int]
+    camera: Camera, ends: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Both ends of a stick in the camera's frame, cut at `NEAR`; None where all lies behind."""
-    T_camera_world = frame.camera.T_camera_world
-    ends = frame.T_world_link[list(stick), :3, 3] @ T_camera_world[:3, :3].T + T_camera_world[:3, 3]
+    T_camera_world = camera.T_camera_world
+    ends = ends @ T_camera_world[:3, :3].T + T_camera_world[:3, 3]
     a, b = sorted(ends, key=lambda p: p[2])
     if b[2] <= NEAR:
         return None
@@ -96,8 +187,8 @@ def _cut(
 
 def _capsule(
     camera: Camera, start: NDArray[np.float64], end: NDArray[np.float64]
-) -> tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]:
-    """The window a stick touches; in it, the place across the stick (-1 to 1) and the coverage."""
+) -> tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """The window a stick touches; in it, the place across the stick (-1 to 1), coverage, depth."""
     (p, r_p), (q, r_q) = (
         ((camera.K @ point)[:2] / point[2], RADIUS * camera.K[1, 1] / point[2])
         for point in (start, end)
@@ -115,7 +206,8 @@ def _capsule(
     side = np.where(along[0] * dy - along[1] * dx < 0, -1, 1)
     across = side * np.clip(distance / radius, 0, 1)
     alpha = np.clip(radius - distance + 0.5, 0, 1)
-    return window, across.astype(np.float32), alpha.astype(np.float32)
+    depth = 1 / ((1 - t) / start[2] + t / end[2]) - RADIUS * np.sqrt(1 - across**2)
+    return window, across.astype(np.float32), alpha.astype(np.float32), depth
 
 
 def _ray_capsule(

@@ -25,9 +25,10 @@ class Labels:
     points: NDArray[np.float64]
     """(J, 3) keypoints in the world [m]."""
     box: tuple[float, float, float, float]
-    """x, y, width, height of the robot's pixels [px]; zeros where none is seen."""
+    """x, y, width, height of the robot within the frame, as if nothing stood before it [px]; zeros
+    where it is out of the frame."""
     area: float
-    """Of the robot's pixels [px^2]."""
+    """Of the robot within the frame, as if nothing stood before it [px^2]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> 
         settings.stride,
         settings.sigma,
     )
-    box, area = _extent(rendered.mask)
+    box, area = _extent(scene.silhouette(shown))
     return Sample(
         image=expose(rendered.image, shown.sensor, shown.seed),
         belief=belief,
@@ -71,14 +72,11 @@ def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> 
     )
 
 
-def _extent(mask: NDArray[np.uint8]) -> tuple[tuple[float, float, float, float], float]:
-    """Bounding box of the pixels at least half covered, and the area covered [px^2]."""
-    rows, columns = (
-        np.nonzero((mask >= 128).any(axis=1))[0],
-        np.nonzero((mask >= 128).any(axis=0))[0],
-    )
+def _extent(mask: NDArray[np.bool_]) -> tuple[tuple[float, float, float, float], float]:
+    """Bounding box (x, y, width, height) of the pixels set, and how many they are."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return (0.0, 0.0, 0.0, 0.0), 0.0
     x, y = float(columns[0]), float(rows[0])
     box = (x, y, float(columns[-1]) - x + 1, float(rows[-1]) - y + 1)
-    return box, float(mask.sum(dtype=np.int64)) / 255
+    return box, float(mask.sum())

@@ -72,10 +72,13 @@ class Studio:
         self.scene.close()
 
     def _scene(self, engine: Engine, samples: int) -> Scene:
+        distractors = self.settings.variety.distractors
+        names = () if distractors is None else distractors.robots
+        others = {name: Robot.named(name).model for name in names}
         if engine == "stick":
             from blender_scenes.stick_scene import StickScene
 
-            return StickScene(self.robot.model, self.backgrounds)
+            return StickScene(self.robot.model, self.backgrounds, others)
         try:
             from blender_scenes.robot_scene import RobotScene
         except ModuleNotFoundError as error:
@@ -92,6 +95,7 @@ class Studio:
             detail=self.detail,
             threads=1,
             backgrounds=self.backgrounds,
+            others=others,
         )
 
 

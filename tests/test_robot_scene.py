@@ -235,6 +235,27 @@ def test_a_camera_amid_the_robot_still_renders(scene, robot):
     assert scene.render(dataclasses.replace(frame, camera=camera)).image.shape == (120, 160, 3)
 
 
+@pytest.mark.parametrize("distortion", [(0,) * 5, (-0.2, 0.03, 0.002, -0.002, 0)])
+def test_the_silhouette_is_what_blender_draws(scene, robot, distortion):
+    for seed in range(15, 19):
+        frame = _frame(robot, seed, width=320, height=240)
+        camera = dataclasses.replace(frame.camera, distortion=distortion)
+        frame = dataclasses.replace(frame, camera=camera)
+        drawn, computed = scene.render(frame).mask > 127, scene.silhouette(frame)
+        assert (drawn & computed).sum() / (drawn | computed).sum() > 0.97
+
+
+def test_the_silhouette_is_cut_where_blender_cuts_it(scene, robot):
+    frame = _frame(robot, 14, width=320, height=240)
+    eye = frame.T_world_link[max(scene.links)][:3, 3]
+    T_world_camera = _look_at(eye + np.array([0.02, 0.01, 0]), [0, 0, 0.1])
+    camera = dataclasses.replace(frame.camera, T_world_camera=T_world_camera)
+    frame = dataclasses.replace(frame, camera=camera)
+    drawn, computed = scene.render(frame).mask > 127, scene.silhouette(frame)
+    assert drawn.mean() > 0.05
+    assert (drawn & computed).sum() / (drawn | computed).sum() > 0.97
+
+
 def test_rays_hit_the_robot_where_the_mask_is_solid_and_nothing_where_it_is_clear(scene, robot):
     for seed in range(15, 18):
         frame = _frame(robot, seed)
