@@ -147,7 +147,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Background:
-    """What stands behind everything: a panorama, or a photo, seen through the same lens."""
+    """What stands behind everything: a panorama seen through the same lens, or a photo."""
 
     theme: Theme
     image: str
