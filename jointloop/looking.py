@@ -84,6 +84,55 @@ def gallery(
     return 0
 
 
+@app.command(name="check-labels")
+def check_labels(
+    *,
+    robot: str = "ur10",
+    samples: int = 100,
+    size: str = "640x480",
+    seed: int = 0,
+    variety: str = "full",
+    backgrounds: Path | None = None,
+    out: Path = Path("."),
+) -> int:
+    """Render, measure how far labels are off, and end with status 1 where a bar is missed.
+
+    Keypoints are compared with glowing balls that Blender draws in their places, with and without
+    the lens; their visibility with the link and the distance that the renderer finds along the ray
+    to each; the robot's box and area with its rendered alpha. Engine cycles.
+
+    Args:
+        robot: Name of a robot, or path of its TOML description.
+        samples: How many.
+        size: Of each image, WIDTHxHEIGHT.
+        seed: Of all draws.
+        variety: full, calm, or a TOML file.
+        backgrounds: Folder of your own pictures to stand behind the robot.
+        out: Folder for check-labels.png, a picture of the worst cases.
+    """
+    from feedback.plots import contact_sheet, write_png
+    from jointloop.verdict import findings, pictures
+    from simulator.checking import check
+    from simulator.settings import Settings, parse_size
+    from simulator.variety import variety as variety_named
+
+    if not out.is_dir():
+        raise JointloopError(f"out is {out}, but there is no such folder")
+    width, height = parse_size(size)
+    settings = Settings(
+        robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
+    )
+    report = check(settings, samples, backgrounds, _say)
+    found = findings(report)
+    for finding in found:
+        console.print("[green]  ok[/]" if finding.good else "[bold red]fail[/]", end="  ")
+        _say(f"{finding.name:<20} {finding.text}; wanted: {finding.bar}")
+    picture = out / "check-labels.png"
+    write_png(contact_sheet(pictures(report)), picture)
+    _say(f"{picture}: the worst keypoint, sight and outline")
+    return 0 if all(finding.good for finding in found) else 1
+
+
 def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":
     from feedback.plots import TRUE_COLOUR, draw_box, draw_skeleton
 
