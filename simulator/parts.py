@@ -90,7 +90,9 @@ def draw_background(
 ) -> spec.Background:
     """A theme, then one of its pictures."""
     themes: dict[spec.Theme, Sequence[str]] = {**spec.THEMES, "photos": photos}
-    names: list[spec.Theme] = [name for name in themes if themes[name] and getattr(variety, name) > 0]
+    names: list[spec.Theme] = [
+        name for name in themes if themes[name] and getattr(variety, name) > 0
+    ]
     weights = np.array([getattr(variety, name) for name in names])
     theme = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     choice = pool(themes[theme], held_out) if variety.disjoint else tuple(themes[theme])

@@ -190,7 +190,9 @@ def _check(part: object, where: str) -> None:
 CALM = Variety(distractors=None, sensor=None)
 """The robot alone, in varied light before varied backgrounds."""
 
-FULL = Variety(camera=CameraVariety(lens=True), distractors=DistractorVariety(robots=("ur5", "panda")))
+FULL = Variety(
+    camera=CameraVariety(lens=True), distractors=DistractorVariety(robots=("ur5", "panda"))
+)
 """Everything switched on."""
 
 NAMED = {"calm": CALM, "full": FULL}
