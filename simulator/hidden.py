@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import lens, spec
-from simulator import parts
+from simulator import labels, parts
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings
@@ -37,6 +37,8 @@ PARTS = (
     "others",
 )
 """Append only: a part's place is what its random numbers are counted by."""
+TRIES = 12
+"""Places tried for a further robot before one out of sight is taken."""
 WEAKER = 0.8
 """Factor on a lens' distortion that would leave a corner of the frame black."""
 
@@ -155,7 +157,8 @@ def draw(
     keypoints = robot.keypoints_world(robot.forward(q))
     view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
     view = _covering(view, settings.width, settings.height)
-    eye = camera(view, settings.width, settings.height).T_world_camera[:3, 3]
+    seen_by = camera(view, settings.width, settings.height)
+    eye = seen_by.T_world_camera[:3, 3]
     held_out = assignment.split == "heldout"
     light = source("environment")
     return Hidden(
@@ -171,7 +174,7 @@ def draw(
         ),
         stand=parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
         props=parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
-        others=_draw_others(variety.distractors, robot, source("others")),
+        others=_draw_others(variety.distractors, robot, seen_by, source("others")),
         sensor=parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
         provenance=Provenance(worker, index, seed, prior.version, assignment.split),
@@ -211,21 +214,38 @@ def _covering(view: View, width: int, height: int) -> View:
 
 
 def _draw_others(
-    variety: DistractorVariety | None, robot: Robot, rng: np.random.Generator
+    variety: DistractorVariety | None,
+    robot: Robot,
+    seen_by: spec.Camera,
+    rng: np.random.Generator,
 ) -> tuple[Other, ...]:
+    """A further robot beside this one, where the camera sees some of it if such a place is found.
+
+    Most places around a robot that fills the frame lie out of it: one in four was seen at all.
+    """
     if variety is None or not variety.robots or rng.random() >= variety.robot_share:
         return ()
     name = variety.robots[int(rng.integers(len(variety.robots)))]
+    make = Robot.named(name)
+    other = _beside(robot, name, rng)
+    for _ in range(TRIES):
+        points = make.keypoints_world(_pose(other).T_world_link)
+        pixels, _ = labels.project(seen_by, points)
+        if labels.in_frame(pixels, seen_by.width, seen_by.height).any():
+            break
+        other = _beside(robot, name, rng)
+    return (other,)
+
+
+def _beside(robot: Robot, name: str, rng: np.random.Generator) -> Other:
     other = Robot.named(name)
     angle = float(rng.uniform(-math.pi, math.pi))
     distance = rng.uniform(0.9, 1.6) * (robot.reach + other.reach) / 2
-    return (
-        Other(
-            name=name,
-            q=tuple(rng.uniform(other.lower, other.upper).tolist()),
-            place=(float(distance * math.cos(angle)), float(distance * math.sin(angle))),
-            yaw=float(rng.uniform(-math.pi, math.pi)),
-        ),
+    return Other(
+        name=name,
+        q=tuple(rng.uniform(other.lower, other.upper).tolist()),
+        place=(float(distance * math.cos(angle)), float(distance * math.sin(angle))),
+        yaw=float(rng.uniform(-math.pi, math.pi)),
     )
 
 

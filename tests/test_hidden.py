@@ -16,7 +16,7 @@ from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings, SettingsError, parse_size
-from simulator.variety import BackgroundVariety, CameraVariety, Variety
+from simulator.variety import BackgroundVariety, CameraVariety, DistractorVariety, Variety
 
 PRINT = """
 from simulator import hidden, prior, robot, settings
@@ -102,6 +102,18 @@ def test_most_keypoints_fall_into_the_frame(ur10: Robot, uniform: JointPrior) ->
         pixels, _ = labels.project(hidden.camera(drawn.view, 160, 120), points)
         inside.append(labels.in_frame(pixels, 160, 120))
     assert np.mean(inside) > 0.9
+
+
+def test_further_robots_stand_where_most_images_show_them(ur10: Robot, uniform: JointPrior) -> None:
+    distractors = DistractorVariety(robots=("ur10",), robot_share=1.0)
+    settings = Settings(variety=Variety(distractors=distractors))
+    shown = []
+    for index in range(60):
+        drawn = hidden.draw(ur10, settings, Assignment(uniform), 0, index)
+        frame = hidden.frame(ur10, drawn, 160, 120)
+        points = ur10.keypoints_world(frame.others[0].T_world_link)
+        shown.append(labels.in_frame(labels.project(frame.camera, points)[0], 160, 120).any())
+    assert np.mean(shown) > 0.7
 
 
 @pytest.mark.parametrize(
