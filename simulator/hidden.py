@@ -1,7 +1,7 @@
 """All hidden variables of one image, drawn by a counter-based generator.
 
 Every draw of sample `index` of `worker` comes from Philox keyed by (seed, worker) and counted by
-(part, index): the same three and the same prior give the same hidden variables, in any process and
+(split, part, index): the same three and the same prior give the same hidden variables, in any process and
 in any order, and a part that draws more does not shift the others.
 """
 
@@ -21,6 +21,7 @@ from simulator.settings import Settings
 from simulator.variety import CameraVariety, DistractorVariety
 
 Split = Literal["train", "heldout"]
+SPLITS: tuple[Split, ...] = ("train", "heldout")
 PARTS = (
     "joints",
     "camera",
@@ -43,9 +44,11 @@ WEAKER = 0.8
 """Factor on a lens' distortion that would leave a corner of the frame black."""
 
 
-def generator(seed: int, worker: int, index: int, part: str) -> np.random.Generator:
-    """The random source of one part of one sample."""
-    counter = [0, 0, PARTS.index(part), index]
+def generator(
+    seed: int, worker: int, index: int, part: str, split: Split = "train"
+) -> np.random.Generator:
+    """The random source of one part of one sample; no training sample repeats a held-out one."""
+    counter = [0, SPLITS.index(split), PARTS.index(part), index]
     return np.random.Generator(np.random.Philox(key=[seed, worker], counter=counter))
 
 
@@ -59,7 +62,7 @@ class Provenance:
     seed: int
     prior_version: int
     split: Split
-    """Training samples and held-out samples are drawn alike but told apart."""
+    """Held-out samples come from the same distribution as training samples, by other numbers."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def draw(
     prior, seed, variety = assignment.prior, settings.seed, settings.variety
 
     def source(part: str) -> np.random.Generator:
-        return generator(seed, worker, index, part)
+        return generator(seed, worker, index, part, assignment.split)
 
     shared = None
     if settings.one_draw_per_prior:
