@@ -52,10 +52,11 @@ def _counts(run: RunData) -> list[str]:
         value(run.last, f"samples_{k}") for k in ("rendered", "consumed", "new")
     )
     uses = f"each used {number(consumed / new, 2)} times" if consumed and new else "for training"
-    tiles = [
-        _tile("Rendered", f"<b>{number(rendered)}</b>", "samples, held-out set included"),
-        _tile("Consumed", f"<b>{number(consumed)}</b>", uses),
-    ]
+    source = _tile("Rendered", f"<b>{number(rendered)}</b>", "samples, held-out set included")
+    if worth := value(run.last, "pool.effective"):
+        note = f"training samples, worth {number(worth)} at the last prior"
+        source = _tile("Recorded", f"<b>{number(value(run.last, 'pool.samples'))}</b>", note)
+    tiles = [source, _tile("Consumed", f"<b>{number(consumed)}</b>", uses)]
     if run.history:
         moved = _moved(run)
         note = f"of the poses changed bins; version {run.history[-1]['version']}"

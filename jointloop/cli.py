@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -110,6 +110,7 @@ def train(
     run: Path,
     workers: int | None = None,
     bind: str | None = None,
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
     feedback: bool = True,
     epochs: int | None = None,
     minutes: float | None = None,
@@ -126,13 +127,15 @@ def train(
     insecure: bool = False,
     keys: Path | None = None,
 ) -> int:
-    """Train a joint detector in the closed loop, with simulators started here or elsewhere.
+    """Train a joint detector in the closed loop, on simulators or on a recording.
 
     Args:
         preset: tiny (CPU, minutes) or heindl2019 (the paper's network, GPU).
         run: Folder of the run.
         workers: Simulators to start here.
         bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555.
+        from_: Folder of a recording to train from, in place of simulators; it decides on robot,
+            size and variety.
         feedback: Bend the prior towards what is still wrong.
         epochs: Epochs to train, in place of the preset's.
         minutes: Training time, in place of epochs.
@@ -157,9 +160,15 @@ def train(
     from trainer.config import preset as named_preset
     from trainer.progress import Progress
 
-    if (workers is None) == (bind is None):
+    if (workers, bind, from_).count(None) != 2:
         raise JointloopError(
-            "give --workers N to start simulators here, or --bind ADDRESS, not both"
+            "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
+            "and --from DIR to train from a recording"
+        )
+    if from_ and (robot, size, variety, backgrounds) != (None,) * 4:
+        raise JointloopError(
+            "--robot, --size, --variety and --backgrounds are the recording's; leave them out "
+            "with --from"
         )
     config = named_preset(preset).changed(
         robot=robot,
@@ -174,6 +183,7 @@ def train(
         folder=run,
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
+        recording=from_,
         worker=WorkerOptions("", engine=engine, samples=samples, backgrounds=backgrounds),
         resume=resume,
         timeout=timeout,
@@ -236,9 +246,12 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     samples, prior = summary["samples"], summary["prior"]
     before, after = summary["before"], summary["after"]
     report = write_report(run)
+    rendered = f"{samples['rendered']} rendered"
+    if pool := summary.get("pool"):
+        rendered = f"{pool['samples']} recorded, worth {pool['effective']:.0f} at the last prior"
     out.print(
-        f"\nsamples   {samples['rendered']} rendered, {samples['consumed']} trained on "
-        f"({samples['new']} different ones)"
+        f"\nsamples   {rendered}; {samples['consumed']} trained on ({samples['new']} different "
+        "ones)"
     )
     for name, error in (("before", before), ("after", after)):
         out.print(f"{name:<9} held out: {error_line(error)}")

@@ -94,10 +94,6 @@ class Recording:
         Raises:
             RecordingError: the folder holds something, or cannot be written.
         """
-        if about.held_out > about.samples:
-            raise RecordingError(
-                f"held-out samples {about.held_out}; expected at most all {about.samples}"
-            )
         recording = cls(folder, about)
         try:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -226,7 +222,9 @@ def describe(
     """
     for name, value in (("samples", samples), ("samples per shard", shard_samples)):
         if value < 1:
-            raise RecordingError(f"{name} is {value}; expected at least 1")
+            raise RecordingError(f"{name}: {value}; expected at least 1")
+    if not 0 <= held_out <= samples:
+        raise RecordingError(f"held-out samples: {held_out}; expected 0 to all {samples}")
     recipe = recipe_of(settings, rendering, WORKER, 0, prior=prior)
     robot = Robot.named(settings.robot)
     return Description(

@@ -78,11 +78,11 @@ def part_of(path: Path) -> Path:
 
 
 def count_part(path: Path) -> int:
-    """Whole samples in a shard's part; 0 where there is none."""
+    """Whole samples in a shard's part; 0 where there is none that can be read."""
     try:
         with part_of(path).open("rb") as file:
             return sum(1 for _ in pairs(file))
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

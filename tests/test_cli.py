@@ -54,6 +54,9 @@ def free_port() -> int:
     [
         (["train", "huge", "--workers", "1"], "'huge'"),
         (["train", "tiny"], "--workers N"),
+        (["train", "tiny", "--workers", "1", "--from", "recording"], "give one of --workers N"),
+        (["train", "tiny", "--from", "nowhere"], "nowhere holds no recording"),
+        (["train", "tiny", "--from", "recording", "--robot", "ur5"], "--robot"),
         (["train", "tiny", "--workers", "1", "--robot", "ur11"], "'ur11'"),
         (["train", "tiny", "--workers", "1", "--size", "big"], "WIDTHxHEIGHT"),
         (["train", "tiny", "--workers", "1", "--epochs", "0"], "epochs is 0"),

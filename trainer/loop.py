@@ -6,37 +6,17 @@
 """
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from feedback.controller import Controller
-from simulator.prior import JointPrior
-from simulator.sample import Sample
 from trainer.batch import Batch, stack
 from trainer.budget import Budget
 from trainer.config import Config
 from trainer.learner import Learner
 from trainer.progress import Progress
 from trainer.record import Record
+from trainer.source import Source
 from trainer.stream import StreamCounts
 from trainer.validation import validate
-
-
-class Source(Protocol):
-    """Where samples come from and where priors go."""
-
-    counts: StreamCounts
-
-    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
-        """The held-out set."""
-        ...
-
-    def send(self, prior: JointPrior) -> None:
-        """Draw training samples from this prior from now on."""
-        ...
-
-    def batch(self, size: int) -> Batch:
-        """The next training batch."""
-        ...
 
 
 def close_the_loop(

@@ -7,7 +7,6 @@ Beside the files of `trainer.runs`:
     gallery/gallery.npz   held-out images from the best to the worst, with what the network saw
 """
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from trainer.batch import Batch
 from trainer.budget import Budget
 from trainer.learner import Learner
 from trainer.runs import Checkpoint, Run, WeightsInfo, write_json, write_npz
-from trainer.stream import Stream, StreamCounts
+from trainer.source import Source
 from trainer.validation import Validation
 
 GALLERY = 12
@@ -38,7 +37,7 @@ class Record:
         robot: Robot,
         learner: Learner,
         controller: Controller,
-        source: Stream,
+        source: Source,
         budget: Budget,
     ) -> None:
         self.run = run
@@ -68,7 +67,7 @@ class Record:
         self._controller.load_state(loop["controller"], self._history.version)
         if self._controller.prior.version > self._history.version:
             self._history.append(self._controller.observation)
-        self._source.counts = StreamCounts(**loop["counts"])
+        self._source.load_state(loop["source"])
         self._budget.spent = loop["spent"]
         self._best = loop["best"]
         self.epoch = loop["epoch"]
@@ -104,8 +103,7 @@ class Record:
             "epoch": epoch,
             "best": self._best,
             "spent": self._budget.spent,
-            "counts": asdict(self._source.counts),
-            "next_index": self._source.next_index,
+            "source": self._source.state_dict(),
             "controller": self._controller.state_dict(),
         }
         self.run.save_checkpoint(
@@ -113,10 +111,13 @@ class Record:
         )
         entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
-        return (
-            f"epoch {epoch}: {loss} · held out {error_line(judged.metrics)} · "
-            f"prior v{self._controller.prior.version} entropy {entropy:.3f}"
+        parts = (
+            f"epoch {epoch}: {loss}",
+            f"held out {error_line(judged.metrics)}",
+            f"prior v{self._controller.prior.version} entropy {entropy:.3f}",
+            self._source.note(),
         )
+        return " · ".join(part for part in parts if part)
 
     def finish(self) -> dict[str, Any]:
         """Write summary.json and return it: the run is finished."""
@@ -137,7 +138,7 @@ class Record:
             "after": _headline(last["held_out"]),
             "prior": {"versions": history[-1].version, **movement(history[0], history[-1])},
             "delivery": last["delivery"],
-        }
+        } | {key: last[key] for key in ("pool",) if key in last}
         self.run.write_summary(summary)
         return summary
 
@@ -190,7 +191,9 @@ def next_index(folder: Path) -> dict[int, int]:
     path = folder / "last.state.pt"
     if not path.is_file():
         return {}
-    return torch.load(path, map_location="cpu", weights_only=True)["loop"]["next_index"]
+    return torch.load(path, map_location="cpu", weights_only=True)["loop"]["source"].get(
+        "next_index", {}
+    )
 
 
 def error_line(metrics: dict[str, Any]) -> str:

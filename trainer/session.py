@@ -1,4 +1,4 @@
-"""One sitting of one run: opens the folder, the hub and the fleet, closes the loop, sums up."""
+"""One sitting of one run: opens the folder and the source of samples, closes the loop, sums up."""
 
 import contextlib
 import os
@@ -13,6 +13,7 @@ from feedback.controller import Controller
 from simulator.fleet import Fleet, FleetError
 from simulator.hidden import Assignment
 from simulator.prior import JointPrior
+from simulator.recording import Recording
 from simulator.robot import Robot
 from simulator.transport import Hub, Security
 from simulator.worker import WorkerOptions
@@ -20,6 +21,7 @@ from trainer.budget import Budget
 from trainer.config import Config, ConfigError
 from trainer.learner import Learner
 from trainer.loop import close_the_loop
+from trainer.pool import Pool, recorded
 from trainer.progress import Progress
 from trainer.record import Record, next_index
 from trainer.runs import Run
@@ -36,6 +38,8 @@ class Sitting:
     """Simulators to start here; None waits for others at `bind`."""
     bind: str = "tcp://127.0.0.1:*"
     """Where simulators connect."""
+    recording: Path | None = None
+    """Folder of a recording to train from, in place of simulators."""
     worker: WorkerOptions | None = None
     """How to start simulators; the address is filled in."""
     resume: bool = False
@@ -62,10 +66,12 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         JointloopError: an input or the environment does not allow it; the folder keeps everything
             up to the last epoch.
     """
+    recording = None if sitting.recording is None else Recording.open(sitting.recording)
     if sitting.resume:
         config = Run.resume(sitting.folder).config
     else:
         Run.check_vacant(sitting.folder)
+        config = config if recording is None else recorded(config, recording)
     robot = Robot.named(config.settings.robot)
     if sitting.workers is not None:  # simulators here take a core each
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
@@ -76,20 +82,24 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
     feedback = config.feedback
     controller = Controller(prior, feedback.enabled, feedback.select, feedback.weight)
     budget = Budget(config.epochs, config.minutes)
-    with _opened(config, sitting, robot, prior, progress) as stream:
+    with (
+        _simulated(config, sitting, robot, prior, progress)
+        if recording is None
+        else contextlib.closing(Pool(recording, config, prior, progress.say))
+    ) as source:
         # Only now: what is wrong with the arguments leaves no folder behind.
         run = Run(sitting.folder, config) if sitting.resume else Run.create(sitting.folder, config)
-        record = Record(run, robot, learner, controller, stream, budget)
+        record = Record(run, robot, learner, controller, source, budget)
         progress.say(learner.network.backbone_note())
         if sitting.resume:
             record.restore()
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")
-        close_the_loop(config, stream, learner, controller, record, budget, progress)
+        close_the_loop(config, source, learner, controller, record, budget, progress)
         return record.finish()
 
 
 @contextlib.contextmanager
-def _opened(
+def _simulated(
     config: Config, sitting: Sitting, robot: Robot, prior: JointPrior, progress: Progress
 ) -> Iterator[Stream]:
     """A stream of samples, from simulators started here or elsewhere."""

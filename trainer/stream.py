@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,24 @@ class Stream:
     def next_index(self) -> dict[int, int]:
         """First index of each worker that has not arrived yet."""
         return {id: worker.next_index for id, worker in self.hub.workers.items()}
+
+    def note(self) -> str:
+        """Nothing that a user must know of its samples."""
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, as plain values."""
+        return {"counts": asdict(self.counts), "next_index": self.next_index}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`; the hub takes its `next_index` before simulators connect.
+
+        Raises:
+            StreamError: the run's samples came from a recording.
+        """
+        if "next_index" not in state:
+            raise StreamError("the run began with a recording; go on with --from DIR")
+        self.counts = StreamCounts(**state["counts"])
 
     def traffic(self) -> dict[str, Any]:
         """What came of samples and workers, as plain numbers for the run's metrics."""

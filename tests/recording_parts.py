@@ -1,0 +1,47 @@
+"""What the tests of recordings, replay, conversion and the pool share."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from simulator.recorder import record
+from simulator.recording import Description, Recording, describe
+from simulator.replay import rendering_here
+from simulator.settings import Settings
+from simulator.variety import CALM, Variety
+
+SMALL = Settings(width=64, height=48, variety=CALM)
+STICK = rendering_here("stick", 4, SMALL.height)
+
+
+def description(
+    samples: int = 12,
+    held_out: int = 3,
+    shard_samples: int = 5,
+    settings: Settings = SMALL,
+    **more: object,
+) -> Description:
+    """Of a small recording of sticks."""
+    return describe(settings, STICK, samples, held_out, shard_samples, **more)  # type: ignore[arg-type]
+
+
+def recorded(folder: Path, about: Description, workers: int = 1) -> Recording:
+    """A recording, made."""
+    recording = Recording.create(folder, about)
+    record(recording, workers, say=lambda line: None)
+    return recording
+
+
+def shard_bytes(recording: Recording) -> dict[str, bytes]:
+    """All files of a recording."""
+    return {path.name: path.read_bytes() for path in sorted(recording.folder.iterdir())}
+
+
+def jointloop(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """The command line, as a user calls it."""
+    command = [sys.executable, "-m", "jointloop", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+
+
+FULL_OF_STICKS = Variety()
+"""Distractors and sensor on, no further robots."""

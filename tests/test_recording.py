@@ -1,0 +1,286 @@
+"""Laws of recordings: what is complete is whole, what is missing is made, bytes follow from the
+description."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import msgspec
+import numpy as np
+import psutil
+import pytest
+from recording_parts import (
+    FULL_OF_STICKS,
+    SMALL,
+    STICK,
+    description,
+    jointloop,
+    recorded,
+    shard_bytes,
+)
+
+from simulator.entry import Entry, RecordingError, decode, decode_image, encode
+from simulator.fleet import FleetError
+from simulator.hidden import Assignment, camera
+from simulator.prior import JointPrior
+from simulator.recorder import record
+from simulator.recording import Recording, describe
+from simulator.replay import studio_for
+from simulator.settings import Settings
+from simulator.shards import ShardWriter, part_of, read
+
+ROBUST = replace(SMALL, variety=FULL_OF_STICKS)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return recorded(tmp_path_factory.mktemp("recordings") / "whole", description(settings=ROBUST))
+
+
+def entries(recording: Recording) -> Iterator[tuple[Entry, np.ndarray]]:
+    for pair, file in recording.read():
+        yield decode(read(file, pair.entry), pair.key), decode_image(read(file, pair.image), "")
+
+
+def test_a_recording_holds_every_sample_once_and_in_order(whole: Recording) -> None:
+    assert [entry.recipe.index for entry, _ in entries(whole)] == list(range(12))
+    assert [len(whole.indices(shard)) for shard in whole.shards] == [5, 5, 2]
+    assert [entry.split for entry, _ in entries(whole)] == ["heldout"] * 3 + ["train"] * 9
+
+
+def test_an_entry_says_all_that_was_true_of_the_sample(whole: Recording) -> None:
+    with studio_for(ROBUST, STICK) as studio:
+        for entry, image in entries(whole):
+            terms, bins = entry.recipe.terms, ROBUST.bins
+            sample = studio.sample(0, entry.recipe.index, terms.assignment(6, bins))
+            np.testing.assert_array_equal(image, sample.image)
+            np.testing.assert_array_equal(entry.belief_map(), sample.belief)
+            for name in ("pixels", "visibility", "points"):
+                np.testing.assert_array_equal(
+                    getattr(entry.labels, name), getattr(sample.labels, name)
+                )
+            assert (entry.box, entry.area) == (sample.labels.box, sample.labels.area)
+            assert entry.hidden == sample.hidden
+            view = camera(sample.hidden.view, 64, 48)
+            np.testing.assert_array_equal(entry.K, view.K)
+            np.testing.assert_array_equal(entry.T_world_camera, view.T_world_camera)
+
+
+def test_a_keypoint_behind_the_camera_survives_the_json(whole: Recording) -> None:
+    entry, image = next(entries(whole))
+    behind = ((None, None), *entry.pixels[1:])
+    entry = msgspec.structs.replace(entry, pixels=behind)
+    entry = decode(encode(entry, image)[1], "sample")
+    assert np.isnan(entry.labels.pixels[0]).all()
+    assert np.isfinite(entry.labels.pixels[1:]).all()
+
+
+def test_the_bytes_do_not_depend_on_the_number_of_processes(
+    whole: Recording, tmp_path: Path
+) -> None:
+    several = recorded(tmp_path / "several", description(settings=ROBUST), workers=3)
+    assert shard_bytes(several) == shard_bytes(whole)
+
+
+def test_shards_are_tar_files_in_the_layout_of_webdataset(whole: Recording) -> None:
+    """Members of a sample are adjacent and share all before the first dot of their names."""
+    with tarfile.open(whole.path(0)) as shard:
+        members = shard.getmembers()
+        names = [member.name for member in members]
+        assert names[:2] == ["0000-00000000.png", "0000-00000000.json"]
+        assert [n.split(".")[0] for n in names[::2]] == [n.split(".")[0] for n in names[1::2]]
+        assert {(m.mtime, m.uid, m.uname, m.mode) for m in members} == {(0, 0, "", 0o644)}
+        file = shard.extractfile(names[1])
+        assert file is not None
+        assert json.load(file)["key"] == "0000-00000000"
+    assert whole.path(0).stat().st_size % tarfile.RECORDSIZE == 0
+
+
+def test_of_a_part_that_was_cut_anywhere_the_whole_samples_stay(
+    whole: Recording, tmp_path: Path
+) -> None:
+    data = whole.path(0).read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(data)) as shard:
+        ends = [m.offset_data + -(-m.size // 512) * 512 for m in shard.getmembers()[1::2]]
+    path, keys = tmp_path / "000000.tar", [whole.key(index) for index in range(5)]
+    for cut in (0, 1, 511, 512, *range(1_000, len(data), 3_001), *ends, len(data)):
+        part_of(path).write_bytes(data[:cut])
+        with ShardWriter(path, keys) as writer:
+            assert writer.done == sum(end <= cut for end in ends)
+        assert part_of(path).stat().st_size == max([0, *(end for end in ends if end <= cut)])
+
+
+def test_a_part_is_gone_on_with(whole: Recording, tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "cut", whole.about)
+    part_of(recording.path(0)).write_bytes(whole.path(0).read_bytes()[:20_000])
+    assert 0 < recording.count() < 5
+    assert record(recording, 2, say=lambda line: None) > 0
+    assert shard_bytes(recording) == shard_bytes(whole)
+
+
+def test_what_a_power_cut_left_behind_is_made_again(whole: Recording, tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "zeros", whole.about)
+    data = bytearray(whole.path(0).read_bytes())
+    with tarfile.open(whole.path(0)) as shard:
+        second = shard.getmembers()[2]
+    begin = second.offset_data + second.size // 2
+    data[begin : second.offset_data + second.size] = bytes(second.size - second.size // 2)
+    part_of(recording.path(0)).write_bytes(data)
+    record(recording, 1, say=lambda line: None)
+    assert shard_bytes(recording) == shard_bytes(whole)
+
+
+def test_a_killed_recording_is_readable_and_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    """Killed, not asked: every complete shard is whole, and --resume makes what is missing."""
+    arguments = ["--samples", "60", "--shard-samples", "6", "--engine", "stick", "--size", "64x48"]
+    arguments += ["--variety", "calm", "--held-out", "5"]
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "jointloop", "record", "--out", str(folder), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not folder.is_dir() or len(list(folder.glob("*.tar"))) < 2:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        children = psutil.Process(process.pid).children()
+        os.kill(process.pid, signal.SIGKILL)
+    psutil.wait_procs(children, timeout=20)
+    killed = Recording.open(folder)
+    assert killed.missing
+    kept = {path.name: path.stat().st_mtime_ns for path in map(killed.path, killed.complete)}
+    assert [e.recipe.index for e, _ in entries(killed)] == [
+        i for shard in killed.complete for i in killed.indices(shard)
+    ]
+    done = jointloop("record", "--out", folder, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
+    settings = Settings(width=64, height=48, variety=SMALL.variety)
+    fresh = recorded(tmp_path / "fresh", describe(settings, STICK, 60, 5, 6), workers=2)
+    assert shard_bytes(killed) == shard_bytes(fresh)
+
+
+def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "dying", description(samples=120, shard_samples=60))
+    said: list[str] = []
+    killed: list[int] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+
+    def kill_one() -> None:
+        deadline = time.monotonic() + 60
+        while not killed and time.monotonic() < deadline:
+            parts = list(recording.folder.glob("*.tar.part"))
+            children = psutil.Process().children()
+            if children and any(part.stat().st_size for part in parts):
+                killed.append(children[0].pid)
+                os.kill(children[0].pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    record(recording, 2, say=say)
+    killer.join()
+    assert killed
+    assert any("died (signal 9)" in line for line in said)
+    assert [e.recipe.index for e, _ in entries(recording)] == list(range(120))
+
+
+def test_two_processes_do_not_record_into_one_folder(tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "held", description())
+    with recording.held(), pytest.raises(RecordingError, match="another process"):
+        record(recording, 1)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "000000.tar"
+    with ShardWriter(path, ["a"]) as writer, open("/dev/full", "r+b", buffering=0) as full:
+        writer._file.close()
+        writer._file = full  # type: ignore[assignment]
+        with pytest.raises(RecordingError, match=r"000000.tar.part: No space left.*--resume"):
+            writer.add("a", b"png", b"json")
+
+
+def test_a_shard_that_cannot_be_written_ends_the_recording_with_one_line(tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "blocked", description())
+    part_of(recording.path(0)).mkdir()  # nobody can write a file here, not even root
+    with pytest.raises(FleetError, match=r"cannot write .*000000\.tar\.part: Is a directory"):
+        record(recording, 1, say=lambda line: None)
+
+
+def test_a_damaged_shard_is_named(whole: Recording, tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "damaged", whole.about)
+    recording.path(0).write_bytes(whole.path(0).read_bytes()[:30_000])
+    with pytest.raises(RecordingError, match=r"000000.tar is damaged: \d whole samples; expected"):
+        list(entries(recording))
+
+
+def test_an_existing_recording_is_not_touched(whole: Recording) -> None:
+    before = shard_bytes(whole)
+    with pytest.raises(RecordingError, match="12 of them made; go on with --resume"):
+        Recording.create(whole.folder, description())
+    assert shard_bytes(whole) == before
+
+
+def test_what_contradicts_a_recording_is_one_line(whole: Recording) -> None:
+    for flag, value, word in (
+        ("--robot", "panda", "robot"),
+        ("--size", "96x64", "width"),
+        ("--samples", "13", "samples"),
+        ("--engine", "cycles", "engine"),
+        ("--variety", "calm", "variety"),
+    ):
+        done = jointloop("record", "--out", whole.folder, "--resume", flag, value)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"jointloop: error: {word}: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_held_out_samples_come_from_the_uniform_prior_and_others_from_the_given(
+    ur10, tmp_path: Path
+) -> None:
+    alpha = np.full((6, 16), 1e-3)
+    alpha[:, 4] = 1e6
+    prior = JointPrior(alpha, ur10.lower, ur10.upper, 7)
+    recording = recorded(tmp_path / "bent", description(samples=20, held_out=10, prior=prior))
+    for entry, _ in entries(recording):
+        if entry.split == "train":
+            assert set(entry.bins) == {4}
+            assert entry.hidden.provenance.prior_version == 7
+        else:
+            assert len(set(entry.bins)) > 1
+            assert entry.hidden.provenance.prior_version == 0
+
+
+def test_a_prior_of_another_robot_is_refused(ur10) -> None:
+    prior = JointPrior.uniform(ur10.lower[:3], ur10.upper[:3], 16)
+    with pytest.raises(RecordingError, match=r"\(3, 16\).*asks for \(6, 16\)"):
+        description(prior=prior)
+
+
+def test_numbers_out_of_range_are_refused() -> None:
+    for changes in ({"samples": 0}, {"shard_samples": 0}, {"held_out": 13}, {"held_out": -1}):
+        with pytest.raises(RecordingError, match="expected"):
+            description(**changes)
+
+
+def test_a_png_is_lossless() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    _, png = cv2.imencode(".png", image[..., ::-1])
+    np.testing.assert_array_equal(decode_image(png.tobytes(), ""), image)
+
+
+def test_the_terms_of_a_recording_are_its_prior(whole: Recording, ur10) -> None:
+    assignment: Assignment = whole.about.terms.assignment(6, 16)
+    np.testing.assert_array_equal(assignment.prior.alpha, np.ones((6, 16)))
+    np.testing.assert_array_equal(assignment.prior.lower, ur10.lower)
