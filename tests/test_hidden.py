@@ -16,7 +16,7 @@ from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings, SettingsError, parse_size
-from simulator.variety import BackgroundVariety, CameraVariety, DistractorVariety, Variety
+from simulator.variety import CameraVariety, DistractorVariety, Variety
 
 PRINT = """
 from simulator import hidden, prior, robot, settings
@@ -64,7 +64,6 @@ def test_the_prior_shapes_the_pose_and_nothing_else(
         assert getattr(before, part) == getattr(after, part)
 
 
-@pytest.mark.parametrize("disjoint", [False, True])
 def test_no_training_sample_repeats_a_held_out_one(
     ur10: Robot, settings: Settings, uniform: JointPrior
 ) -> None:
