@@ -74,7 +74,7 @@ def read_run(folder: Path) -> RunData:
         ReportError: there is no run, or a file of it is damaged.
     """
     config = _read_json(folder / "config.json")
-    if not isinstance(config, dict):
+    if config is None:
         raise ReportError(f"{folder} holds no run: it has no config.json")
     try:
         history = read_history(folder)
@@ -136,9 +136,12 @@ def _read_json(path: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except ValueError as error:
         raise ReportError(f"{path} is no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ReportError(f"{path} is no JSON object")
+    return value
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:

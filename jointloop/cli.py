@@ -51,7 +51,7 @@ def demo(
     if run.exists():
         aside = next(p for i in range(1, 10_000) if not (p := Path(f"{run}-{i}")).exists())
         run.rename(aside)
-        out.print(f"moved the earlier {run} to {aside}")
+        out.print(f"moved the earlier {run} to {aside}", markup=False)
     return train("tiny", run=run, workers=workers, minutes=minutes, engine=engine)
 
 
@@ -228,7 +228,7 @@ def keys(folder: tyro.conf.Positional[Path]) -> int:
     from simulator.transport import write_keys
 
     write_keys(folder)
-    out.print(f"keys: {folder}; pass it to both sides as --keys")
+    out.print(f"keys: {folder}; pass it to both sides as --keys", markup=False)
     return 0
 
 
@@ -270,6 +270,18 @@ def main() -> None:
         code = app.cli(prog="jointloop", description=DESCRIPTION)
     except JointloopError as error:
         print(f"jointloop: error: {error}", file=sys.stderr)
+        code = 2
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        print(
+            "jointloop: error: training needs PyTorch: pip install 'jointloop[train]'",
+            file=sys.stderr,
+        )
+        code = 2
+    except OSError as error:
+        name = f": {error.filename}" if error.filename else ""
+        print(f"jointloop: error: {error.strerror or error}{name}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("\njointloop: stopped", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -49,13 +50,17 @@ class Finding:
 def examine() -> Iterator[Finding]:
     """Look at everything a run needs, one finding at a time."""
     yield _python()
-    yield _libraries()
-    for package, side in (("bpy", "simulators"), ("torch", "the trainer"), ("pyzmq", "both")):
+    if importlib.util.find_spec("bpy") is not None:
+        yield _libraries()
+    for package, side in (("bpy", "simulators need"), ("torch", "the trainer needs")):
         yield _package(package, side)
     yield from _torch_device()
     yield _attempt("robot ur10", _robot)
     yield _space()
-    yield _attempt("rendering", _render)
+    if importlib.util.find_spec("bpy") is None:
+        yield Finding("note", "rendering", "not tried: this machine can train, but not render")
+    else:
+        yield _attempt("rendering", _render)
 
 
 def _python() -> Finding:
@@ -86,9 +91,9 @@ def _package(name: str, side: str) -> Finding:
     try:
         return Finding("ok", name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
-        extra = {"bpy": "blender", "torch": "train"}.get(name)
-        remedy = f"pip install 'jointloop[{extra}]'" if extra else f"pip install {name}"
-        return Finding("note", name, f"not installed, {side} need it: {remedy}")
+        extra = {"bpy": "blender", "torch": "train"}[name]
+        remedy = f"pip install 'jointloop[{extra}]'"
+        return Finding("note", name, f"not installed; {side} it: {remedy}")
 
 
 def _torch_device() -> Iterator[Finding]:

@@ -14,6 +14,11 @@ security   who may talk to whom
 roster     who works for a run, and how far ahead of the trainer
 delivery   counts of what came of it all
 transport  the sockets between simulators and the trainer (the only folder that imports zmq)
+process    what every rendering process needs: exit codes, limits, manners
+studio     a robot before an engine, which makes samples
 worker     one simulator process
 fleet      several of them, kept alive
+recipe     what makes a sample again, byte for byte; replay makes it
+entry      one recorded sample as PNG and JSON; shards keep many in tar files
+recording  a folder of shards; recorder fills it; convert writes it in other formats
 """

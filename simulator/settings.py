@@ -1,5 +1,6 @@
 """What a run asks of all its simulators, told to each when it says hello."""
 
+import re
 from dataclasses import dataclass
 
 from blender_scenes.spec import JointloopError
@@ -47,7 +48,9 @@ class Settings:
                 raise SettingsError(f"setting {name} is {value!r}; expected {expected}")
         for name, value in (("width", self.width), ("height", self.height)):
             if value % self.stride:
-                raise SettingsError(f"setting {name} is {value}, no multiple of {self.stride=}")
+                raise SettingsError(
+                    f"setting {name} is {value}; expected a multiple of the stride, {self.stride}"
+                )
 
     @property
     def size(self) -> str:
@@ -62,6 +65,6 @@ def parse_size(text: str) -> tuple[int, int]:
         SettingsError: the text has another form.
     """
     width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise SettingsError(f"size {text!r} is not WIDTHxHEIGHT, such as 160x120")
+    if not (cross and all(re.fullmatch("[0-9]{1,5}", part) for part in (width, height))):
+        raise SettingsError(f"size {text[:40]!r} is not WIDTHxHEIGHT, such as 160x120")
     return int(width), int(height)

@@ -59,8 +59,19 @@ def test_a_run_is_never_overwritten(run):
 
 def test_a_run_stopped_before_its_first_checkpoint_is_begun_anew(run):
     run.append_metrics({"epoch": 0})
+    run.close()
     again = Run.create(run.folder, CONFIG)
     assert again.metrics() == []
+
+
+def test_a_folder_that_only_looks_like_a_run_is_left_alone(tmp_path):
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    with pytest.raises(RunError, match="already holds"):
+        Run.create(tmp_path, CONFIG)
+    (tmp_path / "config.json").write_text(CONFIG.to_json())
+    (tmp_path / "gallery").mkdir()
+    with pytest.raises(RunError, match="already holds"):
+        Run.create(tmp_path, CONFIG)
 
 
 def test_other_files_are_never_overwritten(tmp_path):
@@ -72,6 +83,12 @@ def test_other_files_are_never_overwritten(tmp_path):
 
 
 def test_only_an_unfinished_run_can_be_resumed(run, tmp_path):
+    with pytest.raises(RunError, match="no checkpoint yet"):
+        Run.resume(run.folder)
+    (run.folder / "last.state.pt").write_bytes(b"state")
+    with pytest.raises(RunError, match="in use by another trainer"):
+        Run.resume(run.folder)
+    run.close()
     assert Run.resume(run.folder).config == CONFIG
     run.write_summary({"epochs": 1})
     assert run.finished

@@ -1,8 +1,8 @@
 """The trainer side of the loop: belief network, closed loop, runs.
 
 loop        the closed loop itself, to be read first
-session     one sitting of a run: opens folder, hub and fleet, closes the loop, sums up
-stream      samples as they arrive, fair between workers
+session     one sitting of a run: opens folder and source, closes the loop, sums up
+source      where samples come from: stream, from simulators, or pool, from a recording
 config      typed settings and the presets
 models      belief networks
 learner     one training step at a time

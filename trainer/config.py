@@ -138,20 +138,20 @@ class Config:
 
     def __post_init__(self) -> None:
         s = self.settings
-        if s.width % s.stride or s.height % s.stride:
-            raise ConfigError(
-                f"image size {s.width}x{s.height} is no multiple of the label stride {s.stride}"
-            )
+        multiple = 2 * s.stride if self.network.family == "folded" else s.stride
+        if s.width % multiple or s.height % multiple:
+            raise ConfigError(f"image size {s.size}; {self.preset} takes multiples of {multiple}")
         for name, value, least, most in self._ranges():
-            if not least <= value <= most:
-                raise ConfigError(f"{name} is {value}, expected {least} to {most}")
+            if not least <= value <= most or value != value:
+                bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
+                raise ConfigError(f"{name} is {value}, expected {bounds}")
 
     def _ranges(self) -> list[tuple[str, float, float, float]]:
         many = math.inf
         return [
             ("batch_size", self.batch_size, 1, many),
             ("epochs", self.epochs, 1, many),
-            ("minutes", math.inf if self.minutes is None else self.minutes, 1e-3, many),
+            ("minutes", 1.0 if self.minutes is None else self.minutes, 1e-3, 1e6),
             ("epoch_samples", self.epoch_samples, self.batch_size, many),
             ("network.stages", self.network.stages, 1, many),
             ("optimiser.learning_rate", self.optimiser.learning_rate, 0.0, 1.0),

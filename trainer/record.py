@@ -20,7 +20,7 @@ from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.budget import Budget
 from trainer.learner import Learner
-from trainer.runs import Checkpoint, Run, WeightsInfo, write_json, write_npz
+from trainer.runs import Checkpoint, Run, WeightsInfo, read_state, write_json, write_npz
 from trainer.source import Source
 from trainer.validation import Validation
 
@@ -96,7 +96,6 @@ class Record:
             self._history.append(self._controller.observation)
         train_loss = float(np.mean(losses)) if losses else None
         self.run.append_metrics(self._row(train_loss, judged))
-        self._save_gallery(judged)
         score = judged.loss
         best, self._best = score < self._best, min(score, self._best)
         loop = {
@@ -109,6 +108,7 @@ class Record:
         self.run.save_checkpoint(
             self._learner.network, self._info, Checkpoint(self._learner.state_dict(), loop), best
         )
+        self._save_gallery(judged)
         entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
         parts = (
@@ -188,12 +188,9 @@ class Record:
 
 def next_index(folder: Path) -> dict[int, int]:
     """First index of each worker that a run has not seen yet; none without a checkpoint."""
-    path = folder / "last.state.pt"
-    if not path.is_file():
+    if not (folder / "last.state.pt").is_file():
         return {}
-    return torch.load(path, map_location="cpu", weights_only=True)["loop"]["source"].get(
-        "next_index", {}
-    )
+    return read_state(folder)["loop"]["source"].get("next_index", {})
 
 
 def error_line(metrics: dict[str, Any]) -> str:

@@ -12,9 +12,11 @@
 Files are written beside their place and then renamed, so a crash leaves the last good one.
 """
 
+import fcntl
 import json
 import os
-import shutil
+import weakref
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -77,9 +79,10 @@ class Checkpoint:
 class Run:
     """A run's folder; see the module."""
 
-    def __init__(self, folder: Path, config: Config) -> None:
+    def __init__(self, folder: Path, config: Config, lock: int | None = None) -> None:
         self.folder = folder
         self.config = config
+        self._unlock = None if lock is None else weakref.finalize(self, os.close, lock)
 
     @staticmethod
     def check_vacant(folder: Path) -> None:
@@ -91,12 +94,11 @@ class Run:
             RunError: the folder holds a run or other files, or cannot be looked at.
         """
         try:
-            empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+            empty = not folder.exists() or (folder.is_dir() and not _names(folder))
             if not empty and not _stillborn(folder):
-                raise RunError(
-                    f"{folder} already holds {_described(folder)}; choose another name"
-                    + (", or --resume it" if _described(folder) == "a run" else "")
-                )
+                kind = _described(folder)
+                more = ", or --resume it" if kind == "a run" else ""
+                raise RunError(f"{folder} already holds {kind}; choose another name{more}")
         except OSError as error:
             raise RunError(f"{folder} cannot be used as a run folder: {error.strerror}") from None
 
@@ -105,30 +107,34 @@ class Run:
         """Begin a run in a vacant folder.
 
         Raises:
-            RunError: the folder holds something already, or cannot be written.
+            RunError: the folder holds something already, is in use, or cannot be written.
         """
         Run.check_vacant(folder)
         try:
-            if folder.exists() and _stillborn(folder):
-                shutil.rmtree(folder)
             folder.mkdir(parents=True, exist_ok=True)
+            run = Run(folder, config, _locked(folder))
+            Run.check_vacant(folder)  # nobody else can change it now
+            for name in BIRTH:
+                (folder / name).unlink(missing_ok=True)
             write_text(folder / "config.json", config.to_json() + "\n")
         except OSError as error:
             raise RunError(f"{folder} cannot be written: {error.strerror}") from None
-        return Run(folder, config)
+        return run
 
     @staticmethod
     def resume(folder: Path) -> "Run":
         """Go on with an unfinished run.
 
         Raises:
-            RunError: there is no run, or it is finished.
+            RunError: there is no run, it has no checkpoint, is finished, or is in use.
             ConfigError: its config cannot be read.
         """
         run = Run.open(folder)
         if run.finished:
             raise RunError(f"{folder} holds a finished run; there is nothing to resume")
-        return run
+        if not (folder / "last.state.pt").is_file():
+            raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
+        return Run(folder, run.config, _locked(folder))
 
     @staticmethod
     def open(folder: Path) -> "Run":
@@ -141,7 +147,15 @@ class Run:
         path = folder / "config.json"
         if not path.is_file():
             raise RunError(f"{folder} holds no run: it has no config.json")
-        return Run(folder, Config.from_json(path.read_text()))
+        try:
+            return Run(folder, Config.from_json(path.read_text()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"cannot read {path}: {error}") from None
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        if self._unlock:
+            self._unlock()
 
     @property
     def finished(self) -> bool:
@@ -159,8 +173,11 @@ class Run:
         path = self.folder / "metrics.jsonl"
         if not path.is_file():
             return []
-        lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
-        return [json.loads(line) for line in lines]
+        try:
+            lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot read {path}: {error}") from None
 
     def keep_metrics(self, count: int) -> None:
         """Cut metrics.jsonl after so many lines."""
@@ -186,7 +203,7 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {f.name: arrays[f.name] for f in fields(Batch)}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"cannot read the held-out set {path}: {error}") from None
         images, beliefs = (torch.from_numpy(values.pop(name)) for name in ("images", "beliefs"))
         return Batch(images, beliefs, **values)
@@ -213,13 +230,23 @@ class Run:
             RunError: there is no checkpoint, it is damaged, or it is for something else.
         """
         load_weights(self.folder / "last.safetensors", network, info)
-        path = self.folder / "last.state.pt"
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            network.load_state_dict(state["network"])
-            return Checkpoint(state["learner"], state["loop"])
-        except Exception as error:  # torch.load documents no list of what damage raises
-            raise RunError(f"cannot read the checkpoint {path}: {_line(error)}") from None
+        state = read_state(self.folder)
+        network.load_state_dict(state["network"])
+        return Checkpoint(state["learner"], state["loop"])
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What last.state.pt holds: `network`, `learner` and `loop`.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    path = folder / "last.state.pt"
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {key: state[key] for key in ("network", "learner", "loop")}
+    except Exception as error:  # torch.load documents no list of what damage raises
+        raise RunError(f"cannot read the checkpoint {path}: {_line(error)}") from None
 
 
 def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
@@ -270,14 +297,38 @@ def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
     network.load_state_dict(tensors)
 
 
-BIRTH = {"config.json", "robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl"}
-"""What a run writes before its first checkpoint, beside its gallery."""
+BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
+"""What a run writes before its first checkpoint."""
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"lock"}
 
 
 def _stillborn(folder: Path) -> bool:
     """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return "config.json" in names and names <= BIRTH | {"gallery"}
+    if not folder.is_dir() or not _names(folder) <= set(BIRTH):
+        return False
+    try:
+        Run.open(folder)
+    except JointloopError:
+        return False
+    return True
+
+
+def _locked(folder: Path) -> int:
+    """Take the folder, until the descriptor is closed or the process ends.
+
+    Raises:
+        RunError: another process has it.
+    """
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise RunError(f"{folder} is in use by another trainer; choose another name") from None
+    return lock
 
 
 def _described(folder: Path) -> str:
@@ -296,8 +347,12 @@ def _line(error: Exception) -> str:
 def _write(path: Path, save: Callable[[Path], None]) -> None:
     """Let `save` write beside the path, then put the result in its place."""
     beside = path.with_name(path.name + ".part")
-    save(beside)
-    os.replace(beside, path)
+    try:
+        save(beside)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
