@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from blender_scenes.spec import Engine, JointloopError
+from blender_scenes.spec import Device, Engine, JointloopError
 from jointloop import looking, recording  # noqa: F401  (their verbs)
-from jointloop.app import app, out
+from jointloop.app import app, out, ready
 
 DESCRIPTION = (
     "Trains a robot joint detector on images it renders for itself, and renders more of what the "
@@ -46,7 +46,7 @@ def demo(
         run: Folder of the run; an earlier one is moved aside.
         minutes: Training time, after the held-out set is rendered.
         workers: Simulators to start.
-        engine: cycles renders with Blender; stick draws the robot as sticks.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
     """
     if run.exists():
         aside = next(p for i in range(1, 10_000) if not (p := Path(f"{run}-{i}")).exists())
@@ -61,6 +61,7 @@ def simulate(
     connect: str,
     workers: int = 1,
     engine: Engine = "cycles",
+    device: Device = "cpu",
     samples: int = 4,
     backgrounds: Path | None = None,
     robot: str | None = None,
@@ -75,7 +76,8 @@ def simulate(
     Args:
         connect: Address of the trainer, such as tcp://127.0.0.1:5555.
         workers: Simulators to start.
-        engine: cycles renders with Blender; stick draws the robot as sticks.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
         samples: Cycles' samples per pixel.
         backgrounds: Folder of your own pictures to stand behind the robot.
         robot: Take part only in runs with this robot.
@@ -88,9 +90,11 @@ def simulate(
     from simulator.fleet import Fleet
     from simulator.worker import WorkerOptions
 
+    ready(engine, device)
     options = WorkerOptions(
         address=connect,
         engine=engine,
+        device=device,
         samples=samples,
         backgrounds=backgrounds,
         robot=robot,
@@ -118,6 +122,7 @@ def train(
     size: str | None = None,
     seed: int | None = None,
     engine: Engine = "cycles",
+    render_device: Device = "cpu",
     samples: int = 4,
     variety: str | None = None,
     backgrounds: Path | None = None,
@@ -142,13 +147,15 @@ def train(
         robot: Robot, in place of the preset's.
         size: Image size WIDTHxHEIGHT, in place of the preset's.
         seed: Seed of all draws and of the weights.
-        engine: Of simulators started here: cycles renders with Blender, stick draws sticks.
+        engine: Of simulators started here: cycles, eevee and workbench render with Blender, stick
+            draws sticks.
+        render_device: That Blender renders on in simulators started here: cpu or gpu.
         samples: Cycles' samples per pixel, of simulators started here.
         variety: calm, full, or a TOML file, in place of the preset's.
         backgrounds: Folder of your own pictures to stand behind the robot, for simulators started
             here.
-        device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
-        resume: Go on with the run in the folder; the preset and its changes stay as they were.
+        device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        resume: Go on with the run in the folder as it began; only epochs or minutes may change.
         timeout: Longest wait for a sample [s].
         insecure: Listen to other machines without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
@@ -159,6 +166,7 @@ def train(
     from trainer import session
     from trainer.config import preset as named_preset
     from trainer.progress import Progress
+    from trainer.runs import Run
 
     if (workers, bind, from_).count(None) != 2:
         raise JointloopError(
@@ -170,21 +178,29 @@ def train(
             "--robot, --size, --variety and --backgrounds are the recording's; leave them out "
             "with --from"
         )
-    config = named_preset(preset).changed(
-        robot=robot,
-        size=size,
-        seed=seed,
-        epochs=epochs,
-        minutes=minutes,
-        feedback=feedback,
-        variety=None if variety is None else variety_named(variety),
-    )
+    if workers:
+        ready(engine, render_device)
+    changes = {
+        "robot": robot,
+        "size": size,
+        "seed": seed,
+        "epochs": epochs,
+        "minutes": minutes,
+        "feedback": feedback,
+        "variety": None if variety is None else variety_named(variety),
+    }
+    if resume:
+        config = Run.open(run).config.resumed(preset, changes)
+    else:
+        config = named_preset(preset).changed(**changes)
     sitting = session.Sitting(
         folder=run,
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         recording=from_,
-        worker=WorkerOptions("", engine=engine, samples=samples, backgrounds=backgrounds),
+        worker=WorkerOptions(
+            "", engine=engine, device=render_device, samples=samples, backgrounds=backgrounds
+        ),
         resume=resume,
         timeout=timeout,
         device=device,

@@ -116,6 +116,8 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     credits: Count
     """Samples it may publish."""
     terms: Terms
+    fingerprint: Text = ""
+    """Of the trainer's robot; see `Robot.fingerprint`."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -1,7 +1,7 @@
 """Counts of what came of samples and workers."""
 
 import logging
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from simulator.control import WireError
@@ -39,6 +39,18 @@ class Delivery:
     def to_json(self) -> dict[str, Any]:
         """As plain numbers under the fields' names."""
         return asdict(self)
+
+    def plus(self, other: "Delivery") -> "Delivery":
+        """Both together, as of two sittings of a run."""
+        both = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in both.items():
+            if name != "rejected":
+                both[name] = value + getattr(other, name)
+        reasons = self.rejected.keys() | other.rejected.keys()
+        both["rejected"] = {
+            r: self.rejected.get(r, 0) + other.rejected.get(r, 0) for r in sorted(reasons)
+        }
+        return Delivery(**both)
 
     def copy(self) -> "Delivery":
         """The counts as they are now."""

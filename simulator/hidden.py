@@ -1,8 +1,8 @@
 """All hidden variables of one image, drawn by a counter-based generator.
 
 Every draw of sample `index` of `worker` comes from Philox keyed by (seed, worker) and counted by
-(split, part, index): the same three and the same prior give the same hidden variables, in any process and
-in any order, and a part that draws more does not shift the others.
+(split, part, index): the same and the same prior give the same hidden variables, in any process
+and in any order, and a part that draws more does not shift the others.
 """
 
 import math

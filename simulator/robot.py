@@ -1,5 +1,6 @@
 """A robot: kinematics in plain numpy, and its keypoints."""
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -86,6 +87,15 @@ class Robot:
     def keypoint_names(self) -> tuple[str, ...]:
         """J names."""
         return tuple(k.name for k in self.keypoints)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Differs where kinematics, ranges or keypoints do: two sides that train must agree."""
+        poses = (np.zeros(self.lower.size), (self.lower + self.upper) / 2)
+        points = np.stack([self.keypoints_world(self.forward(q)) for q in poses])
+        numbers = np.concatenate([points.ravel(), self.lower, self.upper]).round(6) + 0.0
+        names = repr((self.keypoint_names, self.angle_names))
+        return hashlib.sha256(names.encode() + numbers.tobytes()).hexdigest()[:16]
 
     @property
     def skeleton(self) -> tuple[tuple[int, int], ...]:

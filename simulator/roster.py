@@ -100,6 +100,7 @@ class Roster:
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
         next_index: first index of each worker id; 0 where none is given.
+        fingerprint: of the trainer's robot.
 
     Raises:
         TransportError: credits or share are out of their range.
@@ -113,6 +114,7 @@ class Roster:
         credits: int,
         adaptive_share: float,
         next_index: Mapping[int, int],
+        fingerprint: str = "",
     ) -> None:
         if not 1 <= credits <= MAX_CREDITS:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
@@ -123,6 +125,7 @@ class Roster:
         self.limit: int | None = None
         """Samples received and outstanding in all, at most."""
         self._run = run
+        self._fingerprint = fingerprint
         self._settings = settings
         self._first = assignment
         self._newest = assignment
@@ -165,6 +168,7 @@ class Roster:
             data_port=data_port,
             credits=self.grant(worker),
             terms=terms or Terms.of(self._newest),
+            fingerprint=self._fingerprint,
         )
 
     def _objection(self, hello: Hello) -> str | None:

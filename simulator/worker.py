@@ -7,10 +7,10 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from blender_scenes.spec import Engine
+from blender_scenes.spec import Device, Engine
 from simulator.control import SCHEMA, Bye, Hello, Welcome
 from simulator.process import Duty, Exit, Limits, Stop, ending, run_as_process, say, settle
-from simulator.robot import Robot
+from simulator.robot import Robot, RobotError
 from simulator.settings import Settings
 from simulator.studio import Studio
 from simulator.transport import Link, RefusedError, Security, TrainerGoneError
@@ -28,6 +28,8 @@ class WorkerOptions(Duty):
     """Of the trainer."""
     engine: Engine = "cycles"
     """What makes the images."""
+    device: Device = "cpu"
+    """That Cycles computes on."""
     samples: int = 4
     """Cycles' samples per pixel."""
     backgrounds: Path | None = None
@@ -88,6 +90,11 @@ def _work(
 ) -> Exit:
     settings = welcome.settings
     robot = Robot.named(settings.robot)
+    if welcome.fingerprint not in ("", robot.fingerprint):
+        raise RobotError(
+            f"robot {settings.robot!r} is another one here than at the trainer: its keypoints, "
+            "ranges or URDF differ; bring both sides to the same files"
+        )
     link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
     if link.farewell is not None:
         return _part(link.farewell)
@@ -113,7 +120,14 @@ def _work(
 
 
 def _studio(settings: Settings, options: WorkerOptions) -> Studio:
-    return Studio(settings, options.engine, options.samples, options.backgrounds, say=say)
+    return Studio(
+        settings,
+        options.engine,
+        options.samples,
+        options.backgrounds,
+        say=say,
+        device=options.device,
+    )
 
 
 def _part(farewell: Bye) -> Exit:

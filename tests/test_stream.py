@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simulator import hidden
+from simulator.delivery import Delivery
 from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.robot import Robot
@@ -29,6 +30,7 @@ class ScriptedHub:
         self.assigned: list[Assignment] = []
         self.limits: list[int | None] = []
         self.workers: dict[int, Any] = {}
+        self.delivery = Delivery()
 
     def poll(self, timeout_s: float) -> list[Any]:
         arrived = self.script.pop(0) if self.script else []
@@ -123,4 +125,24 @@ def test_a_watch_that_raises_ends_the_wait() -> None:
 
     stream = Stream(ScriptedHub([]), StreamConfig(), watch=watch)  # type: ignore[arg-type]
     with pytest.raises(StreamError, match="gave up"):
+        stream.batch(1)
+
+
+def test_a_resumed_stream_remembers_workers_that_are_not_back() -> None:
+    stream, hub = stream_of([])
+    hub.workers = {1: SimpleNamespace(next_index=9, first_index=5, rendered=4, alive=True)}
+    hub.delivery = Delivery(received=4, rejected={"schema": 1})
+    earlier = Delivery(received=30, workers_lost=1).to_json()
+    counts = {"consumed": 40, "new": 20, "waited": 1.0}
+    stream.load_state({"counts": counts, "next_index": {0: 25, 1: 5}, "delivery": earlier})
+    state = stream.state_dict()
+    assert state["next_index"] == {0: 25, 1: 9}
+    assert state["delivery"]["received"] == 34
+    assert state["delivery"]["rejected"] == {"schema": 1}
+
+
+def test_simulators_that_left_are_told_from_those_that_never_came() -> None:
+    stream, hub = stream_of([])
+    hub.workers = {0: SimpleNamespace(alive=False)}
+    with pytest.raises(StreamError, match="all 1 simulators have left"):
         stream.batch(1)

@@ -144,3 +144,11 @@ def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):
     for address in ("nonsense", "tcp://10.0.0.1:5555"):
         assert main([WorkerOptions(address).to_json()]) == Exit.FAILED
         assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_worker_whose_robot_differs_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("simulator.robot.Robot.fingerprint", "another")
+    with hub_at() as hub, worker_of(hub) as process:
+        code, words = ends(process, hub)
+    assert code == Exit.FAILED
+    assert "another one here than at the trainer" in words

@@ -197,9 +197,38 @@ class Config:
             settings=dataclasses.replace(self.settings, **changes),
             seed=self.seed if seed is None else seed,
             epochs=self.epochs if epochs is None else epochs,
-            minutes=self.minutes if minutes is None else minutes,
+            # Epochs asked for take the place of minutes.
+            minutes=(self.minutes if epochs is None else None) if minutes is None else minutes,
             feedback=dataclasses.replace(self.feedback, enabled=feedback),
         )
+
+    def resumed(self, preset: str, changes: dict[str, Any]) -> "Config":
+        """This run's config for another sitting: it may train longer, all else stays.
+
+        Args:
+            preset: that the user named.
+            changes: of `changed`, as the user gave them.
+
+        Raises:
+            ConfigError: something else is to change; names it.
+        """
+        if changes.get("feedback"):
+            changes = changes | {"feedback": self.feedback.enabled}  # the default says nothing
+        given = {name: value for name, value in changes.items() if value is not None}
+        other = [
+            f"--{name}"
+            for name, value in given.items()
+            if name not in ("epochs", "minutes", "feedback")
+            and self.changed(**{name: value, "feedback": self.feedback.enabled}) != self
+        ]
+        other += ["--no-feedback"] if given.get("feedback") != self.feedback.enabled else []
+        other += [f"preset {preset}"] if preset != self.preset else []
+        if other:
+            raise ConfigError(
+                f"the run began otherwise than {', '.join(other)}; it goes on with preset "
+                f"{self.preset} and what its config.json says, so leave that out"
+            )
+        return self.changed(**changes)
 
     def to_json(self) -> str:
         """The config as JSON text; `from_json` reads it back to an equal config."""

@@ -122,8 +122,8 @@ class Run:
         return run
 
     @staticmethod
-    def resume(folder: Path) -> "Run":
-        """Go on with an unfinished run.
+    def resume(folder: Path, config: Config | None = None) -> "Run":
+        """Go on with an unfinished run, by a changed config where one is given.
 
         Raises:
             RunError: there is no run, it has no checkpoint, is finished, or is in use.
@@ -134,7 +134,9 @@ class Run:
             raise RunError(f"{folder} holds a finished run; there is nothing to resume")
         if not (folder / "last.state.pt").is_file():
             raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
-        return Run(folder, run.config, _locked(folder))
+        run = Run(folder, config or run.config, _locked(folder))
+        write_text(folder / "config.json", run.config.to_json() + "\n")
+        return run
 
     @staticmethod
     def open(folder: Path) -> "Run":

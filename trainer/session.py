@@ -1,6 +1,7 @@
 """One sitting of one run: opens the folder and the source of samples, closes the loop, sums up."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,10 @@ class Sitting:
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
     security: Security = field(default_factory=Security)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.timeout < math.inf:
+            raise ConfigError(f"timeout is {self.timeout}; expected seconds, at least 0")
+
 
 def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any]:
     """Train a run to its end.
@@ -67,28 +72,25 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
             up to the last epoch.
     """
     recording = None if sitting.recording is None else Recording.open(sitting.recording)
-    if sitting.resume:
-        config = Run.resume(sitting.folder).config
-    else:
-        Run.check_vacant(sitting.folder)
-        config = config if recording is None else recorded(config, recording)
-    robot = Robot.named(config.settings.robot)
-    if sitting.workers is not None:  # simulators here take a core each
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
-    learner = Learner(config, len(robot.keypoints), _device(sitting.device))
-    prior = JointPrior.uniform(
-        robot.lower, robot.upper, config.settings.bins, config.feedback.alpha0
-    )
-    feedback = config.feedback
-    controller = Controller(prior, feedback.enabled, feedback.select, feedback.weight)
-    budget = Budget(config.epochs, config.minutes)
-    with (
-        _simulated(config, sitting, robot, prior, progress)
-        if recording is None
-        else contextlib.closing(Pool(recording, config, prior, progress.say))
-    ) as source:
-        # Only now: what is wrong with the arguments leaves no folder behind.
-        run = Run(sitting.folder, config) if sitting.resume else Run.create(sitting.folder, config)
+    with contextlib.ExitStack() as stack:
+        run = Run.resume(sitting.folder, config) if sitting.resume else None
+        if run is None:
+            Run.check_vacant(sitting.folder)
+            config = config if recording is None else recorded(config, recording)
+        robot = Robot.named(config.settings.robot)
+        if sitting.workers is not None:  # simulators here take a core each
+            torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
+        learner = Learner(config, len(robot.keypoints), _device(sitting.device))
+        prior, controller = _controlled(config, robot)
+        budget = Budget(config.epochs, config.minutes)
+        source = stack.enter_context(
+            _simulated(config, sitting, robot, prior, progress)
+            if recording is None
+            else contextlib.closing(Pool(recording, config, prior, progress.say))
+        )
+        # A new one only now: a mistake in the arguments leaves no folder behind.
+        run = run or Run.create(sitting.folder, config)
+        stack.callback(run.close)
         record = Record(run, robot, learner, controller, source, budget)
         progress.say(learner.network.backbone_note())
         if sitting.resume:
@@ -98,6 +100,13 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         return record.finish()
 
 
+def _controlled(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
+    """The uniform prior that a run begins with, and the controller that moves it."""
+    feedback = config.feedback
+    prior = JointPrior.uniform(robot.lower, robot.upper, config.settings.bins, feedback.alpha0)
+    return prior, Controller(prior, feedback.enabled, feedback.select, feedback.weight)
+
+
 @contextlib.contextmanager
 def _simulated(
     config: Config, sitting: Sitting, robot: Robot, prior: JointPrior, progress: Progress
@@ -105,7 +114,7 @@ def _simulated(
     """A stream of samples, from simulators started here or elsewhere."""
     hub = Hub(
         sitting.bind,
-        f"{sitting.folder.name}-{os.urandom(4).hex()}",
+        f"{sitting.folder.resolve().name[:64]}-{os.urandom(4).hex()}",
         config.settings,
         robot,
         Assignment(prior, "heldout"),

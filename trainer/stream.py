@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from blender_scenes.spec import JointloopError
+from simulator.delivery import Delivery
 from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.sample import Sample
@@ -72,6 +73,8 @@ class Stream:
         """
         self.hub = hub
         self.counts = StreamCounts()
+        self._earlier_index: dict[int, int] = {}
+        self._earlier = Delivery()
         self._config = config
         self._rng = np.random.default_rng(seed)
         self._timeout = timeout
@@ -127,8 +130,9 @@ class Stream:
 
     @property
     def next_index(self) -> dict[int, int]:
-        """First index of each worker that has not arrived yet."""
-        return {id: worker.next_index for id, worker in self.hub.workers.items()}
+        """First index of each worker that has not arrived yet, absent workers included."""
+        here = {id: worker.next_index for id, worker in self.hub.workers.items()}
+        return self._earlier_index | here
 
     def note(self) -> str:
         """Nothing that a user must know of its samples."""
@@ -136,7 +140,11 @@ class Stream:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs, as plain values."""
-        return {"counts": asdict(self.counts), "next_index": self.next_index}
+        return {
+            "counts": asdict(self.counts),
+            "next_index": self.next_index,
+            "delivery": self._delivery.to_json(),
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`; the hub takes its `next_index` before simulators connect.
@@ -147,16 +155,25 @@ class Stream:
         if "next_index" not in state:
             raise StreamError("the run began with a recording; go on with --from DIR")
         self.counts = StreamCounts(**state["counts"])
+        self._earlier_index = state["next_index"]
+        self._earlier = Delivery(**state["delivery"])
+
+    @property
+    def _delivery(self) -> Delivery:
+        """Of all sittings of the run."""
+        return self._earlier.plus(self.hub.delivery)
 
     def traffic(self) -> dict[str, Any]:
         """What came of samples and workers, as plain numbers for the run's metrics."""
         workers = self.hub.workers
+        arrived = self.next_index
+        ahead = {id: worker.first_index + worker.rendered for id, worker in workers.items()}
         return {
-            "samples_rendered": sum(max(w.next_index, w.rendered) for w in workers.values()),
-            "samples_received": sum(w.next_index for w in workers.values()),
+            "samples_rendered": sum(max(n, ahead.get(id, 0)) for id, n in arrived.items()),
+            "samples_received": self._delivery.received,
             "samples_consumed": self.counts.consumed,
             "samples_new": self.counts.new,
-            "delivery": self.hub.delivery.to_json(),
+            "delivery": self._delivery.to_json(),
             "workers": {
                 id: {
                     "adaptive": worker.adaptive,
@@ -214,4 +231,13 @@ class Stream:
                 f"no simulator has connected to {self.hub.address}; start one with "
                 f"`jointloop simulate --connect {self.hub.address}`"
             )
-        return f"{len(self.hub.workers)} simulators connected to {self.hub.address}"
+        here = sum(worker.alive for worker in self.hub.workers.values())
+        if not here:
+            return (
+                f"all {len(self.hub.workers)} simulators have left {self.hub.address}; start one "
+                f"with `jointloop simulate --connect {self.hub.address}`"
+            )
+        rejected = self.hub.delivery.rejected
+        reasons = ", ".join(f"{count} for {reason}" for reason, count in rejected.items())
+        more = f"; messages refused: {reasons}" if reasons else ""
+        return f"{here} simulators connected to {self.hub.address}{more}"

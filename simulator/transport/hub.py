@@ -67,7 +67,15 @@ class Hub:
         wanted = Address.parse(address)
         security.check(wanted)
         self._codec = Codec(run, settings, robot, assignment.prior)
-        self._roster = Roster(run, settings, assignment, credits, adaptive_share, next_index or {})
+        self._roster = Roster(
+            run,
+            settings,
+            assignment,
+            credits,
+            adaptive_share,
+            next_index or {},
+            robot.fingerprint,
+        )
         self._silence_s = silence_s
         self._probed = time.monotonic()
         self._context = zmq.Context()
