@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from simulator_parts import SETTINGS, hub_at, poll_until, sample
+from simulator_parts import ROBOT, SETTINGS, hub_at, poll_until, sample
 
 from simulator.process import Exit
 from simulator.transport import Hub
@@ -147,7 +147,7 @@ def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_worker_whose_robot_differs_says_so(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("simulator.robot.Robot.fingerprint", "another")
+    monkeypatch.setitem(ROBOT.__dict__, "fingerprint", "another")
     with hub_at() as hub, worker_of(hub) as process:
         code, words = ends(process, hub)
     assert code == Exit.FAILED
