@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from simulator.labels import OUTSIDE, belief_map
 from simulator.prior import JointPrior
 from simulator.recording import Recording
 from simulator.sample import Sample
+from simulator.settings import Settings
 from simulator.shards import Pair, read
 from trainer.batch import Batch, stack
 from trainer.config import Config
@@ -69,10 +70,12 @@ class Pool:
         prior: JointPrior,
         say: Callable[[str], None] = print,
     ) -> None:
-        if (wanted := recorded(config, recording).settings) != config.settings:
-            raise PoolError(
-                f"{recording.folder} was recorded with {wanted}; the run has {config.settings}"
-            )
+        theirs, ours = recorded(config, recording).settings, config.settings
+        for name in (field.name for field in fields(Settings)):
+            if (wanted := getattr(ours, name)) != (found := getattr(theirs, name)):
+                raise PoolError(
+                    f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
+                )
         self.counts = StreamCounts()
         self._config, self._first, self._folder = config, prior, recording.folder
         terms, settings = recording.about.terms, config.settings
