@@ -83,6 +83,8 @@ class Materials:
             inputs["Base Color"].default_value = (*look.color, 1.0)
             inputs["Roughness"].default_value = look.roughness
             inputs["Metallic"].default_value = look.metallic
+            block.diffuse_color = (*look.color, 1.0)  # which Workbench goes by
+            block.roughness, block.metallic = look.roughness, look.metallic
             self._shown[i] = look
 
 

@@ -179,7 +179,8 @@ def twin(scene: bpy.types.Scene, block: bpy.types.Object) -> bpy.types.Object:
     shared mesh keeps its tree and only its instance moves. That halves the time of a frame.
     """
     made = bpy.data.objects.new(f"{block.name} twin", block.data)
-    made.location, made.scale = (0, 0, -5), (1e-3, 1e-3, 1e-3)
+    cycles = scene.render.engine == "CYCLES"  # others draw it unless it is out of their range
+    made.location, made.scale = (0, 0, -5 if cycles else -1e6), (1e-3, 1e-3, 1e-3)
     made.visible_camera = made.visible_diffuse = made.visible_glossy = False
     made.visible_shadow = made.visible_transmission = made.visible_volume_scatter = False
     scene.collection.objects.link(made)

@@ -17,7 +17,7 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 
 from blender_scenes.background import COLOR_SPACE
-from blender_scenes.spec import Camera, SceneError
+from blender_scenes.spec import Camera, Device, Engine, SceneError
 
 SENSOR = 36.0
 """Width of Blender's sensor [mm]; any will do, the focal length goes with it."""
@@ -34,10 +34,33 @@ Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 [px], the end excluded."""
 
 
-def configure(scene: bpy.types.Scene, samples: int, threads: int) -> None:
-    """Cycles on CPU for few, cheap, reproducible samples, and plain 8-bit sRGB out of it."""
-    render, cycles = scene.render, scene.cycles
-    render.engine = "CYCLES"
+ENGINES: dict[Engine, str] = {
+    "cycles": "CYCLES",
+    "eevee": "BLENDER_EEVEE_NEXT",
+    "workbench": "BLENDER_WORKBENCH",
+}
+"""Blender's names of its engines."""
+
+COMPUTE = ("OPTIX", "CUDA", "HIP", "ONEAPI")
+"""What Cycles reaches GPUs through, the fastest first."""
+
+
+def configure(
+    scene: bpy.types.Scene,
+    samples: int,
+    threads: int,
+    engine: Engine = "cycles",
+    device: Device = "cpu",
+) -> None:
+    """Few, cheap samples a pixel, on Cycles' CPU reproducible, and plain 8-bit sRGB out of it.
+
+    Raises:
+        SceneError: an engine that Blender does not have, or no GPU that Cycles can use.
+    """
+    if engine not in ENGINES:
+        raise SceneError(f"engine {engine!r} is none of Blender's: {', '.join(ENGINES)}")
+    render = scene.render
+    render.engine = ENGINES[engine]
     render.threads_mode, render.threads = "FIXED", threads
     render.use_persistent_data = True
     render.film_transparent = True
@@ -45,7 +68,25 @@ def configure(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     render.resolution_percentage = 100
     render.use_compositing = render.use_sequencer = False
     render.dither_intensity = 0.0
-    cycles.device = "CPU"
+    view_settings = scene.view_settings
+    scene.display_settings.display_device = COLOR_SPACE
+    view_settings.view_transform, view_settings.look = "Standard", "None"
+    view_settings.gamma = 1.0
+    picture = render.image_settings
+    picture.file_format, picture.color_mode = "TARGA_RAW", "RGBA"
+    if engine == "cycles":
+        _cycles(scene.cycles, samples, device)
+    elif engine == "eevee":
+        scene.eevee.taa_render_samples = samples
+        scene.eevee.use_raytracing = False
+    else:
+        _workbench(scene.display, samples)
+
+
+def _cycles(cycles: bpy.types.PropertyGroup, samples: int, device: Device) -> None:
+    cycles.device = device.upper()
+    if device == "gpu":
+        _enable_gpus()
     cycles.samples = samples
     cycles.use_adaptive_sampling = cycles.use_denoising = False
     cycles.use_light_tree = False
@@ -55,12 +96,33 @@ def configure(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 1
     cycles.transmission_bounces = cycles.volume_bounces = 0
     cycles.sample_clamp_indirect = 4.0
-    view_settings = scene.view_settings
-    scene.display_settings.display_device = COLOR_SPACE
-    view_settings.view_transform, view_settings.look = "Standard", "None"
-    view_settings.gamma = 1.0
-    picture = render.image_settings
-    picture.file_format, picture.color_mode = "TARGA_RAW", "RGBA"
+
+
+def _workbench(display: bpy.types.SceneDisplay, samples: int) -> None:
+    """Flat shades of the materials' colours, under a light of its own."""
+    steps = (5, 8, 11, 16, 32)
+    display.render_aa = str(next((step for step in steps if step >= samples), steps[-1]))
+    display.shading.light, display.shading.color_type = "STUDIO", "MATERIAL"
+    display.shading.show_object_outline = False
+
+
+def _enable_gpus() -> None:
+    preferences = bpy.context.preferences.addons["cycles"].preferences
+    for kind in COMPUTE:
+        try:
+            devices = preferences.get_devices_for_type(kind)
+        except ValueError:  # not built into this Blender
+            continue
+        gpus = [found for found in devices if found.type == kind]
+        if gpus:
+            preferences.compute_device_type = kind
+            for found in devices:
+                found.use = found.type == kind
+            return
+    raise SceneError(
+        "device 'gpu': Cycles finds no GPU here that speaks OptiX, CUDA, HIP or oneAPI; use device "
+        "'cpu'"
+    )
 
 
 def aim(block: bpy.types.Object, camera: Camera) -> None:

@@ -32,6 +32,8 @@ PROBE = 9
 """Width and height of the picture of which `Identity` reads the middle pixel [px]."""
 PROBE_FOCAL = 2000.0
 """Its focal length: a pixel is half a milliradian wide, and the ray a hundredth of that [px]."""
+MARK = "link"
+"""Property of Blender's objects that the shader reads; those without have 0."""
 BLACK = Material((0.0, 0.0, 0.0), 1.0, 1.0, 0.0)
 
 
@@ -113,7 +115,8 @@ class Identity:
             )
         self._scene, self._farthest = scene, farthest
         for link, block in scene.links.items():
-            block.pass_index = link + 1
+            block[MARK] = float(link + 1)
+            block.update_tag()  # Cycles keeps what it knows of objects that do not move
         settings, cycles = scene.scene.view_settings, scene.scene.cycles
         settings.view_transform = "Raw"  # bytes are the shader's numbers times 255
         cycles.samples = 1
@@ -156,7 +159,7 @@ def _facing(camera: Camera, target: NDArray[np.float64]) -> Camera:
 
 
 def _identity_material(farthest: float) -> bpy.types.Material:
-    """Red: (object's index + 1) / 255; green and blue: high and low byte of the distance."""
+    """Red: (object's mark + 1) / 255; green and blue: high and low byte of the distance."""
     material = bpy.data.materials.new("identity")
     material.use_nodes = True
     tree = material.node_tree
@@ -171,13 +174,14 @@ def _identity_material(farthest: float) -> bpy.types.Material:
         node.inputs[1].default_value, node.inputs[2].default_value = by, plus
         return node.outputs[0]
 
-    number = tree.nodes.new("ShaderNodeObjectInfo").outputs["Object Index"]
+    own = tree.nodes.new("ShaderNodeAttribute")
+    own.attribute_type, own.attribute_name = "OBJECT", MARK
     steps = math(
         "MULTIPLY", tree.nodes.new("ShaderNodeCameraData").outputs["View Distance"], 256 / farthest
     )
     combine = tree.nodes.new("ShaderNodeCombineColor")
     channels = (
-        math("MULTIPLY_ADD", number, 1 / 255, 1 / 255),
+        math("MULTIPLY_ADD", own.outputs["Fac"], 1 / 255, 1 / 255),
         math("DIVIDE", math("FLOOR", steps), 255.0),
         math("FRACT", steps),
     )

@@ -30,7 +30,16 @@ from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import quiet, read_robot
 from blender_scenes.photos import Photos
 from blender_scenes.shapes import Shapes
-from blender_scenes.spec import OTHER, Camera, Frame, Rendered, RobotModel, SceneError
+from blender_scenes.spec import (
+    OTHER,
+    Camera,
+    Device,
+    Engine,
+    Frame,
+    Rendered,
+    RobotModel,
+    SceneError,
+)
 
 MARGIN = 2
 """Pixels around the foreground's box that its filtered edges may reach."""
@@ -50,6 +59,8 @@ class RobotScene:
         threads: int = 1,
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
+        engine: Engine = "cycles",
+        device: Device = "cpu",
     ) -> None:
         """Build the scene; Blender's current one is thrown away.
 
@@ -60,9 +71,12 @@ class RobotScene:
             threads: of Cycles. Several processes of one thread outrun one of several.
             backgrounds: the pictures that frames of theme "photos" name.
             others: models of the further robots that frames may show, by name.
+            engine: one of Blender's; only Cycles on the CPU draws the same bytes everywhere.
+            device: that Cycles computes on; the others draw with what OpenGL there is.
 
         Raises:
-            SceneError: a mesh or HDRI is missing or unreadable, or an argument out of range.
+            SceneError: a mesh or HDRI is missing or unreadable, an argument out of range, or no GPU
+                there for Cycles.
         """
         if samples < 1 or threads < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
             raise SceneError(
@@ -78,7 +92,7 @@ class RobotScene:
             for name, other in (others or {}).items()
         }
         self.scene = bpy.context.scene
-        configure(self.scene, samples, threads)
+        configure(self.scene, samples, threads, engine, device)
         self.sun = SunLight(self.scene)
         self.surroundings = Surroundings(self.scene)
         self.robot = Figure.built(self.scene, model, read, detail)

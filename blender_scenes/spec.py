@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Engine = Literal["cycles", "eevee", "workbench", "stick"]
+Device = Literal["cpu", "gpu"]
 
 HDRIS = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
 """The HDRIs that ship with Blender (CC0), by name."""

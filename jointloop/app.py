@@ -3,5 +3,15 @@
 import tyro
 from rich.console import Console
 
+from blender_scenes.spec import Device, Engine
+
 app = tyro.extras.SubcommandApp()
 out = Console(highlight=False, soft_wrap=True)
+
+
+def ready(engine: Engine, device: Device = "cpu") -> None:
+    """Try an engine out before anything is started with it; see `blender_scenes.engines.need`."""
+    from blender_scenes.engines import need
+
+    if line := need(engine, device):
+        out.print(f"note: {line}", markup=False)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from blender_scenes.spec import Engine, JointloopError
-from jointloop.app import app
+from blender_scenes.spec import Device, Engine, JointloopError
+from jointloop.app import app, ready
 from jointloop.app import out as console
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def gallery(
     backgrounds: Path | None = None,
     split: Literal["train", "heldout"] = "train",
     engine: Engine = "cycles",
+    device: Device = "cpu",
     spp: int = 8,
     plain: bool = False,
 ) -> int:
@@ -47,7 +48,8 @@ def gallery(
         variety: full, calm, or a TOML file.
         backgrounds: Folder of your own pictures to stand behind the robot.
         split: Training and held-out samples see different backgrounds.
-        engine: cycles renders with Blender; stick draws the robot as sticks.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
         spp: Cycles' samples per pixel.
         plain: Leave the labels out.
     """
@@ -67,7 +69,8 @@ def gallery(
     settings = Settings(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
-    with Studio(settings, engine, spp, backgrounds, say=_say) as studio:
+    ready(engine, device)
+    with Studio(settings, engine, spp, backgrounds, say=_say, device=device) as studio:
         arm = studio.robot
         assignment = Assignment(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
         started = time.perf_counter()

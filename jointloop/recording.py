@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
-from blender_scenes.spec import Engine, JointloopError
-from jointloop.app import app
+from blender_scenes.spec import Device, Engine, JointloopError
+from jointloop.app import app, ready
 from jointloop.app import out as console
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def record(
     variety: str | None = None,
     prior: Path | None = None,
     engine: Engine | None = None,
+    device: Device | None = None,
     spp: int | None = None,
     backgrounds: Path | None = None,
 ) -> int:
@@ -56,7 +57,9 @@ def record(
         variety: full (the default), calm, or a TOML file.
         prior: Prior of the joint angles: a JSON file or a run's prior_history.jsonl, whose last
             one counts; by default uniform.
-        engine: By default cycles; stick draws the robot as sticks.
+        engine: By default cycles; eevee and workbench render with Blender too; stick draws the
+            robot as sticks.
+        device: That Blender renders on: cpu (the default) or gpu.
         spp: Cycles' samples per pixel, by default 4.
         backgrounds: Folder of your own pictures.
     """
@@ -69,7 +72,9 @@ def record(
     chosen = None if prior is None else _read_prior(prior)
     if resume:
         recording = Recording.open(out)
-        _agree(recording, given, changes, {"engine": engine, "samples": spp}, chosen)
+        _agree(
+            recording, given, changes, {"engine": engine, "device": device, "samples": spp}, chosen
+        )
         _note_differences(recording, backgrounds)
     else:
         if samples is None:
@@ -80,8 +85,14 @@ def record(
             "shard_samples": SHARD_SAMPLES,
         } | {name: value for name, value in given.items() if value is not None}
         rendering = rendering_here(
-            engine or "cycles", 4 if spp is None else spp, settings.height, backgrounds, _say
+            engine or "cycles",
+            4 if spp is None else spp,
+            settings.height,
+            backgrounds,
+            _say,
+            device or "cpu",
         )
+        ready(rendering.engine, rendering.device)
         recording = Recording.create(out, describe(settings, rendering, prior=chosen, **shares))
     before = recording.count()
     seconds = recorder.record(recording, workers, backgrounds, _say)
@@ -110,6 +121,7 @@ def replay(
     size: str | None = None,
     variety: str | None = None,
     engine: Engine = "cycles",
+    device: Device = "cpu",
     spp: int = 4,
     backgrounds: Path | None = None,
 ) -> int:
@@ -129,7 +141,8 @@ def replay(
         robot: Robot, by default ur10.
         size: Image size WIDTHxHEIGHT, by default 160x120.
         variety: full (the default), calm, or a TOML file.
-        engine: cycles renders with Blender; stick draws the robot as sticks.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
         spp: Cycles' samples per pixel.
         backgrounds: Folder of your own pictures.
     """
@@ -145,8 +158,9 @@ def replay(
     else:
         settings = _settings(_changes(robot, size, seed, variety))
         chosen = None if prior is None else _read_prior(prior, prior_version)
-        rendering = rendering_here(engine, spp, settings.height, backgrounds, _say)
+        rendering = rendering_here(engine, spp, settings.height, backgrounds, _say, device)
         recipe = recipe_of(settings, rendering, worker, index or 0, split, chosen)
+    ready(recipe.rendering.engine, recipe.rendering.device)
     png, entry = sample_of(recipe, backgrounds)
     key = key_of(recipe.worker, recipe.index)
     made = {".png": png, ".json": entry}
@@ -244,7 +258,7 @@ def _note_differences(recording: "Recording", backgrounds: Path | None) -> None:
     from simulator.replay import rendering_here
 
     then, height = recording.about.rendering, recording.about.settings.height
-    here = rendering_here(then.engine, then.samples, height, backgrounds, _say)
+    here = rendering_here(then.engine, then.samples, height, backgrounds, _say, then.device)
     for difference in then.differences(here):
         _say(f"note: begun with {difference}")
 

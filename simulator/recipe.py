@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from blender_scenes.spec import Engine
+from blender_scenes.spec import Device, Engine
 from simulator.control import Terms
 from simulator.settings import Settings
 
@@ -48,6 +48,8 @@ class Rendering:
     """The user's pictures."""
     versions: dict[str, str]
     """Of the packages that take part."""
+    device: Device = "cpu"
+    """That Cycles computes on; the same bytes are made on the CPU alone."""
 
     def differences(self, other: "Rendering") -> list[str]:
         """What differs, in words; `self` is what is wanted, `other` what is here."""

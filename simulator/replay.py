@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from blender_scenes.photos import Photos
-from blender_scenes.spec import Engine
+from blender_scenes.spec import Device, Engine
 from simulator.control import Terms
 from simulator.entry import Entry, RecordingError, encode
 from simulator.hidden import Assignment, Split
@@ -25,6 +25,7 @@ def rendering_here(
     height: int,
     backgrounds: Path | None = None,
     say: Callable[[str], None] = print,
+    device: Device = "cpu",
 ) -> Rendering:
     """How this machine makes images of that height.
 
@@ -34,6 +35,7 @@ def rendering_here(
         height: of the images [px].
         backgrounds: folder of the user's pictures.
         say: takes one line for each picture that cannot be read.
+        device: that Cycles computes on.
 
     Raises:
         SceneError: the folder cannot be used.
@@ -45,6 +47,7 @@ def rendering_here(
         detail=None if engine == "stick" else detail_for(height),
         backgrounds=None if photos is None else Listing.of(photos.folder, photos.names),
         versions=versions(engine),
+        device=device,
     )
 
 
@@ -99,7 +102,7 @@ def recipe_here(
         SceneError: the folder cannot be used.
     """
     then, height = recorded.rendering, recorded.settings.height
-    here = rendering_here(then.engine, then.samples, height, backgrounds, say)
+    here = rendering_here(then.engine, then.samples, height, backgrounds, say, then.device)
     here = replace(here, detail=then.detail)
     for difference in then.differences(here):
         say(f"note: it was made with {difference}")
@@ -133,7 +136,13 @@ def studio_for(
             "--backgrounds DIR"
         )
     studio = Studio(
-        settings, rendering.engine, rendering.samples, backgrounds, rendering.detail, say
+        settings,
+        rendering.engine,
+        rendering.samples,
+        backgrounds,
+        rendering.detail,
+        say,
+        rendering.device,
     )
     if backgrounds is not None and wanted != (here := Listing.of(backgrounds, studio.photos)):
         studio.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from blender_scenes.photos import PhotoError, Photos
-from blender_scenes.spec import Engine, Scene
+from blender_scenes.spec import Device, Engine, Scene
 from simulator.hidden import Assignment, draw
 from simulator.process import NoBlenderError
 from simulator.robot import Robot
@@ -32,6 +32,7 @@ class Studio:
         backgrounds: folder of the user's pictures.
         detail: share of the robot's triangles that are kept; None suits the image size.
         say: takes one line for each picture that cannot be read.
+        device: that Cycles computes on.
 
     Raises:
         SceneError: the scene cannot be built here.
@@ -47,6 +48,7 @@ class Studio:
         backgrounds: Path | None = None,
         detail: float | None = None,
         say: Callable[[str], None] = print,
+        device: Device = "cpu",
     ) -> None:
         self.settings = settings
         self.robot = Robot.named(settings.robot)
@@ -54,7 +56,7 @@ class Studio:
         self.photos = () if self.backgrounds is None else self.backgrounds.names
         """Names of the user's pictures."""
         self.detail = detail
-        self.scene = self._scene(engine, samples)
+        self.scene = self._scene(engine, samples, device)
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +73,7 @@ class Studio:
         """Give back what the scene holds."""
         self.scene.close()
 
-    def _scene(self, engine: Engine, samples: int) -> Scene:
+    def _scene(self, engine: Engine, samples: int, device: Device) -> Scene:
         distractors = self.settings.variety.distractors
         names = () if distractors is None else distractors.robots
         others = {name: Robot.named(name).model for name in names}
@@ -96,6 +98,8 @@ class Studio:
             threads=1,
             backgrounds=self.backgrounds,
             others=others,
+            engine=engine,
+            device=device,
         )
 
 

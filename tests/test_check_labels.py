@@ -138,8 +138,9 @@ def test_the_renderer_says_what_rays_meet_first() -> None:
         ),
     )
     scene = RobotScene(model)
+    scene.render(_frame())  # from here on Cycles knows the links
     identity = Identity(scene, farthest=8.0)
-    wall = Prop("box", (2.0, 0, 0), (0, 0, 0), (0.2, 0.1, 0.1), (0.5, 0.5, 0.5), 0.5, 0.0)
+    wall = Prop("box", (2.0, 0, 0), (0, 0, 0), (0.2, 0.1, 0.1), (0.5, 0.5, 0.5), 0.5, 1 / 255)
     targets = np.array([[0, 0, 0.0], [0, 0, 0.5], [0, 1.0, 0]])
     to_ball = np.linalg.norm(targets[1] - (3, 0, 0))
     found = [identity.hit(_frame(), target) for target in targets]
