@@ -63,7 +63,12 @@ def stages(settings: Settings, samples: int, count: int) -> dict[str, Any]:
             sent = time.perf_counter()
             labelled = done - posed - sum(made.seconds.values())
             rows.append(
-                {**made.seconds, "draw": posed - started, "labels": labelled, "publish": sent - done}
+                {
+                    **made.seconds,
+                    "draw": posed - started,
+                    "labels": labelled,
+                    "publish": sent - done,
+                }
             )
             cpu.append(time.process_time() - burnt)
     kept = rows[WARM_UP:]
@@ -190,8 +195,8 @@ def main() -> None:
         print(
             f"{size}: {row['rate_1']:.1f} samples/s from one worker, {row['rate_2']:.1f} from two; "
             f"{1e3 * row['cpu_seconds']:.0f} ms CPU a sample, {row['cpu_share_of_plain']:.2f} of "
-            f"plain Blender's {1e3 * row['plain_cpu_seconds']:.0f}; {row['over_render']:.0%} on top "
-            f"of the render call\n    [ms] {times}",
+            f"plain Blender's {1e3 * row['plain_cpu_seconds']:.0f}; {row['over_render']:.0%} on "
+            f"top of the render call\n    [ms] {times}",
             flush=True,
         )
     if args.json:
