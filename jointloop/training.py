@@ -1,0 +1,274 @@
+"""Verbs of the loop: doctor, demo, simulate, train, inspect, keys.
+
+Each imports what it needs when it is called: `jointloop simulate` never loads torch.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from blender_scenes.spec import Device, Engine, JointloopError
+from jointloop.app import app, out, ready
+
+
+@app.command
+def doctor() -> int:
+    """Check that this machine has what a run needs, down to rendering one image."""
+    from jointloop.doctor import examine
+
+    styles = {"ok": "green", "note": "yellow", "fail": "bold red"}
+    failed = False
+    for finding in examine():
+        failed |= finding.state == "fail"
+        out.print(f"[{styles[finding.state]}]{finding.state:>4}[/]  {finding.name:<10}", end="  ")
+        out.print(finding.text, markup=False)
+    out.print("something is missing" if failed else "ready")
+    return 1 if failed else 0
+
+
+@app.command
+def demo(
+    *,
+    run: Path = Path("runs/demo"),
+    minutes: float = 4.0,
+    workers: int = 2,
+    engine: Engine = "cycles",
+) -> int:
+    """Close the loop once: Blender workers, feedback on, preset tiny, then the report.
+
+    Args:
+        run: Folder of the run; an earlier one is moved aside.
+        minutes: Training time, after the held-out set is rendered.
+        workers: Simulators to start.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+    """
+    if run.exists():
+        aside = next(p for i in range(1, 10_000) if not (p := Path(f"{run}-{i}")).exists())
+        run.rename(aside)
+        out.print(f"moved the earlier {run} to {aside}", markup=False)
+    return train("tiny", run=run, workers=workers, minutes=minutes, engine=engine)
+
+
+@app.command
+def simulate(
+    *,
+    connect: str,
+    workers: int = 1,
+    engine: Engine = "cycles",
+    device: Device = "cpu",
+    samples: int = 4,
+    backgrounds: Path | None = None,
+    robot: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    timeout: float = 600.0,
+    insecure: bool = False,
+    keys: Path | None = None,
+) -> int:
+    """Render for a trainer elsewhere; start before or after it, join or leave in mid-run.
+
+    Args:
+        connect: Address of the trainer, such as tcp://127.0.0.1:5555.
+        workers: Simulators to start.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
+        samples: Cycles' samples per pixel.
+        backgrounds: Folder of your own pictures to stand behind the robot.
+        robot: Take part only in runs with this robot.
+        size: Take part only in runs with this image size, WIDTHxHEIGHT.
+        seed: Take part only in runs with this seed.
+        timeout: Longest wait for the trainer [s].
+        insecure: Connect to another machine without keys, unencrypted.
+        keys: Folder that `jointloop keys` made.
+    """
+    from simulator.fleet import Fleet
+    from simulator.worker import WorkerOptions
+
+    ready(engine, device)
+    options = WorkerOptions(
+        address=connect,
+        engine=engine,
+        device=device,
+        samples=samples,
+        backgrounds=backgrounds,
+        robot=robot,
+        size=_checked_size(size),
+        seed=seed,
+        wait_s=timeout,
+        insecure=insecure,
+        keys=keys,
+    )
+    return Fleet(workers, options, say=lambda line: out.print(line, markup=False)).run()
+
+
+@app.command
+def train(
+    preset: tyro.conf.Positional[str],
+    *,
+    run: Path,
+    workers: int | None = None,
+    bind: str | None = None,
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
+    feedback: bool = True,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    robot: str | None = None,
+    size: str | None = None,
+    seed: int | None = None,
+    engine: Engine = "cycles",
+    render_device: Device = "cpu",
+    samples: int = 4,
+    variety: str | None = None,
+    backgrounds: Path | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    timeout: float = 300.0,
+    insecure: bool = False,
+    keys: Path | None = None,
+) -> int:
+    """Train a joint detector in the closed loop, on simulators or on a recording.
+
+    Args:
+        preset: tiny (CPU, minutes) or heindl2019 (the paper's network, GPU).
+        run: Folder of the run.
+        workers: Simulators to start here.
+        bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555.
+        from_: Folder of a recording to train from, in place of simulators; it decides on robot,
+            size and variety.
+        feedback: Bend the prior towards what is still wrong.
+        epochs: Epochs to train, in place of the preset's.
+        minutes: Training time, in place of epochs.
+        robot: Robot, in place of the preset's.
+        size: Image size WIDTHxHEIGHT, in place of the preset's.
+        seed: Seed of all draws and of the weights.
+        engine: Of simulators started here: cycles, eevee and workbench render with Blender, stick
+            draws sticks.
+        render_device: That Blender renders on in simulators started here: cpu or gpu.
+        samples: Cycles' samples per pixel, of simulators started here.
+        variety: calm, full, or a TOML file, in place of the preset's.
+        backgrounds: Folder of your own pictures to stand behind the robot, for simulators started
+            here.
+        device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        resume: Go on with the run in the folder as it began; only epochs or minutes may change.
+        timeout: Longest wait for a sample [s].
+        insecure: Listen to other machines without keys, unencrypted.
+        keys: Folder that `jointloop keys` made.
+    """
+    from simulator.transport import Security
+    from simulator.variety import variety as variety_named
+    from simulator.worker import WorkerOptions
+    from trainer import session
+    from trainer.config import preset as named_preset
+    from trainer.progress import Progress
+    from trainer.runs import Run
+
+    if (workers, bind, from_).count(None) != 2:
+        raise JointloopError(
+            "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
+            "and --from DIR to train from a recording"
+        )
+    if from_ and (robot, size, variety, backgrounds) != (None,) * 4:
+        raise JointloopError(
+            "--robot, --size, --variety and --backgrounds are the recording's; leave them out "
+            "with --from"
+        )
+    if workers:
+        ready(engine, render_device)
+    changes = {
+        "robot": robot,
+        "size": size,
+        "seed": seed,
+        "epochs": epochs,
+        "minutes": minutes,
+        "feedback": feedback,
+        "variety": None if variety is None else variety_named(variety),
+    }
+    if resume:
+        config = Run.open(run).config.resumed(preset, changes)
+    else:
+        config = named_preset(preset).changed(**changes)
+    sitting = session.Sitting(
+        folder=run,
+        workers=workers,
+        bind=bind or "tcp://127.0.0.1:*",
+        recording=from_,
+        worker=WorkerOptions(
+            "", engine=engine, device=render_device, samples=samples, backgrounds=backgrounds
+        ),
+        resume=resume,
+        timeout=timeout,
+        device=device,
+        security=Security(insecure, keys),
+    )
+    try:
+        with Progress(out) as progress:
+            summary = session.train(config, sitting, progress)
+    except KeyboardInterrupt:
+        if (run / "last.state.pt").exists():
+            out.print(
+                f"{run} keeps everything up to its last epoch; --resume goes on", markup=False
+            )
+        raise
+    _print_summary(summary, run)
+    return 0
+
+
+@app.command
+def inspect(run: tyro.conf.Positional[Path]) -> int:
+    """Write and name the report of a run, finished or not, and its pictures.
+
+    Args:
+        run: Folder of the run.
+    """
+    from feedback.report import write_pictures, write_report
+
+    out.print(f"report    {write_report(run)}", markup=False)
+    for picture in write_pictures(run):
+        out.print(f"picture   {picture}", markup=False)
+    return 0
+
+
+@app.command
+def keys(folder: tyro.conf.Positional[Path]) -> int:
+    """Make the keys that let simulators on other machines connect; copy the folder to both sides.
+
+    Args:
+        folder: A new folder.
+    """
+    from simulator.transport import write_keys
+
+    write_keys(folder)
+    out.print(f"keys: {folder}; pass it to both sides as --keys", markup=False)
+    return 0
+
+
+def _checked_size(size: str | None) -> str | None:
+    from simulator.settings import parse_size
+
+    return None if size is None else "{}x{}".format(*parse_size(size))
+
+
+def _print_summary(summary: dict[str, Any], run: Path) -> None:
+    """The report's name and the three figures people ask for."""
+    from feedback.report import write_report
+    from trainer.record import error_line
+
+    samples, prior = summary["samples"], summary["prior"]
+    before, after = summary["before"], summary["after"]
+    report = write_report(run)
+    rendered = f"{samples['rendered']} rendered"
+    if pool := summary.get("pool"):
+        rendered = f"{pool['samples']} recorded, worth {pool['effective']:.0f} at the last prior"
+    out.print(
+        f"\nsamples   {rendered}; {samples['consumed']} trained on ({samples['new']} different "
+        "ones)"
+    )
+    for name, error in (("before", before), ("after", after)):
+        out.print(f"{name:<9} held out: {error_line(error)}")
+    entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
+    out.print(
+        f"prior     {prior['versions']} versions, moved {prior['total_variation_mean']:.1%} of its "
+        f"mass; entropy per joint {entropy} (1 is uniform)"
+    )
+    out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
