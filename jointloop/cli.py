@@ -4,7 +4,14 @@ import signal
 import sys
 
 from blender_scenes.spec import JointloopError
-from jointloop import looking, recording, training  # noqa: F401  (registers their verbs)
+
+# Verbs register as they are imported, and help shows them in that order.
+# isort: off
+import jointloop.training
+import jointloop.looking
+import jointloop.recording  # noqa: F401
+
+# isort: on
 from jointloop.app import app
 
 DESCRIPTION = (
