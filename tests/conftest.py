@@ -1,11 +1,16 @@
 """What several test files share."""
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from blender_scenes.stick_scene import StickScene
 from simulator.prior import JointPrior
 from simulator.robot import Robot
 from simulator.settings import Settings
+
+# Shared machines stall: how long an example takes says nothing.
+hypothesis_settings.register_profile("jointloop", deadline=None)
+hypothesis_settings.load_profile("jointloop")
 
 
 @pytest.fixture(scope="session")
