@@ -81,7 +81,7 @@ def record(
             raise JointloopError("give --samples N, how many to record, or --resume")
         settings = _settings(changes)
         shares = {
-            "held_out": round(HELD_OUT_SHARE * samples),
+            "held_out": max(1, round(HELD_OUT_SHARE * samples)),
             "shard_samples": SHARD_SAMPLES,
         } | {name: value for name, value in given.items() if value is not None}
         rendering = rendering_here(

@@ -83,9 +83,11 @@ def simulate(
         keys: Folder that `jointloop keys` made.
     """
     from simulator.fleet import Fleet
+    from simulator.transport import check_way
     from simulator.worker import WorkerOptions
 
     ready(engine, device)
+    check_way(connect, insecure, keys)
     options = WorkerOptions(
         address=connect,
         engine=engine,
@@ -133,7 +135,8 @@ def train(
         preset: tiny (CPU, minutes) or heindl2019 (the paper's network, GPU).
         run: Folder of the run.
         workers: Simulators to start here.
-        bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555.
+        bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555; the port
+            after it is taken too.
         from_: Folder of a recording to train from, in place of simulators; it decides on robot,
             size and variety.
         feedback: Bend the prior towards what is still wrong.

@@ -117,7 +117,7 @@ def from_description(description: Description, path: Path) -> Robot:
     )
     parents = (-1, *(index[above[link].parent] for link in links[1:]))
     limits = np.array([_limits(joint, urdf) for joint in moving])
-    return Robot(
+    robot = Robot(
         name=description.name,
         model=RobotModel(description.name, tuple(links), parents, visuals),
         joints=tuple(_joint(above[link], index, urdf, moving, rest) for link in links[1:]),
@@ -127,6 +127,13 @@ def from_description(description: Description, path: Path) -> Robot:
         upper=limits[:, 1],
         height=description.height,
     )
+    if robot.reach < 1e-3:
+        names = ", ".join(robot.keypoint_names)
+        raise RobotError(
+            f"robot {robot.name!r}: its keypoints ({names}) never leave the base; name one on a "
+            "link that moves"
+        )
+    return robot
 
 
 def _urdf(description: Description, path: Path) -> Urdf:

@@ -134,3 +134,20 @@ def test_ctrl_c_ends_trainer_and_simulators_and_keeps_the_run(tmp_path: Path) ->
 def test_inspect_of_no_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert jointloop("inspect", str(tmp_path)) == 2
     assert "holds no run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--connect", "127.0.0.1:5555"], "tcp://"),
+        (["--connect", "tcp://10.0.0.9:5555"], "--insecure"),
+        (["--connect", "tcp://127.0.0.1:5555", "--keys", "nowhere"], "no key file"),
+    ],
+)
+def test_a_mistake_in_simulate_is_one_line_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert jointloop("simulate", "--engine", "stick", *words) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len((shown.out + shown.err).strip().splitlines()) == 1

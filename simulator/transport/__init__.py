@@ -4,10 +4,12 @@ Trainers bind (`Hub`), simulators connect (`Link`): fleets come and go, behind a
 connections each: control both ways, and samples from the simulators to the trainer.
 """
 
-from simulator.addresses import TransportError
+from pathlib import Path
+
+from simulator.addresses import Address, TransportError
 from simulator.delivery import Delivery
 from simulator.roster import Received, Worker
-from simulator.security import Security
+from simulator.security import SIMULATOR, TRAINER, Security
 from simulator.transport.hub import Hub
 from simulator.transport.link import Link, RefusedError, TrainerGoneError
 from simulator.transport.sockets import write_keys
@@ -22,5 +24,19 @@ __all__ = [
     "TrainerGoneError",
     "TransportError",
     "Worker",
+    "check_way",
     "write_keys",
 ]
+
+
+def check_way(address: str, insecure: bool, keys: Path | None) -> None:
+    """Refuse what no simulator could connect by, before any is started.
+
+    Raises:
+        TransportError: the address cannot be used, or needs keys that are not there.
+    """
+    security = Security(insecure, keys)
+    security.check(Address.parse(address))
+    if keys:
+        security.certificate(SIMULATOR, secret=True)
+        security.certificate(TRAINER, secret=False)

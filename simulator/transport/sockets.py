@@ -69,7 +69,8 @@ def bind(opened: zmq.Socket, address: Address) -> Address:
         opened.bind(str(address))
     except zmq.ZMQError as error:
         remedy = (
-            "another trainer runs there: stop it or choose another port or path"
+            "another program listens there (a trainer also takes the port after its own): "
+            "stop it or choose another port or path"
             if error.errno == errno.EADDRINUSE
             else f"{error.strerror}; choose an address of this machine"
         )
