@@ -11,7 +11,7 @@ setup: .venv/installed ## a virtual environment with everything in it
 	$(BIN)/pip install --quiet -e '.[blender,train,dev]'
 	touch $@
 
-demo: setup ## the closed loop on Blender renderings, about six minutes on two cores
+demo: setup ## the closed loop on Blender renderings, under five minutes on two cores
 	$(BIN)/jointloop demo
 
 test: setup ## every test that takes seconds
