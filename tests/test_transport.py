@@ -3,6 +3,8 @@ import random
 import socket
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -251,13 +253,26 @@ def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path):
 
 
 def test_the_data_port_in_use_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(TransportError, match=str(port)),
-            hub_at(f"tcp://127.0.0.1:{port - 1}"),
-        ):
-            pass
+    with (
+        _neighbours() as (free, taken),
+        pytest.raises(TransportError, match=str(taken)),
+        hub_at(f"tcp://127.0.0.1:{free}"),
+    ):
+        pass
+
+
+@contextmanager
+def _neighbours() -> Iterator[tuple[int, int]]:
+    """A free port, and the port after it, which somebody listens at."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port - 1)).close()
+            except OSError:  # another process has it
+                continue
+            yield port - 1, port
+            return
 
 
 def test_an_address_of_another_machine_cannot_be_bound():
