@@ -23,7 +23,7 @@ test-slow: setup ## the tests that take minutes
 check: setup ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
