@@ -162,7 +162,7 @@ def train(
     from simulator.variety import variety as variety_named
     from simulator.worker import WorkerOptions
     from trainer import session
-    from trainer.config import preset as named_preset
+    from trainer.presets import preset as named_preset
     from trainer.progress import Progress
     from trainer.runs import Run
 

@@ -1,11 +1,14 @@
 """Laws of configs."""
 
 import dataclasses
+import inspect
 import json
 
 import pytest
 
-from trainer.config import PRESETS, Config, ConfigError, preset
+from trainer import config
+from trainer.config import Config, ConfigError
+from trainer.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -25,7 +28,7 @@ def test_an_unknown_preset_is_refused_naming_those_there_are():
 
 
 def test_every_field_has_a_docstring():
-    source = __import__("inspect").getsource(__import__("trainer.config").config)
+    source = inspect.getsource(config)
     for kind in (Config, *(type(getattr(preset("tiny"), f)) for f in ("network", "stream"))):
         for field in dataclasses.fields(kind):
             after = source.split(f"    {field.name}: ", 1)[1].split("\n")[1]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.batch import Batch
-from trainer.config import OptimiserConfig, preset
+from trainer.config import OptimiserConfig
 from trainer.learner import Learner, LearnerError, learning_rate
+from trainer.presets import preset
 
 CONFIG = preset("tiny")
 JOINTS = 2

@@ -16,7 +16,8 @@ from feedback.history import prior_of, read_history
 from feedback.report import write_report
 from simulator.settings import Settings
 from simulator.worker import WorkerOptions
-from trainer.config import Config, preset
+from trainer.config import Config
+from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import RunError
 from trainer.session import Sitting, train

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.config import PRESETS, preset
 from trainer.models import FAMILIES, ModelError, build, cost, receptive_field
 from trainer.models.vgg import VggStages
+from trainer.presets import PRESETS, preset
 
 JOINTS = 6
 

@@ -18,8 +18,9 @@ from simulator.prior import JointPrior
 from simulator.recording import Recording
 from trainer import pool as pools
 from trainer.batch import Batch
-from trainer.config import Config, preset
+from trainer.config import Config
 from trainer.pool import Pool, PoolError, effective, importance, systematic
+from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import Run
 from trainer.session import Sitting, train

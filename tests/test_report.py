@@ -16,8 +16,8 @@ from feedback.sections import DEFINITIONS
 from feedback.text import duration, number
 from simulator.labels import belief_map
 from simulator.prior import JointPrior
-from trainer.config import preset
 from trainer.metrics import evaluate
+from trainer.presets import preset
 
 ANGLES = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3")
 KEYPOINTS = (*ANGLES, "tool_flange")

@@ -8,17 +8,11 @@ import pytest
 import torch
 
 from trainer.batch import Batch
-from trainer.config import ConfigError, preset
+from trainer.config import ConfigError
 from trainer.models import build
-from trainer.runs import (
-    Checkpoint,
-    Run,
-    RunError,
-    WeightsInfo,
-    load_weights,
-    read_info,
-    save_weights,
-)
+from trainer.presets import preset
+from trainer.runs import Checkpoint, Run, RunError
+from trainer.weights import WeightsInfo, load_weights
 
 CONFIG = preset("tiny")
 NAMES = ("shoulder", "elbow", "wrist")
@@ -197,54 +191,6 @@ def test_a_checkpoint_that_would_run_code_is_refused(run):
     torch.save({"learner": print, "loop": {}}, run.folder / "last.state.pt")
     with pytest.raises(RunError, match=r"cannot read the checkpoint .*last.state.pt"):
         run.load_checkpoint(network(), INFO)
-
-
-def test_weights_say_what_they_are_for(tmp_path):
-    save_weights(tmp_path / "w.safetensors", network(), INFO)
-    assert read_info(tmp_path / "w.safetensors") == INFO
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"robot": "panda"}, "for robot 'ur10', but the run has 'panda'"),
-        ({"keypoints": ("a", "b", "c")}, "for keypoints .*'elbow'.*but the run has .*'b'"),
-        ({"stride": 8}, "for stride 4, but the run has 8"),
-    ],
-)
-def test_weights_for_something_else_are_refused_naming_both(tmp_path, change, message):
-    path = tmp_path / "w.safetensors"
-    save_weights(path, network(1), INFO)
-    mine, untouched = network(2), network(2)
-    with pytest.raises(RunError, match=message):
-        load_weights(path, mine, dataclasses.replace(INFO, **change))
-    assert equal(mine, untouched)
-
-
-def test_weights_of_another_network_are_refused_naming_both_shapes(tmp_path):
-    path = tmp_path / "w.safetensors"
-    save_weights(path, network(), INFO)
-    wider = network(config=dataclasses.replace(CONFIG.network, head=CONFIG.network.head + 8))
-    with pytest.raises(RunError, match=r"\(tiny\) have .* of shape .* but the network"):
-        load_weights(path, wider, INFO)
-
-
-@pytest.mark.parametrize("content", [b"", b"not safetensors at all", b"\xff" * 64])
-def test_a_file_that_holds_no_weights_is_a_clear_error(tmp_path, content):
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(content)
-    with pytest.raises(RunError, match=r"cannot read the weights .*w.safetensors") as caught:
-        load_weights(path, network(), INFO)
-    assert "\n" not in str(caught.value)
-
-
-def test_foreign_safetensors_are_a_clear_error(tmp_path):
-    from safetensors.torch import save_file
-
-    path = tmp_path / "w.safetensors"
-    save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(RunError, match="cannot read the weights"):
-        read_info(path)
 
 
 def test_files_are_plain(run):

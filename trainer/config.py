@@ -1,4 +1,4 @@
-"""What a run is: typed settings with their defaults, named presets, and their JSON form.
+"""What a run is: typed settings with their defaults, and their JSON form.
 
 A run folder keeps the resolved config, so that nothing about a run lives in defaults alone.
 """
@@ -6,20 +6,12 @@ A run folder keeps the resolved config, so that nothing about a run lives in def
 import dataclasses
 import json
 import math
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from blender_scenes.spec import JointloopError
 from simulator.settings import Settings, parse_size
 from simulator.variety import Variety
-
-T = TypeVar("T")
-
-
-class ConfigError(JointloopError):
-    """A configuration cannot be read or makes no sense."""
+from trainer.typed_json import ConfigError, read
 
 
 @dataclass(frozen=True)
@@ -245,82 +237,4 @@ class Config:
             data = json.loads(text)
         except json.JSONDecodeError as error:
             raise ConfigError(f"the config is no JSON: {error}") from None
-        return _read(Config, data, "config")
-
-
-def _read(kind: type[T], data: Any, where: str) -> T:
-    """A dataclass from a JSON object that has exactly its keys."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where} is {data!r}, expected an object")
-    hints = typing.get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    unknown = sorted(set(data) - set(names))
-    missing = sorted(set(names) - set(data))
-    if unknown or missing:
-        raise ConfigError(f"{where} has unknown keys {unknown} and lacks keys {missing}")
-    return kind(**{name: _value(hints[name], data[name], f"{where}.{name}") for name in names})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """A field's value from JSON, checked against its annotation."""
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return _read(typing.cast(type, hint), value, where)
-    if origin is Literal:
-        fits = value in options
-    elif origin is tuple:
-        item = options[0]
-        fits = isinstance(value, list) and (options[-1] is ... or len(value) == len(options))
-        value = tuple(_value(item, v, where) for v in value) if fits else value
-    elif origin in (typing.Union, types.UnionType):
-        return None if value is None else _value(options[0], value, where)
-    elif hint is float:
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        value = float(value) if fits else value
-    else:
-        fits = type(value) is hint
-    if not fits:
-        wanted = getattr(hint, "__name__", None) if origin is None else hint
-        raise ConfigError(f"{where} is {value!r}, expected {wanted}")
-    return value
-
-
-def _tiny() -> Config:
-    return Config(
-        preset="tiny",
-        settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
-        network=NetworkConfig(
-            family="folded", widths=(16, 64, 64), stages=2, depth=3, width=64, head=128
-        ),
-        optimiser=OptimiserConfig(learning_rate=6e-3, warmup=0.05, beta2=0.99),
-        loss=LossConfig(kind="cross-entropy"),
-        stream=StreamConfig(credits=8, held_out=200, buffer=1024, max_uses=8),
-        batch_size=8,
-        epochs=12,
-        epoch_samples=800,
-    )
-
-
-def _heindl2019() -> Config:
-    """Heindl, Zambal, Scharinger, ETFA 2019: Adam 1e-3, batch 8, 30 epochs of 10,000 samples."""
-    return Config(
-        preset="heindl2019",
-        settings=Settings(robot="ur10", width=320, height=240, stride=4, sigma=1.5),
-        # AdamW without decay, warm-up or schedule is the paper's Adam.
-        optimiser=OptimiserConfig(learning_rate=1e-3, weight_decay=0.0, warmup=0.0, floor=1.0),
-    )
-
-
-PRESETS = {"tiny": _tiny, "heindl2019": _heindl2019}
-"""Named starting points: `tiny` for a CPU in minutes, `heindl2019` for a GPU."""
-
-
-def preset(name: str) -> Config:
-    """The config of that name.
-
-    Raises:
-        ConfigError: there is no such preset.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name]()
+        return read(Config, data, "config")

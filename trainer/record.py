@@ -19,10 +19,12 @@ from feedback.history import History, movement, prior_of, read_history
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.budget import Budget
+from trainer.files import write_json, write_npz
 from trainer.learner import Learner
-from trainer.runs import Checkpoint, Run, WeightsInfo, read_state, write_json, write_npz
+from trainer.runs import Checkpoint, Run, read_state
 from trainer.source import Source
 from trainer.validation import Validation
+from trainer.weights import WeightsInfo
 
 GALLERY = 12
 """Held-out images kept for looking at, spread evenly from the best to the worst."""

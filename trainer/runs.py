@@ -1,15 +1,13 @@
 """A run's folder: its config, metrics, checkpoints and held-out set.
 
-    config.json       the resolved config
-    heldout.npz       the held-out set, so that a resumed run is judged on the same samples
-    metrics.jsonl     one line per epoch, only ever appended to
-    last.safetensors  the network's weights after the latest epoch, with what they are for
-    last.state.pt     what a resume needs: the same weights, the optimiser, where the run stands
-                      (read with `weights_only=True`)
-    best.safetensors  the weights of the best epoch
-    summary.json      written once, when the run is finished
-
-Files are written beside their place and then renamed, so a crash leaves the last good one.
+config.json       the resolved config
+heldout.npz       the held-out set, so that a resumed run is judged on the same samples
+metrics.jsonl     one line per epoch, only ever appended to
+last.safetensors  the network's weights after the latest epoch, with what they are for
+last.state.pt     what a resume needs: the same weights, the optimiser, where the run stands
+                  (read with `weights_only=True`)
+best.safetensors  the weights of the best epoch
+summary.json      written once, when the run is finished
 """
 
 import fcntl
@@ -17,53 +15,27 @@ import json
 import os
 import weakref
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from blender_scenes.spec import JointloopError
 from trainer.batch import Batch
 from trainer.config import Config
+from trainer.files import write_beside, write_json, write_npz, write_text
 from trainer.models import BeliefNetwork
+from trainer.weights import WeightsInfo, first_line, load_weights, save_weights
 
 SCHEMA = 1
-"""Version of the checkpoint's metadata."""
+"""Version of the checkpoint."""
 
 
 class RunError(JointloopError):
     """A run folder cannot be made, read or gone on with."""
-
-
-@dataclass(frozen=True)
-class WeightsInfo:
-    """What a checkpoint's weights are for; stands in its metadata."""
-
-    robot: str
-    """Name of the robot."""
-    keypoints: tuple[str, ...]
-    """Names of the keypoints, in the order of the belief maps."""
-    stride: int
-    """Image pixels per belief map cell."""
-    sigma: float
-    """Standard deviation of the peaks it was trained on [cells]."""
-    preset: str
-    """Name of the preset its config began as."""
-    width: int
-    """Image width it was trained at [px]."""
-    height: int
-    """Image height it was trained at [px]."""
-
-    @staticmethod
-    def of(config: Config, keypoints: tuple[str, ...]) -> "WeightsInfo":
-        """What a run with this config trains."""
-        s = config.settings
-        return WeightsInfo(s.robot, keypoints, s.stride, s.sigma, config.preset, s.width, s.height)
 
 
 @dataclass(frozen=True)
@@ -223,7 +195,7 @@ class Run:
             "learner": checkpoint.learner,
             "loop": checkpoint.loop,
         }
-        _write(self.folder / "last.state.pt", lambda path: torch.save(state, path))
+        write_beside(self.folder / "last.state.pt", lambda path: torch.save(state, path))
 
     def load_checkpoint(self, network: BeliefNetwork, info: WeightsInfo) -> Checkpoint:
         """Set the network's weights to the latest and tell where the run stands.
@@ -248,55 +220,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {key: state[key] for key in ("network", "learner", "loop")}
     except Exception as error:  # torch.load documents no list of what damage raises
-        raise RunError(f"cannot read the checkpoint {path}: {_line(error)}") from None
-
-
-def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
-    """Write a network's weights and what they are for as safetensors."""
-    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    metadata = {"jointloop": json.dumps(asdict(info) | {"schema": SCHEMA})}
-    _write(path, lambda beside: save_file(tensors, beside, metadata))
-
-
-def read_info(path: Path) -> WeightsInfo:
-    """What the weights in a file are for.
-
-    Raises:
-        RunError: the file cannot be read, or no `save_weights` of this schema wrote it.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})["jointloop"])
-        if metadata.pop("schema") != SCHEMA:
-            raise RunError(f"weights {path} have another schema, expected {SCHEMA}")
-        return WeightsInfo(**metadata | {"keypoints": tuple(metadata["keypoints"])})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"cannot read the weights {path}: {_line(error)}") from None
-
-
-def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
-    """Set a network's weights from a file.
-
-    Raises:
-        RunError: the file cannot be read, or its weights are for another robot, other keypoints,
-            another stride or another network; the network is left as it was.
-    """
-    saved = read_info(path)
-    for name in ("robot", "keypoints", "stride"):
-        theirs, ours = getattr(saved, name), getattr(info, name)
-        if theirs != ours:
-            raise RunError(f"weights {path} are for {name} {theirs!r}, but the run has {ours!r}")
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    theirs = {name: tuple(value.shape) for name, value in tensors.items()}
-    for name in sorted(ours.keys() | theirs.keys()):
-        if ours.get(name) != theirs.get(name):
-            raise RunError(
-                f"weights {path} ({saved.preset}) have {name} of shape {theirs.get(name)}, "
-                f"but the network ({info.preset}) has {ours.get(name)}"
-            )
-    network.load_state_dict(tensors)
+        raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
 
 
 BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
@@ -339,43 +263,3 @@ def _described(folder: Path) -> str:
     if (folder / "summary.json").is_file():
         return "a finished run"
     return "a run" if (folder / "config.json").is_file() else "other files"
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error's message: libraries append pages of advice."""
-    return str(error).strip().split("\n")[0] or type(error).__name__
-
-
-def _write(path: Path, save: Callable[[Path], None]) -> None:
-    """Let `save` write beside the path, then put the result in its place."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        save(beside)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write text beside its place, then put it there."""
-
-    def save(beside: Path) -> None:
-        beside.write_text(text)
-
-    _write(path, save)
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON beside its place, then put it there."""
-    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
-
-
-def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays beside their place, then put them there."""
-    _write(path, lambda beside: _save_npz(beside, arrays))
-
-
-def _save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with path.open("wb") as file:  # given a name, numpy would add its own suffix
-        np.savez(file, allow_pickle=False, **arrays)

@@ -1,0 +1,46 @@
+"""Named configs: where a run begins."""
+
+from simulator.settings import Settings
+from trainer.config import Config, LossConfig, NetworkConfig, OptimiserConfig, StreamConfig
+from trainer.typed_json import ConfigError
+
+
+def _tiny() -> Config:
+    return Config(
+        preset="tiny",
+        settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
+        network=NetworkConfig(
+            family="folded", widths=(16, 64, 64), stages=2, depth=3, width=64, head=128
+        ),
+        optimiser=OptimiserConfig(learning_rate=6e-3, warmup=0.05, beta2=0.99),
+        loss=LossConfig(kind="cross-entropy"),
+        stream=StreamConfig(credits=8, held_out=200, buffer=1024, max_uses=8),
+        batch_size=8,
+        epochs=12,
+        epoch_samples=800,
+    )
+
+
+def _heindl2019() -> Config:
+    """Heindl, Zambal, Scharinger, ETFA 2019: Adam 1e-3, batch 8, 30 epochs of 10,000 samples."""
+    return Config(
+        preset="heindl2019",
+        settings=Settings(robot="ur10", width=320, height=240, stride=4, sigma=1.5),
+        # AdamW without decay, warm-up or schedule is the paper's Adam.
+        optimiser=OptimiserConfig(learning_rate=1e-3, weight_decay=0.0, warmup=0.0, floor=1.0),
+    )
+
+
+PRESETS = {"tiny": _tiny, "heindl2019": _heindl2019}
+"""Named starting points: `tiny` for a CPU in minutes, `heindl2019` for a GPU."""
+
+
+def preset(name: str) -> Config:
+    """The config of that name.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return PRESETS[name]()
