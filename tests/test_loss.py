@@ -90,3 +90,33 @@ def test_the_loss_of_a_sample_does_not_depend_on_the_others():
         [per_sample(belief[i : i + 1], target[i : i + 1], in_frame[:1]) for i in range(3)]
     )
     assert torch.allclose(together, alone)
+
+
+@pytest.mark.parametrize("config", KINDS)
+def test_a_background_map_is_to_be_what_the_keypoints_leave(config):
+    target = maps(0)
+    background = 1 - target.amax(dim=1, keepdim=True)
+    whole = torch.cat([target, background], dim=1)
+    assert training_loss([whole], target, config) == 0
+    wrong = torch.cat([target, 1 - background], dim=1)
+    assert training_loss([wrong], target, config) > 0
+
+
+def test_foreground_weighs_the_background_map_where_a_keypoint_is():
+    target = torch.zeros(1, 1, 2, 2)
+    target[0, 0, 0, 0] = 1.0
+    whole = torch.cat([target, 1 - target], dim=1)
+    config = LossConfig("mse", foreground=9.0)
+    at_peak, elsewhere = whole.clone(), whole.clone()
+    at_peak[0, 1, 0, 0] += 0.5
+    elsewhere[0, 1, 1, 1] -= 0.5
+    assert training_loss([at_peak], target, config) == pytest.approx(
+        10 * training_loss([elsewhere], target, config)
+    )
+
+
+def test_the_loss_of_a_sample_leaves_the_background_map_out():
+    target, belief = maps(0), maps(1)
+    in_frame = torch.ones(SHAPE[:2], dtype=torch.bool)
+    more = torch.cat([belief, maps(2)[:, :1]], dim=1)
+    assert torch.equal(per_sample(more, target, in_frame), per_sample(belief, target, in_frame))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from trainer.batch import Batch
+from trainer.decode import Peaks
 from trainer.models import BeliefNetwork
 from trainer.validation import CHUNK, validate
 
@@ -64,6 +65,37 @@ def test_results_stand_in_the_order_of_the_samples(held_out):
     assert np.allclose(whole.losses, [v.losses[0] for v in alone])
     assert np.allclose(whole.peaks.pixels, [v.peaks.pixels[0] for v in alone])
     assert np.array_equal(whole.distances, [v.distances[0] for v in alone])
+
+
+class Shifted(Oracle):
+    """Decodes by a rule of its own: a pixel further to the right."""
+
+    def peaks(self, belief):
+        found = super().peaks(belief)
+        return Peaks(found.pixels + [1.0, 0.0], found.scores)
+
+
+def test_keypoints_follow_from_the_networks_own_decoding(held_out):
+    plain, shifted = (validate(n, held_out, NAMES).peaks for n in (Oracle(), Shifted()))
+    assert np.allclose(shifted.pixels, plain.pixels + [1.0, 0.0])
+
+
+class Backed(Oracle):
+    """Puts out a background map after the keypoints' maps."""
+
+    def __init__(self):
+        super().__init__()
+        self.maps = 3
+
+    def forward(self, images):
+        (belief,) = super().forward(images)
+        return [torch.cat([belief, torch.ones_like(belief[:, :1])], dim=1)]
+
+
+def test_a_background_map_changes_neither_losses_nor_keypoints(held_out):
+    plain, backed = (validate(n, held_out, NAMES) for n in (Oracle(), Backed()))
+    assert np.array_equal(plain.losses, backed.losses)
+    assert np.array_equal(plain.peaks.pixels, backed.peaks.pixels)
 
 
 @pytest.mark.parametrize("mode", [True, False])

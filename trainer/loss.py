@@ -14,14 +14,19 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
     """The pixel loss of every stage, averaged over stages.
 
     Args:
-        beliefs: stages of (B, J, h, w) in [0, 1].
+        beliefs: stages of (B, J, h, w) in [0, 1], or of (B, J + 1, h, w), the background last.
         target: (B, J, h, w) in [0, 1].
         config: which pixel loss, and how much more a cell counts near a keypoint.
 
     Returns:
         A scalar.
     """
-    weight = 1.0 + config.foreground * target
+    near = target
+    if beliefs[-1].shape[1] == target.shape[1] + 1:
+        nearest = target.amax(dim=1, keepdim=True)
+        near = torch.cat([target, nearest], dim=1)
+        target = torch.cat([target, 1.0 - nearest], dim=1)
+    weight = 1.0 + config.foreground * near
     pixel = PIXEL[config.kind]
     return torch.stack([(weight * pixel(stage, target)).mean() for stage in beliefs]).mean()
 
@@ -53,13 +58,14 @@ def per_sample(belief: Tensor, target: Tensor, in_frame: Tensor) -> Tensor:
     comparable with the others. 0 for a sample with no joint in the frame.
 
     Args:
-        belief: (N, J, h, w) of one stage.
+        belief: (N, J, h, w) of one stage; a background map after those does not count.
         target: (N, J, h, w).
         in_frame: (N, J) bool.
 
     Returns:
         (N,) losses, at least 0.
     """
+    belief = belief[:, : target.shape[1]]
     error = ((belief - target) ** 2).sum(dim=(2, 3)) * in_frame
     energy = (target**2).sum(dim=(2, 3)) * in_frame
     return error.sum(dim=1) / energy.sum(dim=1).clamp(min=torch.finfo(target.dtype).tiny)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainer import metrics
 from trainer.batch import Batch
-from trainer.decode import Peaks, decode
+from trainer.decode import Peaks
 from trainer.loss import per_sample
 from trainer.models import BeliefNetwork
 
@@ -74,4 +74,4 @@ def _judge(network: BeliefNetwork, chunk: Batch) -> tuple[NDArray[np.float64], P
     belief = network(on_device.images)[-1].float()
     in_frame = torch.from_numpy(chunk.in_frame).to(device)
     losses = per_sample(belief, on_device.targets(), in_frame)
-    return losses.double().cpu().numpy(), decode(belief, network.stride)
+    return losses.double().cpu().numpy(), network.peaks(belief)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from blender_scenes.spec import JointloopError
+from trainer.decode import Peaks, decode
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's RGB in [0, 1]: what VGG weights expect to be subtracted."""
@@ -23,15 +24,19 @@ class BeliefNetwork(nn.Module):
     """Images in, belief maps of every stage out.
 
     `forward` takes (B, 3, H, W) RGB, uint8 or float in 0 to 255, H and W multiples of `multiple`,
-    and returns stages of (B, joints, H/stride, W/stride) beliefs in [0, 1], the last the best.
+    and returns stages of (B, maps, H/stride, W/stride) beliefs in [0, 1], the last the best. The
+    first `joints` maps are the keypoints'; one more, if there is one, believes in none of them.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, joints: int, stride: int, multiple: int | None = None) -> None:
+    def __init__(
+        self, joints: int, stride: int, multiple: int | None = None, maps: int | None = None
+    ) -> None:
         super().__init__()
         self.joints = joints
+        self.maps = maps or joints
         self.stride = stride
         self.multiple = multiple or stride
         # Constants of the normalisation are no weights: kept out of the state dict.
@@ -42,6 +47,10 @@ class BeliefNetwork(nn.Module):
     def forward(self, images: Tensor) -> Sequence[Tensor]:
         """Beliefs of every stage; see the class."""
         raise NotImplementedError
+
+    def peaks(self, belief: Tensor) -> Peaks:
+        """Keypoints from the last stage's beliefs (N, maps, h, w), by this network's own rule."""
+        return decode(belief[:, : self.joints], self.stride)
 
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""
