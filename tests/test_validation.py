@@ -72,12 +72,12 @@ class Shifted(Oracle):
 
     def peaks(self, belief):
         found = super().peaks(belief)
-        return Peaks(found.pixels + [1.0, 0.0], found.scores)
+        return Peaks(found.pixels + np.array([1.0, 0.0]), found.scores)
 
 
 def test_keypoints_follow_from_the_networks_own_decoding(held_out):
     plain, shifted = (validate(n, held_out, NAMES).peaks for n in (Oracle(), Shifted()))
-    assert np.allclose(shifted.pixels, plain.pixels + [1.0, 0.0])
+    assert np.allclose(shifted.pixels, plain.pixels + np.array([1.0, 0.0]))
 
 
 class Backed(Oracle):
