@@ -80,10 +80,11 @@ class Recipe:
 def versions(engine: Engine) -> dict[str, str]:
     """Versions of the packages that take part in making a sample here."""
     names = PACKAGES if engine == "stick" else (*PACKAGES, "bpy")
-    return {name: _version(name) for name in names}
+    return {name: installed(name) for name in names}
 
 
-def _version(name: str) -> str:
+def installed(name: str) -> str:
+    """Version of an installed package, or that there is none."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.config import ConfigError
 from trainer.models import build
@@ -15,11 +16,11 @@ from trainer.runs import Checkpoint, Run, RunError
 from trainer.weights import WeightsInfo, load_weights
 
 CONFIG = preset("tiny")
-NAMES = ("shoulder", "elbow", "wrist")
-INFO = WeightsInfo.of(CONFIG, NAMES)
+INFO = WeightsInfo.of(CONFIG, Robot.named("ur10"))
+JOINTS = len(INFO.keypoints)
 
 
-def network(seed=0, config=CONFIG.network, joints=3):
+def network(seed=0, config=CONFIG.network, joints=JOINTS):
     torch.manual_seed(seed)
     return build(config, joints)
 

@@ -1,19 +1,31 @@
 """Laws of files of weights."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from simulator.robot import Robot
 from trainer.models import build
 from trainer.presets import preset
-from trainer.weights import WeightsError, WeightsInfo, load_weights, read_info, save_weights
+from trainer.weights import (
+    WeightsError,
+    WeightsInfo,
+    load_weights,
+    open_network,
+    read_info,
+    save_weights,
+)
 
 CONFIG = preset("tiny")
-INFO = WeightsInfo.of(CONFIG, ("shoulder", "elbow", "wrist"))
+INFO = WeightsInfo.of(CONFIG, Robot.named("ur10"))
+JOINTS = len(INFO.keypoints)
 
 
-def network(seed=0, config=CONFIG.network, joints=3):
+def network(seed=0, config=CONFIG.network, joints=JOINTS):
     torch.manual_seed(seed)
     return build(config, joints)
 
@@ -63,9 +75,76 @@ def test_a_file_that_holds_no_weights_is_a_clear_error(tmp_path, content):
 
 
 def test_foreign_safetensors_are_a_clear_error(tmp_path):
-    from safetensors.torch import save_file
-
     path = tmp_path / "w.safetensors"
     save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(WeightsError, match="cannot read the weights"):
+    with pytest.raises(WeightsError, match=r"cannot read the weights .*no metadata of Jointloop"):
         read_info(path)
+
+
+def rewritten(path, change):
+    """The file with its metadata changed by a function."""
+    with safe_open(path, framework="pt") as file:
+        metadata = json.loads(file.metadata()["jointloop"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change(metadata)
+    save_file(tensors, path, {"jointloop": json.dumps(metadata)})
+    return path
+
+
+def test_a_file_of_weights_builds_its_own_network(tmp_path):
+    path = tmp_path / "w.safetensors"
+    saved = network(3).eval()
+    save_weights(path, saved, INFO)
+    opened, info = open_network(path)
+    assert info == INFO
+    assert not opened.training
+    assert equal(opened, saved)
+    images = torch.randint(0, 256, (1, 3, 64, 80), dtype=torch.uint8)
+    with torch.no_grad():
+        assert torch.equal(opened(images)[-1], saved(images)[-1])
+
+
+def test_the_normalisation_is_that_of_the_file(tmp_path):
+    path = tmp_path / "w.safetensors"
+    plain = dataclasses.replace(INFO.normalisation, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    save_weights(path, network(), dataclasses.replace(INFO, normalisation=plain))
+    opened, _ = open_network(path)
+    images = torch.full((1, 3, 8, 8), 51, dtype=torch.uint8)
+    assert torch.allclose(opened.normalise(images), torch.tensor(0.2))
+
+
+def test_the_normalisation_in_the_metadata_is_the_networks():
+    built = network()
+    assert torch.allclose(built.mean.flatten(), 255 * torch.tensor(INFO.normalisation.mean))
+    assert torch.allclose(built.std.flatten(), 255 * torch.tensor(INFO.normalisation.std))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(schema=1), "metadata of schema 1, expected 2"),
+        (lambda m: m.pop("schema"), "damaged metadata"),
+        (lambda m: m.pop("skeleton"), "lacks keys.*skeleton"),
+        (lambda m: m.update(stride="4"), "stride is '4', expected int"),
+        (lambda m: m["network"].update(family="vggg"), "family is 'vggg'"),
+        (lambda m: m["network"].update(width=8), r"but its metadata describe .* that has"),
+        (lambda m: m["keypoints"].pop(), r"but its metadata describe .* that has"),
+    ],
+)
+def test_metadata_that_do_not_fit_are_a_clear_error(tmp_path, change, message):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network(), INFO)
+    with pytest.raises(WeightsError, match=message) as caught:
+        open_network(rewritten(path, change))
+    assert "\n" not in str(caught.value)
+    assert "w.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [3, 200, 0.5, 0.99])
+def test_a_truncated_file_is_a_clear_error(tmp_path, kept):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network(), INFO)
+    data = path.read_bytes()
+    path.write_bytes(data[: kept if kept > 1 else int(kept * len(data))])
+    with pytest.raises(WeightsError, match=r"cannot read the weights .*w\.safetensors"):
+        open_network(path)

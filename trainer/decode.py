@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+DEFINITION = 1
+"""Counts up whenever the same belief map comes to give other keypoints."""
 FOUND = 0.1
 """A keypoint counts as found if its peak's belief is at least this."""
 SMOOTHING = 1.0

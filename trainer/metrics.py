@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DEFINITION = 1
+"""Counts up whenever the same keypoints come to give other figures."""
 PCK_PERCENT = (0.5, 1.0, 2.0, 5.0)
 """Thresholds of PCK, in percent of the diagonal."""
 AUC_PERCENT = 5.0

@@ -50,7 +50,7 @@ class Record:
         """The last epoch written down; 0 is the untrained network, -1 nothing yet."""
         self._learner, self._controller = learner, controller
         self._source, self._budget = source, budget
-        self._info = WeightsInfo.of(run.config, self.names)
+        self._info = WeightsInfo.of(run.config, robot)
         self._best = float("inf")
         self._history = History(run.folder)
         if self._history.version < 0:

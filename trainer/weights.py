@@ -3,16 +3,24 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from blender_scenes.spec import JointloopError
-from trainer.config import Config
+from simulator.recipe import installed
+from simulator.robot import Robot
+from trainer import decode, metrics
+from trainer.config import Config, NetworkConfig
 from trainer.files import write_beside
-from trainer.models import BeliefNetwork
+from trainer.models import BeliefNetwork, build
+from trainer.models.interface import IMAGENET_MEAN, IMAGENET_STD
+from trainer.typed_json import ConfigError, read
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the metadata."""
 
 
@@ -21,35 +29,110 @@ class WeightsError(JointloopError):
 
 
 @dataclass(frozen=True)
+class Normalisation:
+    """What is done to a pixel before the first layer: (pixel / 255 - mean) / std."""
+
+    mean: tuple[float, float, float]
+    """Per channel, of values in 0 to 1."""
+    std: tuple[float, float, float]
+    """Likewise."""
+    channels: Literal["RGB"] = "RGB"
+    """Their order."""
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Versions of what figures about these weights rest on."""
+
+    decode: int
+    """`trainer.decode.DEFINITION`."""
+    metrics: int
+    """`trainer.metrics.DEFINITION`."""
+
+
+@dataclass(frozen=True)
 class WeightsInfo:
-    """What a checkpoint's weights are for; stands in its metadata."""
+    """All that a detector needs beside the weights themselves; stands in their metadata."""
 
     robot: str
     """Name of the robot."""
     keypoints: tuple[str, ...]
     """Names of the keypoints, in the order of the belief maps."""
+    skeleton: tuple[tuple[int, int], ...]
+    """Pairs of keypoints that a bone joins."""
+    sigmas: tuple[float, ...]
+    """OKS fall-off of every keypoint, relative to the square root of the robot's box area."""
     stride: int
     """Image pixels per belief map cell."""
     sigma: float
     """Standard deviation of the peaks it was trained on [cells]."""
     preset: str
     """Name of the preset its config began as."""
+    network: NetworkConfig
+    """What builds the network."""
+    normalisation: Normalisation
+    """Of its input."""
     width: int
     """Image width it was trained at [px]."""
     height: int
     """Image height it was trained at [px]."""
+    definitions: Definitions
+    """That held when it was trained."""
+    version: str
+    """Of Jointloop, likewise."""
 
     @staticmethod
-    def of(config: Config, keypoints: tuple[str, ...]) -> "WeightsInfo":
-        """What a run with this config trains."""
+    def of(config: Config, robot: Robot) -> "WeightsInfo":
+        """What a run with this config trains, here and now."""
         s = config.settings
-        return WeightsInfo(s.robot, keypoints, s.stride, s.sigma, config.preset, s.width, s.height)
+        return WeightsInfo(
+            robot=robot.name,
+            keypoints=robot.keypoint_names,
+            skeleton=robot.skeleton,
+            sigmas=tuple(k.sigma for k in robot.keypoints),
+            stride=s.stride,
+            sigma=s.sigma,
+            preset=config.preset,
+            network=config.network,
+            normalisation=Normalisation(IMAGENET_MEAN, IMAGENET_STD),
+            width=s.width,
+            height=s.height,
+            definitions=Definitions(decode.DEFINITION, metrics.DEFINITION),
+            version=installed("jointloop"),
+        )
+
+    def to_json(self) -> str:
+        """As it stands in a file's metadata; `from_json` reads it back."""
+        return json.dumps(asdict(self) | {"schema": SCHEMA})
+
+    @staticmethod
+    def from_json(text: str, where: str) -> "WeightsInfo":
+        """Read what `to_json` wrote.
+
+        Args:
+            text: the JSON.
+            where: what holds it, for errors.
+
+        Raises:
+            WeightsError: another schema, or damaged.
+        """
+        try:
+            data: dict[str, Any] = json.loads(text)
+            schema = data.pop("schema")
+            if schema != SCHEMA:
+                raise WeightsError(
+                    f"{where} has metadata of schema {schema}, expected {SCHEMA}: another version "
+                    "of Jointloop wrote it; train it again, or read it with that version"
+                )
+            return read(WeightsInfo, data, "metadata")
+        except (ConfigError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise WeightsError(f"{where} has damaged metadata: {first_line(error)}") from None
 
 
 def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
     """Write a network's weights and what they are for as safetensors."""
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    metadata = {"jointloop": json.dumps(asdict(info) | {"schema": SCHEMA})}
+    metadata = {"jointloop": info.to_json()}
     write_beside(path, lambda beside: save_file(tensors, beside, metadata))
 
 
@@ -59,14 +142,44 @@ def read_info(path: Path) -> WeightsInfo:
     Raises:
         WeightsError: the file cannot be read, or no `save_weights` of this schema wrote it.
     """
+    return _read(path, tensors=False)[0]
+
+
+def open_network(
+    path: Path, device: torch.device | str = "cpu"
+) -> tuple[BeliefNetwork, WeightsInfo]:
+    """Build the network that a file's metadata describe and give it the file's weights.
+
+    Returns:
+        The network in evaluation mode, and what it is for.
+
+    Raises:
+        WeightsError: the file cannot be read, or its weights and its metadata disagree.
+    """
+    info, tensors = _read(path)
+    network = build(info.network, len(info.keypoints))
+    _check_shapes(path, tensors, info, network, "its metadata describe a network that")
+    network.load_state_dict(tensors)
+    for buffer, values in (
+        (network.mean, info.normalisation.mean),
+        (network.std, info.normalisation.std),
+    ):
+        buffer.copy_(255.0 * torch.tensor(values).view_as(buffer))
+    return network.to(device).eval(), info
+
+
+def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tensor]]:
+    """What a file's weights are for, and the weights."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})["jointloop"])
-        if metadata.pop("schema") != SCHEMA:
-            raise WeightsError(f"weights {path} have another schema, expected {SCHEMA}")
-        return WeightsInfo(**metadata | {"keypoints": tuple(metadata["keypoints"])})
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            text = (file.metadata() or {}).get("jointloop")
+            names = file.keys() if tensors else ()
+            weights = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
         raise WeightsError(f"cannot read the weights {path}: {first_line(error)}") from None
+    if text is None:
+        raise WeightsError(f"cannot read the weights {path}: they carry no metadata of Jointloop")
+    return WeightsInfo.from_json(text, f"weights {path}"), weights
 
 
 def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
@@ -76,24 +189,29 @@ def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
         WeightsError: the file cannot be read, or its weights are for another robot, other
             keypoints, another stride or another network; the network is left as it was.
     """
-    saved = read_info(path)
+    saved, tensors = _read(path)
     for name in ("robot", "keypoints", "stride"):
         theirs, ours = getattr(saved, name), getattr(info, name)
         if theirs != ours:
             raise WeightsError(
                 f"weights {path} are for {name} {theirs!r}, but the run has {ours!r}"
             )
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    _check_shapes(path, tensors, saved, network, f"the network ({info.preset})")
+    network.load_state_dict(tensors)
+
+
+def _check_shapes(
+    path: Path, tensors: dict[str, Tensor], saved: WeightsInfo, network: BeliefNetwork, whose: str
+) -> None:
+    """Raise where a file's weights and a network's differ in name or shape."""
     ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     theirs = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
             raise WeightsError(
                 f"weights {path} ({saved.preset}) have {name} of shape {theirs.get(name)}, "
-                f"but the network ({info.preset}) has {ours.get(name)}"
+                f"but {whose} has {ours.get(name)}"
             )
-    network.load_state_dict(tensors)
 
 
 def first_line(error: Exception) -> str:
