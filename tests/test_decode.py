@@ -1,12 +1,13 @@
 """Laws of decoding."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.labels import belief_map
-from trainer.decode import FOUND, decode
+from trainer.decode import FOUND, _solved, decode
 
 WIDTH, HEIGHT = 160, 120
 
@@ -112,3 +113,26 @@ def test_any_map_decodes_to_within_a_few_cells_of_the_frame(seed):
     assert np.isfinite(peaks.pixels).all()
     assert peaks.pixels.min() > -8
     assert (peaks.pixels < [WIDTH + 8, HEIGHT + 8]).all()
+
+
+@given(st.integers(0, 2**31), st.floats(-8, 0))
+@settings(max_examples=50, deadline=None)
+def test_elimination_solves_what_lapack_solves(seed, smallest):
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randn(5, 9, 4, dtype=torch.double, generator=generator)
+    weights = 10 ** (smallest * torch.rand(5, 9, 1, dtype=torch.double, generator=generator))
+    normal = points.mT @ (weights * points)
+    true = torch.randn(5, 4, dtype=torch.double, generator=generator)
+    right = (normal @ true[..., None])[..., 0]
+    ours, lapack = _solved(normal, right), torch.linalg.solve(normal, right)
+    bound = 1e-13 * torch.linalg.cond(normal)[:, None] + 1e-12
+    assert ((ours - lapack).abs() <= bound * (1 + lapack.abs())).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 2), (1, 9)])
+def test_maps_too_small_for_a_fit_give_their_highest_cell(shape):
+    belief = torch.zeros(1, 1, *shape)
+    belief[..., -1, -1] = 1.0
+    peaks = decode(belief, 4)
+    assert np.isfinite(peaks.pixels).all()
+    assert np.abs(peaks.pixels[0, 0] - (np.array(shape[::-1]) - 0.5) * 4 + 0.5).max() <= 6.0

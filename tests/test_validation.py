@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from trainer.batch import Batch
-from trainer.decode import Peaks
 from trainer.models import BeliefNetwork
 from trainer.validation import CHUNK, validate
 
@@ -70,9 +69,9 @@ def test_results_stand_in_the_order_of_the_samples(held_out):
 class Shifted(Oracle):
     """Decodes by a rule of its own: a pixel further to the right."""
 
-    def peaks(self, belief):
-        found = super().peaks(belief)
-        return Peaks(found.pixels + np.array([1.0, 0.0]), found.scores)
+    def locate(self, belief):
+        pixels, scores = super().locate(belief)
+        return pixels + torch.tensor([1.0, 0.0]), scores
 
 
 def test_keypoints_follow_from_the_networks_own_decoding(held_out):

@@ -7,6 +7,8 @@ the keypoint (DARK: Zhang et al., "Distribution-Aware Coordinate Representation"
 fit is weighted by the squared belief (Guo, "A Simple Algorithm for Fitting a Gaussian Function",
 2011) instead of smoothing first, since smoothing would need cells beyond the frame's edge, and it
 bends alike along both axes, since targets do: at a corner nine cells have to settle it.
+
+`locate` is made of plain tensor operations, so that an exported network can carry it along.
 """
 
 from dataclasses import dataclass
@@ -40,6 +42,11 @@ class Peaks:
     scores: NDArray[np.float64]
     """(N, J) belief at the peak's highest cell, 0 to 1."""
 
+    @staticmethod
+    def of(pixels: Tensor, scores: Tensor) -> "Peaks":
+        """From what `locate` gives."""
+        return Peaks(pixels.double().cpu().numpy(), scores.double().cpu().numpy())
+
     @property
     def found(self) -> NDArray[np.bool_]:
         """(N, J) whether the score reaches `FOUND`."""
@@ -47,26 +54,28 @@ class Peaks:
 
 
 def decode(belief: Tensor, stride: int) -> Peaks:
-    """The best peak of every belief map.
+    """The best peak of every belief map; see `locate`."""
+    return Peaks.of(*locate(belief, stride))
+
+
+def locate(belief: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+    """The best peak of every belief map, where the belief is.
 
     Args:
         belief: (N, J, h, w) in [0, 1], the last stage.
         stride: image pixels per cell; cell c has its centre at pixel (c + 0.5) stride - 0.5.
 
     Returns:
-        The peaks in pixels; a map without a peak still has one, with a score under `FOUND`.
+        (N, J, 2) pixels x, y in double precision and (N, J) scores, as `Peaks` has them; a map
+        without a peak still has one, with a score under `FOUND`.
     """
-    n, joints, height, width = belief.shape
-    maps = belief.detach().float().reshape(n * joints, height, width)
+    joints, height, width = belief.shape[1:]
+    maps = belief.detach().float().reshape(-1, height, width)
     best = _smooth(maps).flatten(1).argmax(dim=1)
     cells = torch.stack([best % width, best // width], dim=1)
-    scores = maps.flatten(1).gather(1, best[:, None])[:, 0]
-    refined = cells + _fit(maps, cells)
-    pixels = (refined + 0.5) * stride - 0.5
-    return Peaks(
-        pixels.cpu().numpy().reshape(n, joints, 2),
-        scores.double().cpu().numpy().reshape(n, joints),
-    )
+    scores = maps.flatten(1).gather(1, best[:, None])
+    pixels = (cells + _fit(maps, cells) + 0.5) * stride - 0.5
+    return pixels.reshape(-1, joints, 2), scores.reshape(-1, joints)
 
 
 def _smooth(maps: Tensor) -> Tensor:
@@ -91,9 +100,23 @@ def _fit(maps: Tensor, cells: Tensor) -> Tensor:
     weights = inside * (values / values.amax(dim=1, keepdim=True)) ** 2
     dx, dy = dx.double(), dy.double()
     basis = torch.stack([torch.ones_like(dx), dx, dy, (dx * dx + dy * dy) / 2], dim=1)
-    normal = torch.einsum("mk,ka,kb->mab", weights, basis, basis)
-    right = torch.einsum("mk,ka->ma", weights * values.log(), basis)
-    _, slope_x, slope_y, bend = torch.linalg.solve(normal, right).unbind(dim=1)
+    # Sums, not products of matrices: a map's bits must not depend on how many are beside it.
+    normal = (weights[:, :, None, None] * (basis[:, :, None] * basis[:, None, :])).sum(dim=1)
+    right = ((weights * values.log())[:, :, None] * basis).sum(dim=1)
+    _, slope_x, slope_y, bend = _solved(normal, right).unbind(dim=1)
     # Newton's step of the fitted quadratic; a map that bends upwards has no peak to step to.
     step = torch.stack([slope_x, slope_y], dim=1) / -bend[:, None]
     return torch.where(bend[:, None] < 0, step, 0.0).clamp(-LONGEST, LONGEST)
+
+
+def _solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """The solutions (M, n) of positive definite systems (M, n, n), by elimination.
+
+    Such systems need no pivoting, and ONNX has no solver. A singular one gives NaN.
+    """
+    system = torch.cat([matrix, right[:, :, None]], dim=2)
+    for i in range(matrix.shape[1]):
+        row = system[:, i : i + 1] / system[:, i : i + 1, i : i + 1]
+        rest = system - system[:, :, i : i + 1] * row
+        system = torch.cat([rest[:, :i], row, rest[:, i + 1 :]], dim=1)
+    return system[:, :, -1]

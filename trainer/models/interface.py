@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from blender_scenes.spec import JointloopError
-from trainer.decode import Peaks, decode
+from trainer.decode import Peaks, locate
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's RGB in [0, 1]: what VGG weights expect to be subtracted."""
@@ -48,9 +48,18 @@ class BeliefNetwork(nn.Module):
         """Beliefs of every stage; see the class."""
         raise NotImplementedError
 
+    def locate(self, belief: Tensor) -> tuple[Tensor, Tensor]:
+        """Keypoints from the last stage's beliefs (N, maps, h, w), by this network's own rule.
+
+        Returns:
+            (N, J, 2) pixels and (N, J) scores, as in `decode.locate`; made of tensor operations
+            that do not branch on values, so that an exported network can carry them along.
+        """
+        return locate(belief[:, : self.joints], self.stride)
+
     def peaks(self, belief: Tensor) -> Peaks:
-        """Keypoints from the last stage's beliefs (N, maps, h, w), by this network's own rule."""
-        return decode(belief[:, : self.joints], self.stride)
+        """The keypoints that `locate` finds, as arrays."""
+        return Peaks.of(*self.locate(belief))
 
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""
