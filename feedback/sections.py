@@ -158,6 +158,8 @@ def joints(run: RunData) -> str:
     pairs = [(spaced(n), value(before or {}, f"{n}.{key}"), after[n].get(key)) for n in after]
     heads = "".join(f"<th>{title}</th>" for title, *_ in _COLUMNS)
     rows = [_joint_row(spaced(name), row) for name, row in after.items()]
+    sights = (value(run.last, "held_out.visibility") or {}).items()
+    rows += [_joint_row(f"all {name}", row) for name, row in sights]
     total = _joint_row("all", value(run.last, "held_out"), "total")
     chart = (
         '<figure class="card"><figcaption>Median error before and after, %</figcaption>'

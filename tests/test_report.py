@@ -16,7 +16,7 @@ from feedback.sections import DEFINITIONS
 from feedback.text import duration, number
 from simulator.labels import belief_map
 from simulator.prior import JointPrior
-from trainer.metrics import evaluate
+from trainer.metrics import Errors, evaluate
 from trainer.presets import preset
 
 ANGLES = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3")
@@ -52,7 +52,10 @@ def write_run(folder: Path, epochs: int = 4, images: int = 8, finished: bool = T
         controller.observe(epoch, losses, bins)
         history.append(controller.observation)
         seen = rng.random((200, 7)) > 0.05
-        row = _metrics_row(epoch, evaluate(distance, seen, (WIDTH, HEIGHT), KEYPOINTS))
+        visibility = np.where(seen, rng.integers(1, 3, (200, 7)), 0).astype(np.uint8)
+        percent = 100 * distance / np.hypot(WIDTH, HEIGHT)
+        held_out = evaluate(Errors(distance, percent, percent), visibility, KEYPOINTS)
+        row = _metrics_row(epoch, held_out)
         with (folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
     if images:
@@ -322,3 +325,9 @@ def test_prior_png_is_a_picture(run, tmp_path):
     assert path.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(PlotError, match="empty"):
         prior_png([], tmp_path / "none.png")
+
+
+def test_hidden_and_visible_keypoints_have_rows_of_their_own(tmp_path: Path):
+    text = write_report(write_run(tmp_path / "run")).read_text()
+    assert "<th>all hidden</th>" in text
+    assert "<th>all visible</th>" in text

@@ -63,7 +63,7 @@ def test_results_stand_in_the_order_of_the_samples(held_out):
     alone = [validate(network, one, NAMES) for one in held_out.chunks(1)]
     assert np.allclose(whole.losses, [v.losses[0] for v in alone])
     assert np.allclose(whole.peaks.pixels, [v.peaks.pixels[0] for v in alone])
-    assert np.array_equal(whole.distances, [v.distances[0] for v in alone])
+    assert np.allclose(whole.errors.pixels, [v.errors.pixels[0] for v in alone])
 
 
 class Shifted(Oracle):

@@ -1,5 +1,6 @@
 """How the network does on the held-out set: a loss per sample, keypoints and metrics."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainer import metrics
 from trainer.batch import Batch
 from trainer.decode import Peaks
 from trainer.loss import per_sample
+from trainer.metrics import Errors, evaluate
 from trainer.models import BeliefNetwork
 
 CHUNK = 16
@@ -26,10 +27,10 @@ class Validation:
     """(N,) loss of the last stage per sample, 1 for an all-zero map; see `loss.per_sample`."""
     peaks: Peaks
     """Predicted keypoints."""
-    distances: NDArray[np.float64]
-    """(N, J) from prediction to keypoint [px], inf where a keypoint was not found."""
+    errors: Errors
+    """(N, J) from prediction to keypoint."""
     metrics: dict[str, Any]
-    """`metrics.evaluate` over keypoints in the frame, and `metrics.best_peak`."""
+    """`metrics.evaluate` over keypoints in the frame; no intervals, to stay cheap."""
 
     @property
     def loss(self) -> float:
@@ -58,12 +59,8 @@ def validate(network: BeliefNetwork, held_out: Batch, names: Sequence[str]) -> V
         np.concatenate([peaks.pixels for _, peaks in parts]),
         np.concatenate([peaks.scores for _, peaks in parts]),
     )
-    distances = metrics.distances(peaks.pixels, held_out.pixels, peaks.found)
-    scores = metrics.evaluate(distances, held_out.in_frame, held_out.size, names)
-    scores["best_peak"] = metrics.best_peak(
-        peaks.pixels, held_out.pixels, held_out.in_frame, held_out.size
-    )
-    return Validation(losses, peaks, distances, scores)
+    errors = Errors.of(peaks.pixels, held_out.pixels, peaks.found, math.hypot(*held_out.size))
+    return Validation(losses, peaks, errors, evaluate(errors, held_out.visibility, names))
 
 
 @torch.no_grad()
