@@ -42,20 +42,24 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """AdamW with a warm-up and a cosine decay over the run's progress."""
+    """How the weights move: a warm-up, then a cosine decay over the run's progress."""
 
+    kind: Literal["adamw", "adam", "adadelta"] = "adamw"
+    """AdamW, Adam or ADADELTA."""
     learning_rate: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 1e-4
-    """Decoupled weight decay."""
+    """Decoupled weight decay in AdamW, an L2 penalty in the others; not of biases and norms."""
     warmup: float = 0.02
     """Share of the run over which the learning rate climbs to its peak."""
     floor: float = 0.01
     """Learning rate at the end of the run, as a share of the peak."""
     beta2: float = 0.999
-    """Decay of AdamW's mean of squared gradients; shorter memories suit short runs."""
+    """Decay of the mean of squared gradients (ADADELTA's rho); shorter memories suit short runs."""
     clip: float = 1.0
     """Largest gradient norm."""
+    ema: float = 0.99
+    """Decay of the moving average of the weights, which is what is judged and saved; 0 is off."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,7 @@ class Config:
             ("optimiser.warmup", self.optimiser.warmup, 0.0, 1.0),
             ("optimiser.floor", self.optimiser.floor, 0.0, 1.0),
             ("optimiser.beta2", self.optimiser.beta2, 0.0, 1.0),
+            ("optimiser.ema", self.optimiser.ema, 0.0, 1.0),
             ("loss.foreground", self.loss.foreground, 0.0, many),
             ("stream.credits", self.stream.credits, 1, many),
             ("stream.held_out", self.stream.held_out, 1, many),

@@ -1,37 +1,31 @@
 """The network and what moves its weights: one training step at a time."""
 
+import copy
 import math
 from typing import Any
 
 import torch
 
 from blender_scenes.spec import JointloopError
+from trainer import ema
 from trainer.batch import Batch
-from trainer.config import Config, OptimiserConfig
+from trainer.config import Config
 from trainer.loss import training_loss
-from trainer.models import build
+from trainer.models import BeliefNetwork, build
+from trainer.optimiser import learning_rate, optimiser_of
 
 
 class LearnerError(JointloopError):
     """Training cannot go on."""
 
 
-def learning_rate(config: OptimiserConfig, progress: float) -> float:
-    """Learning rate at a share of the run: a linear warm-up, then a cosine down to the floor.
-
-    Args:
-        config: peak, warm-up and floor.
-        progress: 0 at the start, 1 at the end; the run may be measured in samples or in minutes.
-    """
-    if progress < config.warmup:
-        return config.learning_rate * max(progress / config.warmup, config.floor)
-    share = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
-    cosine = 0.5 * (1.0 + math.cos(math.pi * share))
-    return config.learning_rate * (config.floor + (1.0 - config.floor) * cosine)
-
-
 class Learner:
     """A belief network in training."""
+
+    network: BeliefNetwork
+    """What is trained."""
+    ema: BeliefNetwork
+    """What is judged and saved: the moving average of the network, or itself without one."""
 
     def __init__(self, config: Config, joints: int, device: torch.device | str = "cpu") -> None:
         """Build the network with weights drawn from the config's seed.
@@ -47,12 +41,10 @@ class Learner:
             torch.manual_seed(config.seed)
             self.network = build(config.network, joints)
         self.network.to(self.device)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=config.optimiser.learning_rate,
-            betas=(0.9, config.optimiser.beta2),
-            weight_decay=config.optimiser.weight_decay,
-        )
+        self.ema = self.network
+        if config.optimiser.ema:
+            self.ema = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimiser = optimiser_of(self.network, config.optimiser)
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> float:
@@ -83,14 +75,25 @@ class Learner:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
         self.optimiser.step()
+        if self.ema is not self.network:
+            decay = ema.decay_at(self.config.optimiser.ema, self.steps)
+            ema.follow(self.ema, self.network, decay)
         self.steps += 1
         return value
 
     def state_dict(self) -> dict[str, Any]:
-        """What training needs to go on, beside the network's weights."""
-        return {"optimiser": self.optimiser.state_dict(), "steps": self.steps}
+        """All that training needs to go on as if it had not stopped."""
+        return {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict() if self.ema is not self.network else None,
+            "optimiser": self.optimiser.state_dict(),
+            "steps": self.steps,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`; the network's weights are loaded apart."""
+        """Go on from `state_dict`."""
+        self.network.load_state_dict(state["network"])
+        if self.ema is not self.network:
+            self.ema.load_state_dict(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps = state["steps"]

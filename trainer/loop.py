@@ -33,7 +33,7 @@ def close_the_loop(
         stack(source.hold(config.stream.held_out, controller.prior))
     )
     if record.epoch < 0:
-        progress.say(record.add(0, [], validate(learner.network, held_out, record.names)))
+        progress.say(record.add(0, [], validate(learner.ema, held_out, record.names)))
     budget.start()
     while budget.remains(record.epoch):
         epoch = record.epoch + 1
@@ -42,7 +42,7 @@ def close_the_loop(
             learner.step(batch, budget.progress)
             for batch in _epoch(config, source, budget, epoch, progress)
         ]
-        judged = validate(learner.network, held_out, record.names)
+        judged = validate(learner.ema, held_out, record.names)
         controller.observe(epoch, judged.losses, held_out.bins)
         progress.say(record.add(epoch, losses, judged))
 

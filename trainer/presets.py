@@ -26,8 +26,9 @@ def _heindl2019() -> Config:
     return Config(
         preset="heindl2019",
         settings=Settings(robot="ur10", width=320, height=240, stride=4, sigma=1.5),
-        # AdamW without decay, warm-up or schedule is the paper's Adam.
-        optimiser=OptimiserConfig(learning_rate=1e-3, weight_decay=0.0, warmup=0.0, floor=1.0),
+        optimiser=OptimiserConfig(
+            kind="adam", learning_rate=1e-3, weight_decay=0.0, warmup=0.0, floor=1.0, ema=0.0
+        ),
     )
 
 

@@ -63,7 +63,7 @@ class Record:
         Raises:
             RunError: there is no checkpoint, or it does not fit.
         """
-        checkpoint = self.run.load_checkpoint(self._learner.network, self._info)
+        checkpoint = self.run.load_checkpoint(self._learner.ema, self._info)
         self._learner.load_state_dict(checkpoint.learner)
         loop = checkpoint.loop
         self._controller.load_state(loop["controller"], self._history.version)
@@ -108,7 +108,7 @@ class Record:
             "controller": self._controller.state_dict(),
         }
         self.run.save_checkpoint(
-            self._learner.network, self._info, Checkpoint(self._learner.state_dict(), loop), best
+            self._learner.ema, self._info, Checkpoint(self._learner.state_dict(), loop), best
         )
         self._save_gallery(judged)
         entropy = self._controller.prior.entropy.mean()
@@ -180,7 +180,7 @@ class Record:
 
     @torch.no_grad()
     def _beliefs(self, images: torch.Tensor) -> NDArray[np.uint8]:
-        network = self._learner.network
+        network = self._learner.ema
         training = network.training
         network.eval()
         belief = network(images.to(self._learner.device))[-1].float().cpu().numpy()

@@ -4,8 +4,8 @@ config.json       the resolved config
 heldout.npz       the held-out set, so that a resumed run is judged on the same samples
 metrics.jsonl     one line per epoch, only ever appended to
 last.safetensors  the network's weights after the latest epoch, with what they are for
-last.state.pt     what a resume needs: the same weights, the optimiser, where the run stands
-                  (read with `weights_only=True`)
+last.state.pt     what a resume needs: weights as trained and as averaged, the optimiser, where the
+                  run stands (read with `weights_only=True`)
 best.safetensors  the weights of the best epoch
 summary.json      written once, when the run is finished
 """
@@ -30,7 +30,7 @@ from trainer.files import write_beside, write_json, write_npz, write_text
 from trainer.models import BeliefNetwork
 from trainer.weights import WeightsInfo, first_line, load_weights, save_weights
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the checkpoint."""
 
 
@@ -185,32 +185,37 @@ class Run:
     def save_checkpoint(
         self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
     ) -> None:
-        """Keep where the run stands, and its weights as the best ones if they are."""
+        """Keep where the run stands, and its weights as the best ones if they are.
+
+        Args:
+            network: `Learner.ema`, what was judged.
+            info: what its weights are for.
+            checkpoint: what a resume needs.
+            best: whether none before were better.
+        """
         for name in ("last", "best") if best else ("last",):
             save_weights(self.folder / f"{name}.safetensors", network, info)
         # The weights stand here once more: a crash between two files must not part them.
-        state = {
-            "schema": SCHEMA,
-            "network": network.state_dict(),
-            "learner": checkpoint.learner,
-            "loop": checkpoint.loop,
-        }
+        state = {"schema": SCHEMA, "learner": checkpoint.learner, "loop": checkpoint.loop}
         write_beside(self.folder / "last.state.pt", lambda path: torch.save(state, path))
 
     def load_checkpoint(self, network: BeliefNetwork, info: WeightsInfo) -> Checkpoint:
-        """Set the network's weights to the latest and tell where the run stands.
+        """Where the run stands.
+
+        Args:
+            network: that the weights have to fit; it is given the latest ones.
+            info: what they have to be for.
 
         Raises:
             RunError: there is no checkpoint, it is damaged, or it is for something else.
         """
         load_weights(self.folder / "last.safetensors", network, info)
         state = read_state(self.folder)
-        network.load_state_dict(state["network"])
         return Checkpoint(state["learner"], state["loop"])
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """What last.state.pt holds: `network`, `learner` and `loop`.
+    """What last.state.pt holds: `learner` and `loop`.
 
     Raises:
         RunError: it is missing or damaged.
@@ -218,7 +223,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     path = folder / "last.state.pt"
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        return {key: state[key] for key in ("network", "learner", "loop")}
+        return {key: state[key] for key in ("learner", "loop")}
     except Exception as error:  # torch.load documents no list of what damage raises
         raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
 
