@@ -68,7 +68,8 @@ def measure(size: str, seconds: float, credits: int) -> dict[str, Any]:
         while time.perf_counter() - started < seconds:
             for each in hub.poll(0.1):
                 received += 1
-                size_bytes += each.sample.image.nbytes + each.sample.belief.size
+                parts = (each.sample.image, each.sample.belief, each.sample.mask)
+                size_bytes += sum(part.size for part in parts)
                 hub.consumed(each.worker)
         spent = time.perf_counter() - started
         delivery = hub.delivery

@@ -128,7 +128,7 @@ def replay(
     """Make one sample again: the same image byte for byte, and the same labels.
 
     Args:
-        out: Folder that takes KEY.png and KEY.json.
+        out: Folder that takes KEY.png, KEY.mask.png and KEY.json.
         like: JSON of a recorded sample, which names all that it follows from; the result is
             compared with it, and with the PNG beside it.
         seed: Seed of the draws, by default 0.
@@ -161,9 +161,8 @@ def replay(
         rendering = rendering_here(engine, spp, settings.height, backgrounds, _say, device)
         recipe = recipe_of(settings, rendering, worker, index or 0, split, chosen)
     ready(recipe.rendering.engine, recipe.rendering.device)
-    png, entry = sample_of(recipe, backgrounds)
+    made = sample_of(recipe, backgrounds)
     key = key_of(recipe.worker, recipe.index)
-    made = {".png": png, ".json": entry}
     for suffix, data in made.items():
         _write(out / (key + suffix), data)
         _say(f"{out / (key + suffix)}")

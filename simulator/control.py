@@ -16,7 +16,7 @@ from simulator.hidden import Assignment, Split
 from simulator.prior import JointPrior
 from simulator.settings import Settings
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of all messages; grows with every change that an older side could not read."""
 WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""

@@ -40,9 +40,9 @@ def items(recording: Recording) -> Iterator[Item]:
     Raises:
         RecordingError: a shard is damaged.
     """
-    for pair, file in recording.read():
-        where = f"{recording.folder}, sample {pair.key}"
-        yield Item(decode(read(file, pair.entry), where), read(file, pair.image))
+    for group, file in recording.read():
+        where = f"{recording.folder}, sample {group.key}"
+        yield Item(decode(read(file, group.entry), where), read(file, group.image))
 
 
 def to_coco(recording: Recording, out: Path) -> list[str]:

@@ -1,10 +1,10 @@
-"""One recorded sample as two files, KEY.png and KEY.json.
+"""One recorded sample as three files, KEY.png, KEY.mask.png and KEY.json.
 
-    (recipe, sample) -> PNG, JSON -> Entry -> labels, belief map, hidden variables, recipe
+    (recipe, sample) -> PNGs, JSON -> Entry -> labels, belief map, hidden variables, recipe
 
-The PNG is the image, lossless. The JSON says everything else, the recipe that makes the sample
-again included; the belief map follows from it exactly. Nothing in either depends on when, how fast
-or by which process a sample was made.
+The PNGs are image and mask, lossless. The JSON says everything else, the recipe that makes the
+sample again included; the belief map follows from it exactly. Nothing in them depends on when, how
+fast or by which process a sample was made.
 """
 
 from typing import Annotated, Literal
@@ -27,6 +27,10 @@ SCHEMA = 1
 """Version of the JSON; grows with every change that an older reader could not read."""
 COMPRESSION = 3
 """Of PNGs, 0 to 9: beyond this they hardly shrink, and take longer than the rendering's labels."""
+
+
+MASK = ".mask.png"
+"""What follows the key in the name of a mask's file."""
 
 
 class RecordingError(JointloopError):
@@ -136,17 +140,26 @@ def key_of(worker: int, index: int) -> str:
     return f"{worker:04d}-{index:08d}"
 
 
-def encode(entry: Entry, image: NDArray[np.uint8]) -> tuple[bytes, bytes]:
-    """PNG and JSON of a sample.
+def encode(entry: Entry, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> dict[str, bytes]:
+    """The files of a sample, by what follows its key in their names.
 
     Args:
         entry: what its JSON says.
         image: (H, W, 3) RGB.
+        mask: (H, W) coverage.
     """
-    done, png = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION])
+    return {
+        ".png": _png(image[..., ::-1], entry.key),
+        MASK: _png(mask, entry.key),
+        ".json": msgspec.json.encode(entry),
+    }
+
+
+def _png(picture: NDArray[np.uint8], key: str) -> bytes:
+    done, png = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION])
     if not done:
-        raise RecordingError(f"sample {entry.key}: its image cannot be encoded as PNG")
-    return png.tobytes(), msgspec.json.encode(entry)
+        raise RecordingError(f"sample {key}: its picture cannot be encoded as PNG")
+    return png.tobytes()
 
 
 _decoder = msgspec.json.Decoder(Entry)
@@ -177,7 +190,20 @@ def decode_image(data: bytes, where: str) -> NDArray[np.uint8]:
     Raises:
         RecordingError: it is no picture.
     """
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    return np.ascontiguousarray(_picture(data, cv2.IMREAD_COLOR, where)[..., ::-1])
+
+
+def decode_mask(data: bytes, where: str) -> NDArray[np.uint8]:
+    """(H, W) coverage of a PNG.
+
+    Raises:
+        RecordingError: it is no picture.
+    """
+    return _picture(data, cv2.IMREAD_GRAYSCALE, where)
+
+
+def _picture(data: bytes, how: int, where: str) -> NDArray[np.uint8]:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
     if picture is None:
         raise RecordingError(f"{where} is no picture that can be read")
-    return np.ascontiguousarray(picture[..., ::-1], dtype=np.uint8)
+    return picture.astype(np.uint8, copy=False)

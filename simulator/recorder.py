@@ -124,7 +124,9 @@ def run(options: RecorderOptions) -> Exit:
                 for index in indices[writer.done :]:
                     if stop.asked or limits.reached:
                         return Exit.DONE if stop.asked else Exit.RECYCLE
-                    writer.add(recording.key(index), *make(studio, recording.recipe(index)))
+                    writer.add(
+                        recording.key(index), recording.kept(make(studio, recording.recipe(index)))
+                    )
                     rendered += 1
                     limits.count(rendered)
                 writer.finish()

@@ -12,7 +12,7 @@ of held-out samples, all others from the recording's prior.
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -22,17 +22,17 @@ from msgspec import Meta
 
 from blender_scenes.spec import JointloopError
 from simulator.control import Terms
-from simulator.entry import RecordingError, key_of
+from simulator.entry import MASK, RecordingError, key_of
 from simulator.hidden import Assignment
 from simulator.prior import JointPrior
 from simulator.recipe import Recipe, Rendering
 from simulator.replay import recipe_of
 from simulator.robot import Robot
 from simulator.settings import Settings
-from simulator.shards import Pair, count_part, read_shard
+from simulator.shards import Group, count_part, read_shard
 
-SCHEMA = 1
-"""Version of dataset.json."""
+SCHEMA = 2
+"""Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
 WORKER = 0
 """Worker id that a recording's draws belong to."""
 FILE = "dataset.json"
@@ -122,8 +122,8 @@ class Recording:
             raise RecordingError(f"cannot read {path}: {error.strerror}") from error
         except (msgspec.MsgspecError, ValueError, JointloopError) as error:
             raise RecordingError(f"{path} describes no recording: {error}") from None
-        if about.schema != SCHEMA:
-            raise RecordingError(f"{path} has schema {about.schema}; expected {SCHEMA}")
+        if not 1 <= about.schema <= SCHEMA:
+            raise RecordingError(f"{path} has schema {about.schema}; expected 1 to {SCHEMA}")
         return cls(folder, about)
 
     @property
@@ -155,7 +155,7 @@ class Recording:
         whole = sum(len(self.indices(shard)) for shard in self.complete)
         return whole + sum(count_part(self.path(shard)) for shard in self.missing)
 
-    def read(self) -> Iterator[tuple[Pair, BinaryIO]]:
+    def read(self) -> Iterator[tuple[Group, BinaryIO]]:
         """The samples of all complete shards, each with the open file it lies in.
 
         Raises:
@@ -165,6 +165,15 @@ class Recording:
             raise RecordingError(f"{self.folder} holds no complete shard yet")
         for shard in complete:
             yield from read_shard(self.path(shard), len(self.indices(shard)))
+
+    @property
+    def masks(self) -> bool:
+        """Whether its samples have masks."""
+        return self.about.schema > 1
+
+    def kept(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Those of a sample's files that this recording keeps."""
+        return {end: data for end, data in files.items() if self.masks or end != MASK}
 
     def recipe(self, index: int) -> Recipe:
         """What makes sample `index`."""

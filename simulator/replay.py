@@ -1,6 +1,6 @@
 """Makes samples from their recipes: the same recipe gives the same bytes, in any process.
 
-Recipe --studio_for--> Studio --make--> PNG, JSON
+Recipe --studio_for--> Studio --make--> PNGs, JSON
 """
 
 from collections.abc import Callable
@@ -150,15 +150,15 @@ def studio_for(
     return studio
 
 
-def make(studio: Studio, recipe: Recipe) -> tuple[bytes, bytes]:
-    """PNG and JSON of the sample that a recipe describes, in a studio for it."""
+def make(studio: Studio, recipe: Recipe) -> dict[str, bytes]:
+    """The files of the sample that a recipe describes, in a studio for it; see `entry.encode`."""
     assignment = recipe.terms.assignment(len(studio.robot.lower), recipe.settings.bins)
     sample = studio.sample(recipe.worker, recipe.index, assignment)
-    return encode(Entry.of(recipe, studio.robot, sample), sample.image)
+    return encode(Entry.of(recipe, studio.robot, sample), sample.image, sample.mask)
 
 
-def sample_of(recipe: Recipe, backgrounds: Path | None = None) -> tuple[bytes, bytes]:
-    """PNG and JSON of the sample that a recipe describes, in a studio of its own.
+def sample_of(recipe: Recipe, backgrounds: Path | None = None) -> dict[str, bytes]:
+    """The files of the sample that a recipe describes, in a studio of its own.
 
     Raises:
         JointloopError: the recipe cannot be followed here.

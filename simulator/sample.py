@@ -37,6 +37,9 @@ class Sample:
 
     image: NDArray[np.uint8]
     """(H, W, 3) RGB."""
+    mask: NDArray[np.uint8]
+    """(H, W) coverage by the robot and all that stands around it, 0 to 255: what is no background.
+    255 all over where a recording does not tell."""
     belief: NDArray[np.float32]
     """(J, H / stride, W / stride) in [0, 1], in steps of 1/255."""
     labels: Labels
@@ -65,6 +68,7 @@ def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> 
     box, area = _extent(scene.silhouette(shown))
     return Sample(
         image=expose(rendered.image, shown.sensor, shown.seed),
+        mask=rendered.mask,
         belief=belief,
         labels=Labels(pixels, visibility, points, box, area),
         hidden=hidden,

@@ -1,4 +1,4 @@
-"""Shards: tar files of samples in WebDataset's layout, two members a sample, KEY.png and KEY.json.
+"""Shards: tar files of samples in WebDataset's layout: KEY.png, KEY.mask.png and KEY.json of each.
 
 A shard grows as NAME.tar.part and takes its name when it is complete, so NAME.tar is always whole.
 What a killed process left in a part is kept up to its last whole sample. Members carry no time and
@@ -7,7 +7,7 @@ no owner: the same samples give the same bytes.
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -31,22 +31,27 @@ class Member(NamedTuple):
         return self.offset + -(-self.size // BLOCK) * BLOCK
 
 
-class Pair(NamedTuple):
-    """One sample in a shard."""
+class Group(NamedTuple):
+    """One sample in a shard: the members of its key."""
 
     key: str
     image: Member
+    mask: Member | None
+    """None in recordings of a time before masks."""
     entry: Member
 
 
-def pairs(file: BinaryIO) -> Iterator[Pair]:
+def groups(file: BinaryIO) -> Iterator[Group]:
     """The whole samples of a shard or a part, up to the first that is not."""
     members = _members(file)
-    for image, entry in zip(members, members, strict=False):
-        key = image.name.removesuffix(".png")
-        if (image.name, entry.name) != (f"{key}.png", f"{key}.json"):
+    for image in members:
+        key, entry = image.name.removesuffix(".png"), next(members, None)
+        mask = entry if entry is not None and entry.name == f"{key}.mask.png" else None
+        if mask is not None:
+            entry = next(members, None)
+        if entry is None or (image.name, entry.name) != (f"{key}.png", f"{key}.json"):
             return
-        yield Pair(key, image, entry)
+        yield Group(key, image, mask, entry)
 
 
 def read(file: BinaryIO, member: Member) -> bytes:
@@ -54,7 +59,7 @@ def read(file: BinaryIO, member: Member) -> bytes:
     return os.pread(file.fileno(), member.size, member.offset)
 
 
-def read_shard(path: Path, count: int) -> Iterator[tuple[Pair, BinaryIO]]:
+def read_shard(path: Path, count: int) -> Iterator[tuple[Group, BinaryIO]]:
     """The samples of a complete shard, each with the open file it lies in.
 
     Raises:
@@ -63,9 +68,9 @@ def read_shard(path: Path, count: int) -> Iterator[tuple[Pair, BinaryIO]]:
     try:
         with path.open("rb") as file:
             found = 0
-            for pair in pairs(file):
+            for group in groups(file):
                 found += 1
-                yield pair, file
+                yield group, file
     except OSError as error:
         raise RecordingError(f"shard {path} cannot be read: {error.strerror}") from error
     if found != count:
@@ -81,7 +86,7 @@ def count_part(path: Path) -> int:
     """Whole samples in a shard's part; 0 where there is none that can be read."""
     try:
         with part_of(path).open("rb") as file:
-            return sum(1 for _ in pairs(file))
+            return sum(1 for _ in groups(file))
     except OSError:
         return 0
 
@@ -115,15 +120,18 @@ class ShardWriter:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, key: str, png: bytes, json: bytes) -> None:
+    def add(self, key: str, files: Mapping[str, bytes]) -> None:
         """Append the next sample.
+
+        Args:
+            key: its name.
+            files: what its members hold, by what follows the key in their names; the JSON last.
 
         Raises:
             RecordingError: it cannot be written.
         """
-        parts = (_member(f"{key}.png", png), _member(f"{key}.json", json))
         try:
-            self._file.write(b"".join(parts))
+            self._file.write(b"".join(_member(key + end, data) for end, data in files.items()))
             self._file.flush()
         except OSError as error:
             raise self._cannot(error) from error
@@ -148,19 +156,21 @@ class ShardWriter:
     def _whole(self, keys: list[str]) -> tuple[int, int]:
         """How many of the samples are there already, and where the last of them ends."""
         done, end = 0, 0
-        for pair in pairs(self._file):
-            if done == len(keys) or pair.key != keys[done] or not self._sound(pair):
+        for group in groups(self._file):
+            if done == len(keys) or group.key != keys[done] or not self._sound(group):
                 break
-            done, end = done + 1, pair.entry.end
+            done, end = done + 1, group.entry.end
         return done, end
 
-    def _sound(self, pair: Pair) -> bool:
+    def _sound(self, group: Group) -> bool:
         """Whether a sample that a killed process, or a power cut, left behind is one."""
         try:
-            entry = decode(read(self._file, pair.entry), pair.key)
+            entry = decode(read(self._file, group.entry), group.key)
         except RecordingError:
             return False
-        return entry.key == pair.key and read(self._file, pair.image).endswith(END_OF_PNG)
+        pictures = [group.image] if group.mask is None else [group.image, group.mask]
+        ends = [read(self._file, picture).endswith(END_OF_PNG) for picture in pictures]
+        return entry.key == group.key and all(ends)
 
     def _cannot(self, error: OSError) -> RecordingError:
         return RecordingError(

@@ -1,7 +1,8 @@
-"""Samples as messages: four frames, topic | header | image | belief map.
+"""Samples as messages: five frames, topic | header | image | belief map | mask.
 
-The header is MessagePack and says all that is known of the image; image and belief map follow as
-bytes. Decoding checks every field and has limits; nothing but a `WireError` comes out of it.
+The header is MessagePack and says all that is known of the image; image, belief map and mask
+follow as bytes. Decoding checks every field and has limits; nothing but a `WireError` comes out of
+it.
 """
 
 import math
@@ -55,7 +56,7 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to read one frame of bytes."""
 
     dtype: Literal["uint8"]
-    shape: tuple[int, int, int]
+    shape: Annotated[tuple[int, ...], Meta(min_length=2, max_length=3)]
 
 
 class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +104,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image: Block
     belief: Block
     """In steps of 1/255."""
+    mask: Block
     seconds: Annotated[dict[Name, float], Meta(max_length=32)]
     """Wall time by stage."""
 
@@ -113,12 +115,13 @@ _header = msgspec.msgpack.Decoder(Header)
 
 
 class Frames(NamedTuple):
-    """One message; image and belief map share memory with their arrays."""
+    """One message; image, belief map and mask share memory with their arrays."""
 
     topic: bytes
     header: bytes
     image: memoryview
     belief: memoryview
+    mask: memoryview
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +163,7 @@ class Codec:
         self._belief = Block(
             "uint8", (keypoints, settings.height // stride, settings.width // stride)
         )
+        self._mask = Block("uint8", (settings.height, settings.width))
 
     @property
     def largest_frame(self) -> int:
@@ -167,7 +171,7 @@ class Codec:
         return max(math.prod(self._image.shape), math.prod(self._belief.shape), HEADER_LIMIT)
 
     def encode(self, sample: Sample, instance: bytes, sequence: int) -> Frames:
-        """The frames of a sample. Its image must not be written to afterwards."""
+        """The frames of a sample. Its image and mask must not be written to afterwards."""
         labels, hidden, settings = sample.labels, sample.hidden, self._settings
         seen_by = camera(hidden.view, settings.width, settings.height)
         header = Header(
@@ -187,14 +191,15 @@ class Codec:
             color_space=COLOR_SPACE,
             image=self._image,
             belief=self._belief,
+            mask=self._mask,
             seconds=dict(sample.seconds),
         )
         belief = np.rint(sample.belief * LEVELS).astype(np.uint8)
-        image = np.ascontiguousarray(sample.image)
-        return Frames(self.topic, _encoder.encode(header), image.data, belief.data)
+        image, mask = np.ascontiguousarray(sample.image), np.ascontiguousarray(sample.mask)
+        return Frames(self.topic, _encoder.encode(header), image.data, belief.data, mask.data)
 
     def decode(self, frames: Sequence[Any]) -> Arrived:
-        """The sample of a message; its image is read-only and shares the frame's memory.
+        """The sample of a message; its image and mask are read-only and share the frames' memory.
 
         Args:
             frames: bytes, or whatever shows them as a buffer.
@@ -213,9 +218,11 @@ class Codec:
         self._check_numbers(header)
         image = _array(frames[2], header.image)
         belief = _LEVEL[_array(frames[3], header.belief)]
+        mask = _array(frames[4], header.mask)
         drawn = header.hidden
         sample = Sample(
             image=image,
+            mask=mask,
             belief=belief,
             labels=Labels(
                 np.array(header.pixels),
@@ -239,6 +246,7 @@ class Codec:
             ("hidden", (len(header.hidden.q), len(header.hidden.bins)), (joints, joints)),
             ("image", header.image, self._image),
             ("belief", header.belief, self._belief),
+            ("mask", header.mask, self._mask),
         )
         for reason, value, expected in checks:
             if value != expected:

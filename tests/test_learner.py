@@ -27,7 +27,8 @@ def batch(seed: int = 0, n: int = 4) -> Batch:
         beliefs[i, 0, y, x] = 255
     pixels = np.repeat((cells[:, None] + 0.5) * 4 - 0.5, JOINTS, axis=1)
     visibility = np.tile(np.array([2, 0], np.uint8), (n, 1))
-    return Batch(images, beliefs, pixels, visibility, np.zeros((n, 6), np.int64))
+    masks = torch.zeros(n, 32, 32, dtype=torch.uint8)
+    return Batch(images, masks, beliefs, pixels, visibility, np.zeros((n, 6), np.int64))
 
 
 def weights(network: torch.nn.Module) -> list[torch.Tensor]:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -181,6 +182,17 @@ def test_a_recording_that_holds_nothing_out_gives_its_first_samples(tmp_path: Pa
     assert not apart & {name for _ in range(3) for name in names(source.batch(8))}
     assert any("holds no sample out" in line for line in said)
     source.close()
+
+
+def test_masks_are_the_recordings_and_full_where_it_has_none(
+    recording: Recording, tmp_path: Path
+) -> None:
+    masks = pool_of(recording).batch(8).masks
+    assert masks.shape == (8, SMALL.height, SMALL.width)
+    assert ((masks == 0).float().mean(dim=(1, 2)) > 0).all()
+    about = msgspec.structs.replace(description(samples=24, held_out=12), schema=1)
+    old = recorded(tmp_path / "old", about)
+    assert (pool_of(old).batch(8).masks == 255).all()
 
 
 def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) -> None:

@@ -29,7 +29,7 @@ from recording_parts import (
     shard_bytes,
 )
 
-from simulator.entry import Entry, RecordingError, decode, decode_image, encode
+from simulator.entry import Entry, RecordingError, decode, decode_image, decode_mask, encode
 from simulator.fleet import FleetError
 from simulator.hidden import Assignment, camera
 from simulator.prior import JointPrior
@@ -48,8 +48,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def entries(recording: Recording) -> Iterator[tuple[Entry, np.ndarray]]:
-    for pair, file in recording.read():
-        yield decode(read(file, pair.entry), pair.key), decode_image(read(file, pair.image), "")
+    for group, file in recording.read():
+        yield decode(read(file, group.entry), group.key), decode_image(read(file, group.image), "")
 
 
 def test_a_recording_holds_every_sample_once_and_in_order(whole: Recording) -> None:
@@ -80,9 +80,36 @@ def test_a_keypoint_behind_the_camera_survives_the_json(whole: Recording) -> Non
     entry, image = next(entries(whole))
     behind = ((None, None), *entry.pixels[1:])
     entry = msgspec.structs.replace(entry, pixels=behind)
-    entry = decode(encode(entry, image)[1], "sample")
+    entry = decode(encode(entry, image, image[..., 0])[".json"], "sample")
     assert np.isnan(entry.labels.pixels[0]).all()
     assert np.isfinite(entry.labels.pixels[1:]).all()
+
+
+def test_a_mask_is_recorded_as_it_was_made(whole: Recording) -> None:
+    with studio_for(ROBUST, STICK) as studio:
+        for group, file in whole.read():
+            recipe = decode(read(file, group.entry), group.key).recipe
+            sample = studio.sample(0, recipe.index, recipe.terms.assignment(6, ROBUST.bins))
+            assert group.mask is not None
+            mask = decode_mask(read(file, group.mask), "")
+            np.testing.assert_array_equal(mask, sample.mask)
+            assert 0 < mask.mean() < 255
+
+
+def test_a_recording_of_a_time_before_masks_is_read_and_gone_on_with_as_it_began(
+    whole: Recording, tmp_path: Path
+) -> None:
+    old = recorded(tmp_path / "old", msgspec.structs.replace(whole.about, schema=1))
+    assert not Recording.open(old.folder).masks
+    assert all(group.mask is None for group, _ in old.read())
+    for (one, image), (other, same) in zip(entries(old), entries(whole), strict=True):
+        assert one == other
+        np.testing.assert_array_equal(image, same)
+    again = Recording.create(tmp_path / "again", old.about)
+    part_of(again.path(0)).write_bytes(old.path(0).read_bytes()[:20_000])
+    assert 0 < again.count() < 5
+    record(again, 1, say=lambda line: None)
+    assert shard_bytes(again) == shard_bytes(old)
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(
@@ -97,10 +124,11 @@ def test_shards_are_tar_files_in_the_layout_of_webdataset(whole: Recording) -> N
     with tarfile.open(whole.path(0)) as shard:
         members = shard.getmembers()
         names = [member.name for member in members]
-        assert names[:2] == ["0000-00000000.png", "0000-00000000.json"]
-        assert [n.split(".")[0] for n in names[::2]] == [n.split(".")[0] for n in names[1::2]]
+        assert names[:3] == [f"0000-00000000{end}" for end in (".png", ".mask.png", ".json")]
+        keys = [name.split(".")[0] for name in names]
+        assert keys[::3] == keys[1::3] == keys[2::3]
         assert {(m.mtime, m.uid, m.uname, m.mode) for m in members} == {(0, 0, "", 0o644)}
-        file = shard.extractfile(names[1])
+        file = shard.extractfile(names[2])
         assert file is not None
         assert json.load(file)["key"] == "0000-00000000"
     assert whole.path(0).stat().st_size % tarfile.RECORDSIZE == 0
@@ -111,7 +139,7 @@ def test_of_a_part_that_was_cut_anywhere_the_whole_samples_stay(
 ) -> None:
     data = whole.path(0).read_bytes()
     with tarfile.open(fileobj=io.BytesIO(data)) as shard:
-        ends = [m.offset_data + -(-m.size // 512) * 512 for m in shard.getmembers()[1::2]]
+        ends = [m.offset_data + -(-m.size // 512) * 512 for m in shard.getmembers()[2::3]]
     path, keys = tmp_path / "000000.tar", [whole.key(index) for index in range(5)]
     for cut in (0, 1, 511, 512, *range(1_000, len(data), 3_001), *ends, len(data)):
         part_of(path).write_bytes(data[:cut])
@@ -128,14 +156,18 @@ def test_a_part_is_gone_on_with(whole: Recording, tmp_path: Path) -> None:
     assert shard_bytes(recording) == shard_bytes(whole)
 
 
-def test_what_a_power_cut_left_behind_is_made_again(whole: Recording, tmp_path: Path) -> None:
+@pytest.mark.parametrize("picture", [0, 1])
+def test_what_a_power_cut_left_behind_is_made_again(
+    whole: Recording, tmp_path: Path, picture: int
+) -> None:
     recording = Recording.create(tmp_path / "zeros", whole.about)
     data = bytearray(whole.path(0).read_bytes())
     with tarfile.open(whole.path(0)) as shard:
-        second = shard.getmembers()[2]
+        second = shard.getmembers()[3 + picture]
     begin = second.offset_data + second.size // 2
     data[begin : second.offset_data + second.size] = bytes(second.size - second.size // 2)
     part_of(recording.path(0)).write_bytes(data)
+    assert Recording.open(recording.folder).count() == 5
     record(recording, 1, say=lambda line: None)
     assert shard_bytes(recording) == shard_bytes(whole)
 
@@ -208,7 +240,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
         writer._file.close()
         writer._file = full  # type: ignore[assignment]
         with pytest.raises(RecordingError, match=r"000000.tar.part: No space left.*--resume"):
-            writer.add("a", b"png", b"json")
+            writer.add("a", {".png": b"png", ".json": b"json"})
 
 
 def test_a_shard_that_cannot_be_written_ends_the_recording_with_one_line(tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def test_a_recorded_sample_is_made_again_byte_for_byte(samples: Path, tmp_path: 
     like = samples / "0000-00000006.json"
     done = jointloop("replay", "--like", like, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    for suffix in (".png", ".json"):
+    for suffix in (".png", ".mask.png", ".json"):
         again = tmp_path / f"0000-00000006{suffix}"
         assert again.read_bytes() == like.with_suffix(suffix).read_bytes()
-    assert done.stdout.count("the same as") == 2
+    assert done.stdout.count("the same as") == 3
 
 
 def test_the_three_numbers_make_a_sample(samples: Path, tmp_path: Path) -> None:
@@ -57,14 +57,14 @@ def test_the_three_numbers_make_a_sample(samples: Path, tmp_path: Path) -> None:
             "--engine", "stick", *SIZE, "--variety", toml, "--out", tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        for suffix in (".png", ".json"):
+        for suffix in (".png", ".mask.png", ".json"):
             name = f"0000-{index:08d}{suffix}"
             assert (tmp_path / name).read_bytes() == (samples / name).read_bytes()
 
 
 def test_seed_worker_and_index_each_matter() -> None:
     made = {
-        sample_of(recipe_of(replace(SMALL, seed=seed), STICK, worker, index))[0]
+        sample_of(recipe_of(replace(SMALL, seed=seed), STICK, worker, index))[".png"]
         for seed, worker, index in ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
     }
     assert len(made) == 4
@@ -186,7 +186,8 @@ def test_cycles_makes_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = jointloop("replay", "--index", "3", *words, "--out", tmp_path / "numbers")
     assert done.returncode == 0, done.stderr
-    for name in (like.name, like.with_suffix(".png").name):
+    for suffix in (".png", ".mask.png", ".json"):
+        name = like.with_suffix(suffix).name
         recorded_bytes = (tmp_path / "samples" / name).read_bytes()
         assert (tmp_path / "like" / name).read_bytes() == recorded_bytes
         assert (tmp_path / "numbers" / name).read_bytes() == recorded_bytes

@@ -124,6 +124,7 @@ def test_the_held_out_set_comes_back_as_it_was(run):
     rng = np.random.default_rng(0)
     batch = Batch(
         torch.from_numpy(rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)).permute(0, 3, 1, 2),
+        torch.from_numpy(rng.integers(0, 256, (2, 8, 8), dtype=np.uint8)),
         torch.from_numpy(rng.integers(0, 256, (2, 3, 2, 2), dtype=np.uint8)),
         np.where(np.arange(12).reshape(2, 3, 2) == 5, np.nan, 1.5),
         np.array([[0, 1, 2], [2, 2, 2]], np.uint8),

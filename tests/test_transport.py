@@ -220,7 +220,7 @@ def test_bad_messages_are_counted_and_disturb_nobody():
             hub.poll(0.3)
             for _ in range(300):
                 stray.send(rng.randbytes(rng.randint(0, 200)))
-                data.send_multipart([topic("run"), *(rng.randbytes(9) for _ in range(3))])
+                data.send_multipart([topic("run"), *(rng.randbytes(9) for _ in range(4))])
             stray.send_multipart([b"a", b"b", b"c"])
             stray.send(bytes(1 << 20))  # too large: cut off
             data.send_multipart([topic("run")] * 9)

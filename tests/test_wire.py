@@ -13,7 +13,7 @@ from simulator_parts import PRIOR, ROBOT, SETTINGS, sample
 
 from simulator.control import SCHEMA, WireError, decode_from_trainer, decode_from_worker
 from simulator.hidden import Assignment, Hidden, Other, draw
-from simulator.labels import belief_map
+from simulator.labels import VISIBLE, belief_map
 from simulator.sample import Labels, Sample
 from simulator.variety import CameraVariety, DistractorVariety, Variety
 from simulator.wire import HEADER_LIMIT, Codec, Drawn, topic
@@ -64,7 +64,7 @@ def test_decoding_undoes_encoding(index: int):
     assert (arrived.instance, arrived.sequence) == (INSTANCE, 3)
     assert arrived.sample.hidden == made.hidden
     assert arrived.sample.seconds == made.seconds
-    for whole in ("image", "belief"):
+    for whole in ("image", "mask", "belief"):
         got, sent = getattr(arrived.sample, whole), getattr(made, whole)
         assert got.dtype == sent.dtype
         np.testing.assert_array_equal(got, sent)
@@ -91,10 +91,21 @@ def test_header_holds_every_hidden_variable():
     assert list(Drawn.__struct_fields__) == [field.name for field in dataclasses.fields(Hidden)]
 
 
-def test_image_is_not_copied():
+def test_image_and_mask_are_not_copied():
     frames = frames_of(sample())
-    image = CODEC.decode(frames).sample.image
-    assert np.shares_memory(image, np.frombuffer(frames[2], np.uint8))
+    arrived = CODEC.decode(frames).sample
+    assert np.shares_memory(arrived.image, np.frombuffer(frames[2], np.uint8))
+    assert np.shares_memory(arrived.mask, np.frombuffer(frames[4], np.uint8))
+
+
+def test_a_mask_covers_what_is_drawn_before_the_background():
+    made = sample()
+    assert made.mask.shape == made.image.shape[:2]
+    inside = made.labels.visibility == VISIBLE
+    assert inside.any()
+    for x, y in np.rint(made.labels.pixels[inside]).astype(int):
+        assert made.mask[y, x] == 255
+    assert 0 < (made.mask == 0).mean() < 1
 
 
 def test_keypoints_behind_the_camera_arrive_as_nan():
@@ -124,7 +135,11 @@ def test_no_topic_begins_with_another():
         ({"image__dtype": "float64"}, "header"),
         ({"image__shape": [48, 64, 4]}, "image"),
         ({"image__shape": [-48, -64, 3]}, "image"),
+        ({"image__shape": [48]}, "header"),
         ({"belief__shape": [1, 12, 16]}, "belief"),
+        ({"mask__shape": [48, 64, 1]}, "mask"),
+        ({"mask__shape": [64, 48]}, "mask"),
+        ({"mask__dtype": "bool"}, "header"),
         ({"instance": b"short"}, "header"),
         ({"sequence": -1}, "header"),
         ({"sequence": 2**64 - 1}, "header"),
@@ -232,11 +247,12 @@ def test_everything_varied_goes_over_the_wire():
 
 def test_a_wrong_frame_is_refused_by_name():
     frames = frames_of(sample())
-    assert reason_of(frames[:3]) == "frames"
+    assert reason_of(frames[:4]) == "frames"
     assert reason_of([*frames, b""]) == "frames"
     assert reason_of([topic("other"), *frames[1:]]) == "run"
-    assert reason_of([*frames[:2], frames[2][:-1], frames[3]]) == "size"
-    assert reason_of([*frames[:3], frames[3] + b"\0"]) == "size"
+    assert reason_of([*frames[:2], frames[2][:-1], *frames[3:]]) == "size"
+    assert reason_of([*frames[:3], frames[3] + b"\0", frames[4]]) == "size"
+    assert reason_of([*frames[:4], frames[4][:-1]]) == "size"
     assert reason_of([frames[0], bytes(HEADER_LIMIT + 1), *frames[2:]]) == "size"
 
 

@@ -1,7 +1,7 @@
 """Samples stacked into tensors, as the learner and the validation take them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ class Batch:
 
     images: Tensor
     """(N, 3, H, W) uint8 RGB."""
+    masks: Tensor
+    """(N, H, W) uint8 coverage by all that is no background; see `Sample.mask`."""
     beliefs: Tensor
     """(N, J, h, w) uint8 targets, 255 at a keypoint; see `targets`."""
     pixels: NDArray[np.float64]
@@ -45,9 +47,8 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its tensors on a device."""
-        return Batch(
-            self.images.to(device), self.beliefs.to(device), self.pixels, self.visibility, self.bins
-        )
+        tensors = {name: getattr(self, name).to(device) for name in ("images", "masks", "beliefs")}
+        return replace(self, **tensors)
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """The batch in parts of at most `size` samples."""
@@ -63,6 +64,7 @@ def stack(samples: Sequence[Sample]) -> Batch:
     beliefs = np.stack([np.rint(s.belief * 255.0).astype(np.uint8) for s in samples])
     return Batch(
         images=torch.from_numpy(images).permute(0, 3, 1, 2),
+        masks=torch.from_numpy(np.stack([s.mask for s in samples])),
         beliefs=torch.from_numpy(beliefs),
         pixels=np.stack([s.labels.pixels for s in samples]),
         visibility=np.stack([s.labels.visibility for s in samples]),

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from blender_scenes.spec import JointloopError
 from simulator.delivery import Delivery
-from simulator.entry import decode, decode_image
+from simulator.entry import decode, decode_image, decode_mask
 from simulator.labels import OUTSIDE, belief_map
 from simulator.prior import JointPrior
 from simulator.recording import Recording
 from simulator.sample import Sample
 from simulator.settings import Settings
-from simulator.shards import Pair, read
+from simulator.shards import Group, read
 from trainer.batch import Batch, stack
 from trainer.config import Config
 from trainer.stream import StreamCounts
@@ -43,7 +43,7 @@ class PoolError(JointloopError):
 
 class _Place(NamedTuple):
     shard: Path
-    pair: Pair
+    group: Group
 
 
 class Pool:
@@ -189,14 +189,17 @@ class Pool:
 
     def _sample(self, place: int) -> Sample:
         """One sample, with a belief map of the run's stride and sigma."""
-        path, pair = self._places[place]
-        where = f"{path}, sample {pair.key}"
+        path, group = self._places[place]
+        where = f"{path}, sample {group.key}"
         try:
             with path.open("rb") as file:
-                entry = decode(read(file, pair.entry), where)
-                image = decode_image(read(file, pair.image), where)
+                entry = decode(read(file, group.entry), where)
+                image = decode_image(read(file, group.image), where)
+                coverage = None if group.mask is None else read(file, group.mask)
         except OSError as error:
             raise PoolError(f"{where} cannot be read: {error.strerror}") from error
+        unknown = np.full(image.shape[:2], 255, np.uint8)
+        mask = unknown if coverage is None else decode_mask(coverage, where)
         settings, labels = self._config.settings, entry.labels
         belief = belief_map(
             labels.pixels,
@@ -206,7 +209,7 @@ class Pool:
             settings.stride,
             settings.sigma,
         )
-        return Sample(image, belief, labels, entry.hidden)
+        return Sample(image, mask, belief, labels, entry.hidden)
 
     def _tell(self, recording: Recording, own: bool, say: Callable[[str], None]) -> None:
         count, samples = len(recording.missing), f"{len(self._pool)} samples to train on"
@@ -276,10 +279,10 @@ def _index(
 ) -> tuple[list[_Place], NDArray[np.int64], NDArray[np.bool_]]:
     """Where the samples lie, their (N, D) bins, and (N,) whether they are held out."""
     places, bins, held_out = [], [], []
-    for pair, file in recording.read():
+    for group, file in recording.read():
         path = Path(file.name)
-        entry = decode(read(file, pair.entry), f"{path}, sample {pair.key}")
-        places.append(_Place(path, pair))
+        entry = decode(read(file, group.entry), f"{path}, sample {group.key}")
+        places.append(_Place(path, group))
         bins.append(entry.bins)
         held_out.append(entry.split == "heldout")
     return places, np.array(bins, np.int64), np.array(held_out, bool)

@@ -179,8 +179,10 @@ class Run:
                 values = {f.name: arrays[f.name] for f in fields(Batch)}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"cannot read the held-out set {path}: {error}") from None
-        images, beliefs = (torch.from_numpy(values.pop(name)) for name in ("images", "beliefs"))
-        return Batch(images, beliefs, **values)
+        tensors = {
+            name: torch.from_numpy(values.pop(name)) for name in ("images", "masks", "beliefs")
+        }
+        return Batch(**tensors, **values)
 
     def save_checkpoint(
         self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
