@@ -1,14 +1,20 @@
-"""Laws of belief networks, and the paper's numbers."""
+"""Laws of belief networks, and the papers' numbers."""
+
+import re
+import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from trainer.config import MULTIPLE
 from trainer.models import FAMILIES, ModelError, build, cost, receptive_field
 from trainer.models.vgg import VggStages
 from trainer.presets import PRESETS, preset
 
 JOINTS = 6
+FILE = "vgg19-dcbb9e9d.pth"
 
 VGG19_HEAD = {  # torchvision's vgg19, conv1_1 to conv3_1
     "features.0": (64, 3, 3, 3),
@@ -22,7 +28,7 @@ VGG19_HEAD = {  # torchvision's vgg19, conv1_1 to conv3_1
 @pytest.fixture(scope="module")
 def paper():
     with torch.device("meta"):
-        network = VggStages(preset("heindl2019").network, JOINTS, batch_norm=False)
+        network = VggStages(replace(preset("heindl2019").network, backbone=FILE), JOINTS)
     return network
 
 
@@ -60,10 +66,10 @@ def test_the_papers_network_costs_130_gmac(paper):
     assert found.parameters == 25_839_716
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_the_backbone_has_torchvisions_names(batch_norm):
+@pytest.mark.parametrize("file", [None, FILE])
+def test_the_backbone_has_torchvisions_names(file):
     with torch.device("meta"):
-        network = VggStages(preset("heindl2019").network, JOINTS, batch_norm)
+        network = VggStages(replace(preset("heindl2019").network, backbone=file), JOINTS)
     shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
     for layer, shape in VGG19_HEAD.items():
         assert shapes[f"{layer}.weight"] == shape
@@ -71,22 +77,43 @@ def test_the_backbone_has_torchvisions_names(batch_norm):
 
 
 def test_the_receptive_field_is_what_the_gradient_reaches():
-    torch.manual_seed(0)
     chain = nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1),
         nn.MaxPool2d(2),
         nn.Conv2d(2, 2, 5, padding=2),
         nn.MaxPool2d(2),
     )
-    image = torch.rand(1, 1, 64, 64, requires_grad=True)
+    assert reached(chain, [8]) == receptive_field(chain)
+
+
+def test_the_receptive_field_behind_transposed_convolutions_is_the_largest_there():
+    chain = nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2, padding=1),
+        nn.MaxPool2d(2),
+        nn.ConvTranspose2d(2, 2, 4, stride=2, padding=1),
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.ConvTranspose2d(2, 2, 4, stride=2, padding=1),
+        nn.Conv2d(2, 1, 3, padding=1),
+    )
+    assert reached(chain, range(30, 38)) == receptive_field(chain)
+
+
+def reached(chain: nn.Sequential, cells) -> int:
+    """Most pixels along a side that the gradient of one of these output cells reaches."""
     for layer in chain:  # positive weights: nothing cancels
-        if isinstance(layer, nn.Conv2d):
+        if not isinstance(layer, nn.MaxPool2d):
             layer.weight.data.abs_()
     # A maximum passes its gradient to one input only; an average reaches them all.
-    averaged = nn.Sequential(*(nn.AvgPool2d(2) if i % 2 else m for i, m in enumerate(chain)))
-    averaged(image)[0, 0, 8, 8].backward()
-    assert image.grad is not None
-    assert (image.grad[0, 0].abs().sum(dim=0) > 0).sum() == receptive_field(chain)
+    averaged = nn.Sequential(
+        *(nn.AvgPool2d(2) if isinstance(m, nn.MaxPool2d) else m for m in chain)
+    )
+    image = torch.rand(1, 1, 64, 64, requires_grad=True)
+    output = averaged(image)[0, 0]
+    sides = []
+    for cell in cells:
+        (gradient,) = torch.autograd.grad(output[cell, cell], image, retain_graph=True)
+        sides.append(int((gradient[0, 0].abs().sum(dim=0) > 0).sum()))
+    return max(sides)
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +167,49 @@ def test_cost_leaves_the_mode_alone(tiny):
     assert tiny.training
 
 
-def test_every_family_has_a_builder():
-    assert preset("tiny").network.family in FAMILIES
+def test_every_family_has_a_builder_that_takes_its_multiples():
+    assert FAMILIES.keys() == MULTIPLE.keys()
+    for family, builder in FAMILIES.items():
+        with torch.device("meta"):
+            network = builder(replace(preset("heindl2019").network, family=family), JOINTS)
+        assert network.multiple == MULTIPLE[family]
+
+
+FIGURES = re.compile(
+    r"size, (\d+x\d+), with (\d) keypoints( and VGG weights)?[^:]*:\s(\S+) M parameters, "
+    r"(\S+) GMAC,\sstride (\d+); a cell sees\s(\d+) px"
+)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_what_a_network_costs_stands_in_its_module(name):
+    config = preset(name)
+    module = sys.modules[FAMILIES[config.network.family].__module__]
+    stated = FIGURES.search(module.__doc__)
+    assert stated, name
+    size, joints, weighted, parameters, gmacs, stride, sees = stated.groups()
+    assert size == config.settings.size
+    with torch.device("meta"):
+        network = build(replace(config.network, backbone=FILE if weighted else None), int(joints))
+    found = cost(network, config.settings.width, config.settings.height)
+    assert f"{found.parameters / 1e6:.2f}" == parameters
+    assert f"{found.macs / 1e9:.2f}" == gmacs
+    assert network.stride == int(stride) == config.settings.stride
+    assert found.receptive_field == int(sees)
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_every_network_puts_out_its_maps_at_its_stride(name):
+    torch.manual_seed(0)
+    network = build(preset(name).network, JOINTS).eval()
+    side = network.multiple
+    with torch.no_grad():
+        stages = network(torch.randint(0, 256, (1, 3, 2 * side, 3 * side), dtype=torch.uint8))
+    cells = (2 * side // network.stride, 3 * side // network.stride)
+    assert {belief.shape for belief in stages} == {(1, network.maps, *cells)}
+    peaks = network.peaks(stages[-1])
+    assert peaks.pixels.shape == (1, JOINTS, 2)
+    assert peaks.scores.shape == (1, JOINTS)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -16,10 +16,16 @@ from trainer.typed_json import ConfigError, read
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The belief network: a backbone of stride 4, then stages that refine belief maps."""
+    """The belief network: a backbone, then what makes belief maps of its features.
 
-    family: Literal["vgg", "folded"] = "vgg"
+    Widths and depths are those of vgg and folded; light's and vgg-up's are their own.
+    """
+
+    family: Literal["vgg", "folded", "light", "vgg-up"] = "vgg"
     """Which builder of `trainer.models` makes it."""
+    backbone: str | None = None
+    """Name of the file of torchvision's weights that the backbone began with; a VGG that did has
+    no batch norm in its backbone. None: random weights."""
     widths: tuple[int, int, int] = (64, 128, 256)
     """Channels of the backbone: at stride 1, 2 and 4 (vgg), at 2, 4 and 4 (folded)."""
     stages: int = 6
@@ -38,6 +44,14 @@ class NetworkConfig:
     """Channels between a stage's last block and its belief maps."""
     separable: bool = False
     """Blocks are depthwise + 1x1 instead of dense: a tenth of the work on a CPU."""
+    temperature: float = 0.05
+    """Of the softmax with which light decodes its maps; see `trainer.rivals`."""
+
+
+MULTIPLE = {"vgg": 4, "folded": 8, "light": 16, "vgg-up": 16}
+"""Image width and height are multiples of this [px], by `NetworkConfig.family`."""
+PRETRAINED = {"vgg": "VGG-19", "light": "MobileNetV2", "vgg-up": "VGG-19"}
+"""Whose weights a network's backbone can begin with, by `NetworkConfig.family`."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +148,15 @@ class Config:
 
     def __post_init__(self) -> None:
         s = self.settings
-        multiple = 2 * s.stride if self.network.family == "folded" else s.stride
+        family = self.network.family
+        multiple = MULTIPLE[family]
         if s.width % multiple or s.height % multiple:
             raise ConfigError(f"image size {s.size}; {self.preset} takes multiples of {multiple}")
+        if self.network.backbone is not None and family not in PRETRAINED:
+            raise ConfigError(
+                f"the backbone of {self.preset} takes no weights from a file; those of networks "
+                f"{', '.join(PRETRAINED)} do"
+            )
         for name, value, least, most in self._ranges():
             if not least <= value <= most or value != value:
                 bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
@@ -150,6 +170,7 @@ class Config:
             ("minutes", 1.0 if self.minutes is None else self.minutes, 1e-3, 1e6),
             ("epoch_samples", self.epoch_samples, self.batch_size, many),
             ("network.stages", self.network.stages, 1, many),
+            ("network.temperature", self.network.temperature, 1e-3, 1.0),
             ("optimiser.learning_rate", self.optimiser.learning_rate, 0.0, 1.0),
             ("optimiser.warmup", self.optimiser.warmup, 0.0, 1.0),
             ("optimiser.floor", self.optimiser.floor, 0.0, 1.0),

@@ -74,7 +74,7 @@ def locate(belief: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     best = _smooth(maps).flatten(1).argmax(dim=1)
     cells = torch.stack([best % width, best // width], dim=1)
     scores = maps.flatten(1).gather(1, best[:, None])
-    pixels = (cells + _fit(maps, cells) + 0.5) * stride - 0.5
+    pixels = (cells + fit(maps, cells) + 0.5) * stride - 0.5
     return pixels.reshape(-1, joints, 2), scores.reshape(-1, joints)
 
 
@@ -88,7 +88,7 @@ def _smooth(maps: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))[:, 0]
 
 
-def _fit(maps: Tensor, cells: Tensor) -> Tensor:
+def fit(maps: Tensor, cells: Tensor) -> Tensor:
     """Offset (M, 2) of each peak from its highest cell (M, 2), in cells; double precision."""
     near = torch.arange(-REACH, REACH + 1, device=maps.device)
     dy, dx = (d.flatten() for d in torch.meshgrid(near, near, indexing="ij"))

@@ -32,8 +32,38 @@ def _heindl2019() -> Config:
     )
 
 
-PRESETS = {"tiny": _tiny, "heindl2019": _heindl2019}
-"""Named starting points: `tiny` for a CPU in minutes, `heindl2019` for a GPU."""
+def _light() -> Config:
+    """Gouidis, Panteleris, Oikonomidis, Argyros, MVA 2019: batches of 32."""
+    return Config(
+        preset="light",
+        settings=Settings(robot="ur10", width=224, height=224, stride=4, sigma=1.5),
+        network=NetworkConfig(family="light"),
+        loss=LossConfig(kind="cross-entropy"),
+        stream=StreamConfig(held_out=500, buffer=2048, max_uses=4),
+        batch_size=32,
+    )
+
+
+def _vgg_up() -> Config:
+    return Config(
+        preset="vgg-up",
+        settings=Settings(robot="ur10", width=320, height=240, stride=4, sigma=1.5),
+        network=NetworkConfig(family="vgg-up"),
+        optimiser=OptimiserConfig(learning_rate=5e-4),
+        loss=LossConfig(kind="cross-entropy"),
+        batch_size=16,
+    )
+
+
+PRESETS = {"tiny": _tiny, "light": _light, "vgg-up": _vgg_up, "heindl2019": _heindl2019}
+"""Named starting points, the cheapest first."""
+PURPOSES = {
+    "tiny": "trains on a CPU in minutes",
+    "light": "runs on a CPU, trains on a GPU; begins with MobileNetV2 weights",
+    "vgg-up": "for a GPU: sees far at 28 % of heindl2019's work; begins with VGG-19 weights",
+    "heindl2019": "for a GPU: the paper's network, as published",
+}
+"""What each preset is for, in a line."""
 
 
 def preset(name: str) -> Config:

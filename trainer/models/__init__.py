@@ -8,7 +8,9 @@ from torch import nn
 from trainer.config import NetworkConfig
 from trainer.models.folded import FoldedStages
 from trainer.models.interface import BeliefNetwork, Cost, ModelError, cost, receptive_field
+from trainer.models.light import LightNetwork
 from trainer.models.vgg import VggStages
+from trainer.models.vgg_up import VggUp
 
 __all__ = [
     "BeliefNetwork",
@@ -22,6 +24,8 @@ __all__ = [
 FAMILIES: dict[str, Callable[[NetworkConfig, int], BeliefNetwork]] = {
     "vgg": VggStages,
     "folded": FoldedStages,
+    "light": LightNetwork,
+    "vgg-up": VggUp,
 }
 """Builders by `NetworkConfig.family`."""
 
@@ -42,6 +46,6 @@ def build(config: NetworkConfig, joints: int) -> BeliefNetwork:
         )
     network = FAMILIES[config.family](config, joints)
     for layer in network.modules():  # channels last: the faster layout on CPUs and GPUs alike
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     return network

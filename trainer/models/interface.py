@@ -111,17 +111,34 @@ def cost(network: BeliefNetwork, width: int, height: int) -> Cost:
 def receptive_field(network: nn.Module) -> int:
     """Side of what an output cell can see [px], for layers registered in the order they run.
 
-    Each layer of kernel k adds (k - 1) times the product of the strides before it (Araujo,
-    Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", 2019).
+    Traces the cells that one output cell sees back through every layer (Araujo, Norris, Sim,
+    "Computing Receptive Fields of Convolutional Neural Networks", 2019). Behind a transposed
+    convolution some cells see more than their neighbours; the one that sees most counts.
     """
-    seen, step = 1, 1
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-            kernel = _side(layer.kernel_size)
-            seen += (kernel - 1) * step
-            step *= _side(layer.stride)
-    return seen
+    layers = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d)
+    ]
+    return max(_seen(layers, cell) for cell in range(64))
 
 
-def _side(size: int | tuple[int, ...]) -> int:
+def _seen(layers: Sequence[nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d], cell: int) -> int:
+    """Pixels along one side that an output cell sees, were the image endless."""
+    first = last = cell
+    for layer in reversed(layers):
+        kernel, step, pad = (
+            _side(size) for size in (layer.kernel_size, layer.stride, layer.padding)
+        )
+        if isinstance(layer, nn.ConvTranspose2d):
+            first = -((kernel - 1 - pad - first) // step)
+            last = (last + pad) // step
+        else:
+            first = first * step - pad
+            last = last * step - pad + kernel - 1
+    return last - first + 1
+
+
+def _side(size: int | str | tuple[int, ...]) -> int:
+    assert not isinstance(size, str)
     return size if isinstance(size, int) else size[0]
