@@ -33,11 +33,14 @@ def _heindl2019() -> Config:
 
 
 def _light() -> Config:
-    """Gouidis, Panteleris, Oikonomidis, Argyros, MVA 2019: batches of 32."""
+    """Gouidis, Panteleris, Oikonomidis, Argyros, MVA 2019: ADADELTA, batches of 32."""
     return Config(
         preset="light",
         settings=Settings(robot="ur10", width=224, height=224, stride=4, sigma=1.5),
         network=NetworkConfig(family="light"),
+        optimiser=OptimiserConfig(
+            kind="adadelta", learning_rate=1.0, weight_decay=0.0, warmup=0.0, beta2=0.95
+        ),
         loss=LossConfig(kind="cross-entropy"),
         stream=StreamConfig(held_out=500, buffer=2048, max_uses=4),
         batch_size=32,
