@@ -103,14 +103,8 @@ class Controller:
             "losses": self.observation.losses.tolist(),
         }
 
-    def load_state(self, state: Mapping[str, Any], newest: int = 0) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`.
-
-        Args:
-            state: what `state_dict` gave.
-            newest: the newest version the run has given out (`History.version`). Where the state is
-                older, because the run ended between a checkpoint and the next, its alpha comes back
-                under a version of its own: one version never means two priors.
 
         Raises:
             ControllerError: the state is no such dict, or is of a prior of another shape.
@@ -122,9 +116,7 @@ class Controller:
                     f"saved prior has alpha of shape {alpha.shape}, this run's robot and bins ask "
                     f"for {self.prior.alpha.shape}"
                 )
-            version = int(state["version"])
-            version = newest + 1 if newest > version else version
-            prior = replace(self.prior, alpha=alpha, version=version)
+            prior = replace(self.prior, alpha=alpha, version=int(state["version"]))
             selected = np.asarray(state["selected"], np.int64)
             losses = np.asarray(state["losses"], np.float64)
             self.observation = Observation(int(state["epoch"]), prior, selected, losses)

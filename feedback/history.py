@@ -104,6 +104,17 @@ class History:
         """The newest version written; -1 before the first."""
         return self._last.version if self._last else -1
 
+    def rewind(self, epoch: int) -> None:
+        """Cut off what was written after an epoch: the run goes on from there.
+
+        Only priors that were never given out may be cut: one version never means two priors.
+        """
+        entries = read_history(self.path.parent)
+        kept = [entry for entry in entries if entry["epoch"] <= epoch]
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        os.truncate(self.path, sum(map(len, lines[: len(kept)])))
+        self._last = prior_of(kept[-1]) if kept else None
+
     def append(self, observation: Observation) -> None:
         """Write one observation through to the disk.
 

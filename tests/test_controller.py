@@ -76,19 +76,6 @@ def test_a_resumed_controller_goes_on_as_if_never_stopped(prior, losses, bins):
     assert resumed.state_dict() == straight.state_dict()
 
 
-def test_a_state_older_than_the_newest_version_comes_back_under_a_version_of_its_own(
-    prior, losses, bins
-):
-    controller = Controller(prior)
-    state = controller.state_dict()
-    for epoch in range(3):
-        controller.observe(epoch, losses, bins)
-    resumed = Controller(prior)
-    resumed.load_state(state, newest=controller.prior.version)
-    assert resumed.prior.version == controller.prior.version + 1
-    np.testing.assert_array_equal(resumed.prior.alpha, prior.alpha)
-
-
 def test_a_state_of_another_shape_names_both(prior):
     other = Controller(JointPrior.uniform(-np.ones(D), np.ones(D), K + 1))
     with pytest.raises(ControllerError, match=rf"\({D}, {K + 1}\).*\({D}, {K}\)"):

@@ -13,11 +13,13 @@ from trainer.config import ConfigError
 from trainer.models import build
 from trainer.presets import preset
 from trainer.runs import Checkpoint, Run, RunError
-from trainer.weights import WeightsInfo, load_weights
+from trainer.weights import WeightsInfo, open_network
 
 CONFIG = preset("tiny")
 INFO = WeightsInfo.of(CONFIG, Robot.named("ur10"))
 JOINTS = len(INFO.keypoints)
+
+NOTHING = Checkpoint({}, {}, {})
 
 
 def network(seed=0, config=CONFIG.network, joints=JOINTS):
@@ -93,6 +95,13 @@ def test_only_an_unfinished_run_can_be_resumed(run, tmp_path):
         Run.resume(tmp_path / "nowhere")
 
 
+def test_a_folder_where_a_trainer_is_at_work_is_not_vacant(run):
+    with pytest.raises(RunError, match="in use by another trainer"):
+        Run.check_vacant(run.folder)
+    run.close()
+    Run.check_vacant(run.folder)
+
+
 def test_a_damaged_config_is_a_clear_error(run):
     (run.folder / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match="lacks keys"):
@@ -147,55 +156,60 @@ def test_a_missing_or_damaged_held_out_set_is_a_clear_error(run):
 
 
 def test_a_checkpoint_comes_back_as_it_was(run):
-    trained, fresh = network(1), network(2)
     moved = {"lr": 0.1, "state": {0: torch.arange(3.0)}}
-    checkpoint = Checkpoint({"optimiser": moved, "steps": 7}, {"epoch": 3, "indices": {0: 12}})
-    run.save_checkpoint(trained, INFO, checkpoint, best=False)
-    back = run.load_checkpoint(fresh, INFO)
-    assert equal(trained, fresh)
+    loop = {"epoch": 3, "source": {"next_index": {0: 12}}}
+    checkpoint = Checkpoint({"optimiser": moved, "steps": 7}, loop, {"cpu": torch.get_rng_state()})
+    run.save_checkpoint(network(), INFO, checkpoint, best=False)
+    back = run.load_checkpoint(INFO)
     assert back.loop == checkpoint.loop
+    assert back.next_index == {0: 12}
     assert back.learner["steps"] == 7
     assert torch.equal(back.learner["optimiser"]["state"][0], torch.arange(3.0))
+    assert torch.equal(back.draws["cpu"], checkpoint.draws["cpu"])
 
 
 def test_the_best_weights_stay_when_later_ones_are_worse(run):
-    good, worse, found = network(1), network(2), network(3)
-    nothing = Checkpoint({}, {})
-    run.save_checkpoint(good, INFO, nothing, best=True)
-    run.save_checkpoint(worse, INFO, nothing, best=False)
-    load_weights(run.folder / "best.safetensors", found, INFO)
-    assert equal(found, good)
-    load_weights(run.folder / "last.safetensors", found, INFO)
-    assert equal(found, worse)
+    good, worse = network(1), network(2)
+    run.save_checkpoint(good, INFO, NOTHING, best=True)
+    run.save_checkpoint(worse, INFO, NOTHING, best=False)
+    assert equal(open_network(run.folder / "best.safetensors")[0], good)
+    assert equal(open_network(run.folder / "last.safetensors")[0], worse)
 
 
 def test_no_half_written_file_is_left(run):
-    run.save_checkpoint(network(), INFO, Checkpoint({}, {}), best=True)
+    run.save_checkpoint(network(), INFO, NOTHING, best=True)
     assert not list(run.folder.glob("*.part"))
 
 
 def test_a_crash_while_saving_leaves_the_last_good_checkpoint(run, monkeypatch):
     good = network(1)
     state = {"network": good.state_dict()}
-    run.save_checkpoint(good, INFO, Checkpoint(state, {"epoch": 1}), best=False)
+    run.save_checkpoint(good, INFO, Checkpoint(state, {"epoch": 1}, {}), best=False)
 
     def crash(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trainer.runs.torch.save", crash)  # after the weights were replaced
     with pytest.raises(KeyboardInterrupt):
-        run.save_checkpoint(network(2), INFO, Checkpoint({}, {"epoch": 2}), best=False)
-    back, found = run.load_checkpoint(network(3), INFO), network(3)
+        run.save_checkpoint(network(2), INFO, Checkpoint({}, {"epoch": 2}, {}), best=False)
+    back, found = run.load_checkpoint(INFO), network(3)
     assert back.loop == {"epoch": 1}
     found.load_state_dict(back.learner["network"])
     assert equal(found, good)
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(run):
-    run.save_checkpoint(network(), INFO, Checkpoint({}, {}), best=False)
+    run.save_checkpoint(network(), INFO, NOTHING, best=False)
     torch.save({"learner": print, "loop": {}}, run.folder / "last.state.pt")
     with pytest.raises(RunError, match=r"cannot read the checkpoint .*last.state.pt"):
-        run.load_checkpoint(network(), INFO)
+        run.load_checkpoint(INFO)
+
+
+def test_a_checkpoint_of_another_version_says_so(run):
+    run.save_checkpoint(network(), INFO, NOTHING, best=False)
+    torch.save({"schema": 1, "learner": {}, "loop": {}}, run.folder / "last.state.pt")
+    with pytest.raises(RunError, match="has schema 1, expected 2"):
+        run.load_checkpoint(INFO)
 
 
 def test_files_are_plain(run):

@@ -7,7 +7,6 @@ Beside the files of `trainer.runs`:
     gallery/gallery.npz   held-out images from the best to the worst, with what the network saw
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from numpy.typing import NDArray
 from feedback.controller import Controller
 from feedback.history import History, movement, prior_of, read_history
 from simulator.robot import Robot
+from trainer import draws
 from trainer.batch import Batch
 from trainer.budget import Budget
 from trainer.files import write_json, write_npz
 from trainer.learner import Learner
-from trainer.runs import Checkpoint, Run, read_state
+from trainer.runs import Checkpoint, Run
 from trainer.source import Source
 from trainer.validation import Validation
 from trainer.weights import WeightsInfo
@@ -57,24 +57,25 @@ class Record:
             write_json(run.folder / "robot.json", _described(robot))
             self._history.append(controller.observation)
 
-    def restore(self) -> None:
-        """Set learner, controller, source and budget to where the run's folder says they were.
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Set learner, controller, source, budget and all draws to where they were.
 
         Raises:
-            RunError: there is no checkpoint, or it does not fit.
+            JointloopError: the source is another, or a file of the run's folder is damaged.
         """
-        checkpoint = self.run.load_checkpoint(self._learner.ema, self._info)
-        self._learner.load_state_dict(checkpoint.learner)
         loop = checkpoint.loop
-        self._controller.load_state(loop["controller"], self._history.version)
-        if self._controller.prior.version > self._history.version:
-            self._history.append(self._controller.observation)
+        self._learner.load_state_dict(checkpoint.learner)
+        self._controller.load_state(loop["controller"])
         self._source.load_state(loop["source"])
         self._budget.spent = loop["spent"]
         self._best = loop["best"]
         self.epoch = loop["epoch"]
-        self.run.keep_metrics(self.epoch + 1)  # one more line if a crash came before the checkpoint
         self.held_out = self.run.load_held_out()
+        # A crash before the checkpoint leaves an epoch that was written down and led to nothing:
+        # its prior was never sent.
+        self.run.keep_metrics(self.epoch + 1)
+        self._history.rewind(self.epoch)
+        draws.load_state(checkpoint.draws, self._learner.device)
 
     def keep_held_out(self, held_out: Batch) -> Batch:
         """Keep the held-out set for the run's whole life."""
@@ -107,9 +108,10 @@ class Record:
             "source": self._source.state_dict(),
             "controller": self._controller.state_dict(),
         }
-        self.run.save_checkpoint(
-            self._learner.ema, self._info, Checkpoint(self._learner.state_dict(), loop), best
+        checkpoint = Checkpoint(
+            self._learner.state_dict(), loop, draws.state_dict(self._learner.device)
         )
+        self.run.save_checkpoint(self._learner.ema, self._info, checkpoint, best)
         self._save_gallery(judged)
         entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
@@ -186,13 +188,6 @@ class Record:
         belief = network(images.to(self._learner.device))[-1].float().cpu().numpy()
         network.train(training)
         return np.rint(belief * 255).astype(np.uint8)
-
-
-def next_index(folder: Path) -> dict[int, int]:
-    """First index of each worker that a run has not seen yet; none without a checkpoint."""
-    if not (folder / "last.state.pt").is_file():
-        return {}
-    return read_state(folder)["loop"]["source"].get("next_index", {})
 
 
 def error_line(metrics: dict[str, Any]) -> str:

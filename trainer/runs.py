@@ -28,7 +28,7 @@ from trainer.batch import Batch
 from trainer.config import Config
 from trainer.files import write_beside, write_json, write_npz, write_text
 from trainer.models import BeliefNetwork
-from trainer.weights import WeightsInfo, first_line, load_weights, save_weights
+from trainer.weights import WeightsInfo, check_weights, first_line, save_weights
 
 SCHEMA = 2
 """Version of the checkpoint."""
@@ -40,12 +40,22 @@ class RunError(JointloopError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a run stands, beside its weights."""
+    """Where a run stands: all that it needs to go on as if it had not stopped."""
 
     learner: dict[str, Any]
     """`Learner.state_dict`."""
     loop: dict[str, Any]
     """Plain numbers, strings, lists and dicts of the loop's own: epoch, samples, prior, best."""
+    draws: dict[str, Any]
+    """`draws.state_dict`."""
+
+    @property
+    def next_index(self) -> dict[int, int]:
+        """First index of each worker that the run has not seen yet; none with a recording."""
+        return self.loop["source"].get("next_index", {})
+
+
+CHECKPOINT = fields(Checkpoint)
 
 
 class Run:
@@ -58,13 +68,19 @@ class Run:
 
     @staticmethod
     def check_vacant(folder: Path) -> None:
-        """Refuse a folder that holds something worth keeping.
+        """Refuse a folder that holds something worth keeping, or where another trainer is at work.
 
         A run that was stopped before its first checkpoint holds nothing.
 
         Raises:
-            RunError: the folder holds a run or other files, or cannot be looked at.
+            RunError: the folder holds a run or other files, is in use, or cannot be looked at.
         """
+        Run._check_contents(folder)
+        if (folder / "lock").is_file():
+            os.close(_locked(folder))
+
+    @staticmethod
+    def _check_contents(folder: Path) -> None:
         try:
             empty = not folder.exists() or (folder.is_dir() and not _names(folder))
             if not empty and not _stillborn(folder):
@@ -85,7 +101,7 @@ class Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             run = Run(folder, config, _locked(folder))
-            Run.check_vacant(folder)  # nobody else can change it now
+            Run._check_contents(folder)  # nobody else can change it now
             for name in BIRTH:
                 (folder / name).unlink(missing_ok=True)
             write_text(folder / "config.json", config.to_json() + "\n")
@@ -182,6 +198,8 @@ class Run:
         tensors = {
             name: torch.from_numpy(values.pop(name)) for name in ("images", "masks", "beliefs")
         }
+        # Laid out as `stack` does: another layout takes other kernels, and other last digits.
+        tensors["images"] = tensors["images"].contiguous(memory_format=torch.channels_last)
         return Batch(**tensors, **values)
 
     def save_checkpoint(
@@ -197,37 +215,30 @@ class Run:
         """
         for name in ("last", "best") if best else ("last",):
             save_weights(self.folder / f"{name}.safetensors", network, info)
-        # The weights stand here once more: a crash between two files must not part them.
-        state = {"schema": SCHEMA, "learner": checkpoint.learner, "loop": checkpoint.loop}
+        # The learner's weights stand here too: a crash between two files must not part them.
+        state = {"schema": SCHEMA} | {f.name: getattr(checkpoint, f.name) for f in CHECKPOINT}
         write_beside(self.folder / "last.state.pt", lambda path: torch.save(state, path))
 
-    def load_checkpoint(self, network: BeliefNetwork, info: WeightsInfo) -> Checkpoint:
+    def load_checkpoint(self, info: WeightsInfo) -> Checkpoint:
         """Where the run stands.
 
-        Args:
-            network: that the weights have to fit; it is given the latest ones.
-            info: what they have to be for.
-
         Raises:
-            RunError: there is no checkpoint, it is damaged, or it is for something else.
+            RunError: there is no checkpoint, or it is damaged.
+            WeightsError: it is for something else.
         """
-        load_weights(self.folder / "last.safetensors", network, info)
-        state = read_state(self.folder)
-        return Checkpoint(state["learner"], state["loop"])
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """What last.state.pt holds: `learner` and `loop`.
-
-    Raises:
-        RunError: it is missing or damaged.
-    """
-    path = folder / "last.state.pt"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {key: state[key] for key in ("learner", "loop")}
-    except Exception as error:  # torch.load documents no list of what damage raises
-        raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
+        check_weights(self.folder / "last.safetensors", info)
+        path = self.folder / "last.state.pt"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            schema = state["schema"]
+            if schema == SCHEMA:
+                return Checkpoint(**{f.name: state[f.name] for f in CHECKPOINT})
+        except Exception as error:  # torch.load documents no list of what damage raises
+            raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
+        raise RunError(
+            f"the checkpoint {path} has schema {schema}, expected {SCHEMA}: another version of "
+            "Jointloop wrote it; go on with that version, or begin a new run"
+        )
 
 
 BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")

@@ -18,15 +18,17 @@ from simulator.recording import Recording
 from simulator.robot import Robot
 from simulator.transport import Hub, Security
 from simulator.worker import WorkerOptions
+from trainer import draws
 from trainer.budget import Budget
 from trainer.config import Config, ConfigError
 from trainer.learner import Learner
 from trainer.loop import close_the_loop
 from trainer.pool import Pool, recorded
 from trainer.progress import Progress
-from trainer.record import Record, next_index
-from trainer.runs import Run
+from trainer.record import Record
+from trainer.runs import Checkpoint, Run
 from trainer.stream import Stream
+from trainer.weights import WeightsInfo
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,15 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
             Run.check_vacant(sitting.folder)
             config = config if recording is None else recorded(config, recording)
         robot = Robot.named(config.settings.robot)
+        checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
         if sitting.workers is not None:  # simulators here take a core each
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
+        draws.seed(config.seed)
         learner = Learner(config, len(robot.keypoints), _device(sitting.device))
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
-            _simulated(config, sitting, robot, prior, progress)
+            _simulated(config, sitting, robot, prior, checkpoint, progress)
             if recording is None
             else contextlib.closing(Pool(recording, config, prior, progress.say))
         )
@@ -93,8 +97,8 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         stack.callback(run.close)
         record = Record(run, robot, learner, controller, source, budget)
         progress.say(learner.network.backbone_note())
-        if sitting.resume:
-            record.restore()
+        if checkpoint:
+            record.restore(checkpoint)
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")
         close_the_loop(config, source, learner, controller, record, budget, progress)
         return record.finish()
@@ -109,7 +113,12 @@ def _controlled(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
 
 @contextlib.contextmanager
 def _simulated(
-    config: Config, sitting: Sitting, robot: Robot, prior: JointPrior, progress: Progress
+    config: Config,
+    sitting: Sitting,
+    robot: Robot,
+    prior: JointPrior,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
 ) -> Iterator[Stream]:
     """A stream of samples, from simulators started here or elsewhere."""
     hub = Hub(
@@ -121,7 +130,7 @@ def _simulated(
         credits=config.stream.credits,
         adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
         security=sitting.security,
-        next_index=next_index(sitting.folder),
+        next_index=checkpoint.next_index if checkpoint else {},
     )
     with hub, _fleet(sitting, hub.local_address, progress.say) as watch:
         progress.say(f"{sitting.folder}: listening for simulators at {hub.address}")

@@ -76,7 +76,7 @@ class Stream:
         self._earlier_index: dict[int, int] = {}
         self._earlier = Delivery()
         self._config = config
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
         self._timeout = timeout
         self._watch = watch
         self._say = say
@@ -122,7 +122,8 @@ class Stream:
             self.counts.waited += self._await_new()
             self._add_new(chosen, size)
         if short := size - len(chosen):
-            for i in self._rng.choice(len(spare), short, replace=False):
+            rng = np.random.default_rng((self._seed, self.counts.consumed))
+            for i in rng.choice(len(spare), short, replace=False):
                 spare[i].uses += 1
                 chosen.append(spare[i])
         self.counts.consumed += size

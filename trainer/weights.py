@@ -158,7 +158,7 @@ def open_network(
     """
     info, tensors = _read(path)
     network = build(info.network, len(info.keypoints))
-    _check_shapes(path, tensors, info, network, "its metadata describe a network that")
+    _check_shapes(path, tensors, info, network)
     network.load_state_dict(tensors)
     for buffer, values in (
         (network.mean, info.normalisation.mean),
@@ -182,35 +182,33 @@ def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tens
     return WeightsInfo.from_json(text, f"weights {path}"), weights
 
 
-def load_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
-    """Set a network's weights from a file.
+def check_weights(path: Path, info: WeightsInfo) -> None:
+    """See by their metadata whether the weights in a file are those of a run.
 
     Raises:
         WeightsError: the file cannot be read, or its weights are for another robot, other
-            keypoints, another stride or another network; the network is left as it was.
+            keypoints, another stride or another network.
     """
-    saved, tensors = _read(path)
-    for name in ("robot", "keypoints", "stride"):
+    saved = read_info(path)
+    for name in ("robot", "keypoints", "stride", "network"):
         theirs, ours = getattr(saved, name), getattr(info, name)
         if theirs != ours:
             raise WeightsError(
                 f"weights {path} are for {name} {theirs!r}, but the run has {ours!r}"
             )
-    _check_shapes(path, tensors, saved, network, f"the network ({info.preset})")
-    network.load_state_dict(tensors)
 
 
 def _check_shapes(
-    path: Path, tensors: dict[str, Tensor], saved: WeightsInfo, network: BeliefNetwork, whose: str
+    path: Path, tensors: dict[str, Tensor], saved: WeightsInfo, network: BeliefNetwork
 ) -> None:
-    """Raise where a file's weights and a network's differ in name or shape."""
+    """Raise where a file's weights and the network of its metadata differ in name or shape."""
     ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     theirs = {name: tuple(value.shape) for name, value in tensors.items()}
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
             raise WeightsError(
                 f"weights {path} ({saved.preset}) have {name} of shape {theirs.get(name)}, "
-                f"but {whose} has {ours.get(name)}"
+                f"but its metadata describe a network that has {ours.get(name)}"
             )
 
 
