@@ -123,6 +123,7 @@ def train(
     samples: int = 4,
     variety: str | None = None,
     backgrounds: Path | None = None,
+    backbone: Path | None = None,
     device: str = "auto",
     resume: bool = False,
     timeout: float = 300.0,
@@ -132,7 +133,8 @@ def train(
     """Train a joint detector in the closed loop, on simulators or on a recording.
 
     Args:
-        preset: tiny (CPU, minutes) or heindl2019 (the paper's network, GPU).
+        preset: What `jointloop presets` lists: tiny (CPU, minutes), light, vgg-up or heindl2019
+            (the paper's network, GPU).
         run: Folder of the run.
         workers: Simulators to start here.
         bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555; the port
@@ -152,6 +154,8 @@ def train(
         variety: calm, full, or a TOML file, in place of the preset's.
         backgrounds: Folder of your own pictures to stand behind the robot, for simulators started
             here.
+        backbone: File of torchvision's weights that the backbone begins with, .pth or .safetensors:
+            vgg19 for heindl2019 and vgg-up, mobilenet_v2 for light.
         device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         resume: Go on with the run in the folder as it began; only epochs or minutes may change.
         timeout: Longest wait for a sample [s].
@@ -186,6 +190,7 @@ def train(
         "minutes": minutes,
         "feedback": feedback,
         "variety": None if variety is None else variety_named(variety),
+        "backbone": backbone and backbone.name,
     }
     if resume:
         config = Run.open(run).config.resumed(preset, changes)
@@ -196,6 +201,7 @@ def train(
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         recording=from_,
+        backbone=backbone,
         worker=WorkerOptions(
             "", engine=engine, device=render_device, samples=samples, backgrounds=backgrounds
         ),

@@ -62,6 +62,8 @@ def free_port() -> int:
         (["train", "tiny", "--workers", "1", "--epochs", "0"], "epochs is 0"),
         (["train", "tiny", "--workers", "1", "--minutes", "0"], "minutes"),
         (["train", "tiny", "--workers", "0"], "workers is 0"),
+        (["train", "tiny", "--workers", "1", "--backbone", "v.pth"], "backbone of tiny takes no"),
+        (["train", "light", "--workers", "1", "--backbone", "v.pth"], "v.pth: No such file"),
         (["train", "tiny", "--workers", "1", "--device", "tpu"], "'tpu'"),
         (["train", "tiny", "--workers", "1", "--resume"], "holds no run"),
         (["train", "tiny", "--bind", "tcp://0.0.0.0:5555"], "--insecure"),

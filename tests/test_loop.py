@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
+from safetensors.torch import load_file
 
 from feedback.history import prior_of, read_history
 from feedback.report import write_report
 from simulator.settings import Settings
 from simulator.worker import WorkerOptions
-from trainer.config import Config
+from trainer.config import Config, ConfigError, NetworkConfig
 from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import RunError
@@ -130,6 +132,41 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert summary["epochs"] == 2
     with pytest.raises(RunError, match="finished"):
         run(folder, small(), resume=True)
+
+
+def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Path) -> None:
+    layers = {0: (3, 8), 2: (8, 8), 5: (8, 8), 7: (8, 8), 10: (8, 8)}
+    state = {f"features.{i}.bias": torch.full((width,), 0.5) for i, (_, width) in layers.items()}
+    state |= {f"features.{i}.weight": torch.randn(w, n, 3, 3) for i, (n, w) in layers.items()}
+    file = tmp_path / "vgg.pth"
+    torch.save(state, file)
+    base = small(epochs=1)
+    config = replace(
+        base,
+        network=NetworkConfig(widths=(8, 8, 8), stages=1, first_depth=1, width=8, head=8),
+        stream=replace(base.stream, held_out=8),
+        epoch_samples=16,
+    )
+    folder = tmp_path / "run"
+    with pytest.raises(ConfigError, match=r"begin with vgg\.pth, but network\.backbone is None"):
+        run(folder, config, backbone=file)
+    config = config.changed(backbone=file.name, epochs=2)
+
+    def stop(epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    lines = Lines(stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, config, lines, backbone=file)
+    assert "backbone: VGG-19's layers without batch norm, weights of vgg.pth" in lines.lines
+    assert any("10 tensors" in line and "from vgg.pth" in line for line in lines.lines)
+    file.unlink()
+    run(folder, config, resume=True)
+    saved = load_file(folder / "last.safetensors")
+    assert saved.keys() >= {name for name in state}
+    assert not torch.equal(saved["features.0.weight"], state["features.0.weight"])
+    assert torch.allclose(saved["features.0.weight"], state["features.0.weight"], atol=0.1)
 
 
 def test_a_killed_simulator_is_replaced_and_its_loss_counted(tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ class Config:
             raise ConfigError(f"image size {s.size}; {self.preset} takes multiples of {multiple}")
         if self.network.backbone is not None and family not in PRETRAINED:
             raise ConfigError(
-                f"the backbone of {self.preset} takes no weights from a file; those of networks "
-                f"{', '.join(PRETRAINED)} do"
+                f"the backbone of {self.preset} takes no weights from a file; heindl2019 and "
+                "vgg-up begin with VGG-19's, light with MobileNetV2's"
             )
         for name, value, least, most in self._ranges():
             if not least <= value <= most or value != value:
@@ -197,6 +197,7 @@ class Config:
         minutes: float | None = None,
         feedback: bool = True,
         variety: Variety | None = None,
+        backbone: str | None = None,
     ) -> "Config":
         """The config with what a command line may change; None leaves a thing as it is.
 
@@ -213,6 +214,9 @@ class Config:
         return dataclasses.replace(
             self,
             settings=dataclasses.replace(self.settings, **changes),
+            network=self.network
+            if backbone is None
+            else dataclasses.replace(self.network, backbone=backbone),
             seed=self.seed if seed is None else seed,
             epochs=self.epochs if epochs is None else epochs,
             # Epochs asked for take the place of minutes.

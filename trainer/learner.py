@@ -2,12 +2,14 @@
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from blender_scenes.spec import JointloopError
 from trainer import ema
+from trainer.backbone import Loaded, load_backbone
 from trainer.batch import Batch
 from trainer.config import Config
 from trainer.loss import training_loss
@@ -27,19 +29,33 @@ class Learner:
     ema: BeliefNetwork
     """What is judged and saved: the moving average of the network, or itself without one."""
 
-    def __init__(self, config: Config, joints: int, device: torch.device | str = "cpu") -> None:
+    backbone: Loaded | None
+    """What the backbone took from a file."""
+
+    def __init__(
+        self,
+        config: Config,
+        joints: int,
+        device: torch.device | str = "cpu",
+        backbone: Path | None = None,
+    ) -> None:
         """Build the network with weights drawn from the config's seed.
 
         Args:
             config: of the run.
             joints: number of keypoints.
             device: where it is trained.
+            backbone: file of weights that a new run's backbone begins with.
+
+        Raises:
+            BackboneError: the file has no such weights.
         """
         self.config = config
         self.device = torch.device(device)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.network = build(config.network, joints)
+        self.backbone = load_backbone(self.network, backbone) if backbone else None
         self.network.to(self.device)
         self.ema = self.network
         if config.optimiser.ema:

@@ -43,6 +43,8 @@ class Sitting:
     """Where simulators connect."""
     recording: Path | None = None
     """Folder of a recording to train from, in place of simulators."""
+    backbone: Path | None = None
+    """File of weights that a new run's backbone begins with; one that is resumed has its own."""
     worker: WorkerOptions | None = None
     """How to start simulators; the address is filled in."""
     resume: bool = False
@@ -78,13 +80,15 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         run = Run.resume(sitting.folder, config) if sitting.resume else None
         if run is None:
             Run.check_vacant(sitting.folder)
+            _check_backbone(config, sitting)
             config = config if recording is None else recorded(config, recording)
         robot = Robot.named(config.settings.robot)
         checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
         if sitting.workers is not None:  # simulators here take a core each
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
         draws.seed(config.seed)
-        learner = Learner(config, len(robot.keypoints), _device(sitting.device))
+        backbone = None if sitting.resume else sitting.backbone
+        learner = Learner(config, len(robot.keypoints), _device(sitting.device), backbone)
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
@@ -97,11 +101,27 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         stack.callback(run.close)
         record = Record(run, robot, learner, controller, source, budget)
         progress.say(learner.network.backbone_note())
+        if learner.backbone:
+            progress.say(str(learner.backbone))
         if checkpoint:
             record.restore(checkpoint)
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")
         close_the_loop(config, source, learner, controller, record, budget, progress)
         return record.finish()
+
+
+def _check_backbone(config: Config, sitting: Sitting) -> None:
+    """A network built for weights from a file gets that file.
+
+    Raises:
+        ConfigError: config and sitting name different ones.
+    """
+    given = sitting.backbone and sitting.backbone.name
+    if given != config.network.backbone:
+        raise ConfigError(
+            f"the backbone is to begin with {given}, but network.backbone is "
+            f"{config.network.backbone!r}; expected the same name"
+        )
 
 
 def _controlled(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:

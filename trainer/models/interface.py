@@ -28,6 +28,8 @@ class BeliefNetwork(nn.Module):
     first `joints` maps are the keypoints'; one more, if there is one, believes in none of them.
     """
 
+    features: nn.Sequential
+    """The backbone; its layers have torchvision's names where torchvision has such a network."""
     mean: Tensor
     std: Tensor
 

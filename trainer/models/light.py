@@ -36,10 +36,11 @@ class LightNetwork(BeliefNetwork):
         """Build with random weights.
 
         Args:
-            config: `temperature` applies; widths and depths are the paper's.
+            config: temperature, and the backbone's origin; widths and depths are the paper's.
             joints: belief maps, the background's not counted.
         """
         super().__init__(joints, STRIDE, multiple=16, maps=joints + 1)
+        self.backbone = config.backbone
         self.temperature = config.temperature
         self.features = mobilenet(UNSTRIDED)
         self.deep = nn.Sequential(
@@ -75,7 +76,9 @@ class LightNetwork(BeliefNetwork):
 
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""
-        return "backbone: MobileNetV2's layers, random weights"
+        if self.backbone is None:
+            return "backbone: MobileNetV2's layers, random weights: training starts from scratch"
+        return f"backbone: MobileNetV2's layers, weights of {self.backbone}"
 
 
 def _linear(seen: int, width: int) -> nn.Sequential:

@@ -1,0 +1,110 @@
+"""A backbone's first weights, from a file of torchvision's: VGG-19 or MobileNetV2.
+
+Networks keep their backbone in `features`, under torchvision's names, so that what they take from
+such a file is what has their names there; classifiers and deeper layers are left.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from blender_scenes.spec import JointloopError
+from trainer.models import BeliefNetwork
+
+PART = "features."
+"""What the names of a backbone's weights begin with."""
+COUNTER = "num_batches_tracked"
+"""Batch norm's count of its batches: older files lack it, and nothing here depends on it."""
+SHOWN = 3
+"""Names that an error shows, of those that do not fit."""
+
+
+class BackboneError(JointloopError):
+    """A file has no weights for a network's backbone."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a backbone took from a file."""
+
+    file: str
+    """Its name."""
+    loaded: tuple[str, ...]
+    """Names of the tensors that were taken."""
+    unused: tuple[str, ...]
+    """Names of those that were not."""
+    numbers: int
+    """Numbers in those that were."""
+
+    def __str__(self) -> str:
+        left = f"; {len(self.unused)} more there are of no use here" if self.unused else ""
+        return (
+            f"backbone: {len(self.loaded)} tensors, {self.numbers / 1e6:.2f} M numbers, from "
+            f"{self.file}{left}"
+        )
+
+
+def load_backbone(network: BeliefNetwork, path: Path) -> Loaded:
+    """Set a network's backbone to the weights in a file: all of it, or an error.
+
+    Args:
+        network: built to begin with such weights: `NetworkConfig.backbone` is set.
+        path: a state dict of torchvision's vgg19 or mobilenet_v2, .pth or .safetensors.
+
+    Raises:
+        BackboneError: the file cannot be read, lacks weights of the backbone, or has some of
+            another shape or that are not finite; the network is left as it was.
+    """
+    found = _read(path)
+    wanted = {PART + name: tensor for name, tensor in network.features.state_dict().items()}
+    unfit = [
+        f"{name} {_shape(found.get(name))} in place of {_shape(tensor)}"
+        for name, tensor in wanted.items()
+        if _shape(found.get(name)) != _shape(tensor)
+        and not (name.endswith(COUNTER) and name not in found)
+    ]
+    if unfit:
+        more = f" and {len(unfit) - SHOWN} more" if len(unfit) > SHOWN else ""
+        raise BackboneError(
+            f"weights {path} do not fit the backbone; they have {', '.join(unfit[:SHOWN])}{more}"
+        )
+    taken = {name: found[name] for name in wanted if name in found}
+    for name, tensor in taken.items():
+        if not tensor.isfinite().all():
+            raise BackboneError(f"weights {path} have numbers in {name} that are not finite")
+    own = {name.removeprefix(PART): tensor for name, tensor in taken.items()}
+    network.features.load_state_dict(network.features.state_dict() | own)
+    return Loaded(
+        file=path.name,
+        loaded=tuple(taken),
+        unused=tuple(name for name in found if name not in taken),
+        numbers=sum(tensor.numel() for tensor in taken.values()),
+    )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, by name."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BackboneError(f"cannot read the weights {path}: {error.strerror or error}") from None
+    except Exception:  # readers fail in as many ways as there are foreign files
+        kind = "safetensors" if path.suffix == ".safetensors" else "torch.save"
+        raise BackboneError(
+            f"cannot read the weights {path}: damaged, or no tensors written by {kind}"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise BackboneError(
+            f"weights {path} hold something else than named tensors; expected a state dict as "
+            "torchvision publishes them"
+        )
+    return state
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else "x".join(map(str, tensor.shape)) or "a number"
