@@ -4,7 +4,7 @@ Each imports what it needs when it is called: `jointloop simulate` never loads t
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -118,6 +118,8 @@ def train(
     robot: str | None = None,
     size: str | None = None,
     seed: int | None = None,
+    learning_rate: float | None = None,
+    precision: Literal["auto", "32", "bf16", "fp16"] | None = None,
     engine: Engine = "cycles",
     render_device: Device = "cpu",
     samples: int = 4,
@@ -147,6 +149,8 @@ def train(
         robot: Robot, in place of the preset's.
         size: Image size WIDTHxHEIGHT, in place of the preset's.
         seed: Seed of all draws and of the weights.
+        learning_rate: Peak learning rate, in place of the preset's.
+        precision: Of the forward pass: 32, bf16, fp16, or auto: 16 bits on a GPU.
         engine: Of simulators started here: cycles, eevee and workbench render with Blender, stick
             draws sticks.
         render_device: That Blender renders on in simulators started here: cpu or gpu.
@@ -189,6 +193,8 @@ def train(
         "epochs": epochs,
         "minutes": minutes,
         "feedback": feedback,
+        "learning_rate": learning_rate,
+        "precision": precision,
         "variety": None if variety is None else variety_named(variety),
         "backbone": backbone and backbone.name,
     }

@@ -1,16 +1,23 @@
 """The command line: a user's mistake ends as one clear line and a code other than 0."""
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from recording_parts import description, recorded
 
+import trainer.learner
 from jointloop.cli import main
+from trainer.presets import PRESETS, preset
+from trainer.runs import Run
 
 
 def jointloop(*words: str) -> int:
@@ -153,3 +160,33 @@ def test_a_mistake_in_simulate_is_one_line_before_anything_starts(
     shown = capsys.readouterr()
     assert message in shown.err
     assert len((shown.out + shown.err).strip().splitlines()) == 1
+
+
+def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = recorded(tmp_path / "sticks", description(samples=24)).folder
+    few = replace(preset("tiny"), epoch_samples=16, epochs=3)  # two steps an epoch
+    monkeypatch.setitem(PRESETS, "tiny", lambda: few)
+    run, sound = tmp_path / "run", trainer.learner.training_loss
+    words = ["train", "tiny", "--from", str(source), "--run", str(run), "--device", "cpu"]
+    steps = 0
+
+    def broken(*arguments: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        return sound(*arguments) * (math.nan if steps > 3 else 1.0)
+
+    monkeypatch.setattr("trainer.learner.training_loss", broken)
+    assert jointloop(*words) == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert "at step 3 the loss is nan" in error
+    assert "--learning-rate under 0.006" in error
+    assert f"{run} keeps epoch 1" in error
+    assert [row["epoch"] for row in Run.open(run).metrics()] == [0, 1]
+    assert Run.open(run).metrics()[-1]["steps"] == 2
+
+    monkeypatch.setattr("trainer.learner.training_loss", sound)
+    assert jointloop(*words, "--resume") == 0
+    assert [row["epoch"] for row in Run.open(run).metrics()] == [0, 1, 2, 3]

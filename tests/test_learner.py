@@ -85,7 +85,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move():
     with torch.no_grad():
         next(iter(learner.network.parameters())).fill_(math.nan)
     others = [p.clone() for p in learner.network.parameters()][1:]
-    with pytest.raises(LearnerError, match="step 0 is nan"):
+    with pytest.raises(LearnerError, match=r"at step 0 the loss is nan, .* --learning-rate"):
         learner.step(batch(), 0.5)
     now = list(learner.network.parameters())[1:]
     assert all(torch.equal(a, b) for a, b in zip(others, now, strict=True))
@@ -122,3 +122,45 @@ def test_the_average_does_not_change_how_the_network_is_trained():
     for i in range(2):
         losses = [learner.step(batch(i), 0.3) for learner in (with_average, without)]
         assert losses[0] == losses[1]
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(monkeypatch):
+    learner = Learner(CONFIG, JOINTS)
+    learner.step(batch(), 0.5)
+    before = [w.detach().clone() for w in learner.network.parameters()]
+
+    def steep(beliefs, target, config):
+        return torch.stack([b.sum() for b in beliefs]).sum().sub(3.0).mul(1e38)
+
+    monkeypatch.setattr("trainer.learner.training_loss", steep)
+    with pytest.raises(LearnerError, match=r"at step 1 the .* is .*inf"):
+        learner.step(batch(), 0.5)
+    now = learner.network.parameters()
+    assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_sixteen_bits_learn_as_32_do(precision):
+    exact, short = (Learner(replace(CONFIG, precision=p), JOINTS) for p in ("32", precision))
+    for _ in range(20):
+        losses = [learner.step(batch(), 0.3) for learner in (exact, short)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.25)
+    assert all(w.dtype == torch.float32 for w in short.network.parameters())
+
+
+def test_fp16_scales_gradients_and_keeps_the_scale():
+    learner = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    learner.step(batch(), 0.3)
+    kept = learner.state_dict()["scaler"]
+    resumed = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    resumed.step(batch(), 0.3)
+    resumed.scaler.update(4.0)
+    resumed.load_state_dict(learner.state_dict())
+    assert resumed.scaler.get_scale() == kept["scale"] > 4.0
+
+
+def test_a_run_may_go_on_in_another_precision():
+    state = Learner(replace(CONFIG, precision="32"), JOINTS).state_dict()
+    resumed = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    resumed.load_state_dict(state)
+    assert resumed.scaler.get_scale() > 1.0

@@ -13,6 +13,9 @@ from simulator.settings import Settings, parse_size
 from simulator.variety import Variety
 from trainer.typed_json import ConfigError, read
 
+Precision = Literal["auto", "32", "bf16", "fp16"]
+"""Number formats of the forward pass; see `trainer.precision`."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -72,7 +75,7 @@ class OptimiserConfig:
     """Decay of the mean of squared gradients (ADADELTA's rho); shorter memories suit short runs."""
     clip: float = 1.0
     """Largest gradient norm."""
-    ema: float = 0.99
+    ema: float = 0.998
     """Decay of the moving average of the weights, which is what is judged and saved; 0 is off."""
 
 
@@ -143,6 +146,8 @@ class Config:
     """Training time, in place of a number of epochs."""
     epoch_samples: int = 10_000
     """Training samples per epoch."""
+    precision: Precision = "auto"
+    """Of the forward pass; auto takes 16 bits on a GPU."""
     seed: int = 0
     """Of the weights and the order of samples."""
 
@@ -198,6 +203,8 @@ class Config:
         feedback: bool = True,
         variety: Variety | None = None,
         backbone: str | None = None,
+        learning_rate: float | None = None,
+        precision: Precision | None = None,
     ) -> "Config":
         """The config with what a command line may change; None leaves a thing as it is.
 
@@ -217,6 +224,10 @@ class Config:
             network=self.network
             if backbone is None
             else dataclasses.replace(self.network, backbone=backbone),
+            optimiser=self.optimiser
+            if learning_rate is None
+            else dataclasses.replace(self.optimiser, learning_rate=learning_rate),
+            precision=precision or self.precision,
             seed=self.seed if seed is None else seed,
             epochs=self.epochs if epochs is None else epochs,
             # Epochs asked for take the place of minutes.
@@ -238,7 +249,7 @@ class Config:
             changes = changes | {"feedback": self.feedback.enabled}  # the default says nothing
         given = {name: value for name, value in changes.items() if value is not None}
         other = [
-            f"--{name}"
+            f"--{name.replace('_', '-')}"
             for name, value in given.items()
             if name not in ("epochs", "minutes", "feedback")
             and self.changed(**{name: value, "feedback": self.feedback.enabled}) != self

@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from blender_scenes.spec import JointloopError
 from trainer import ema
 from trainer.backbone import Loaded, load_backbone
 from trainer.batch import Batch
-from trainer.config import Config
+from trainer.config import Config, Precision
 from trainer.loss import training_loss
 from trainer.models import BeliefNetwork, build
 from trainer.optimiser import learning_rate, optimiser_of
+from trainer.precision import autocast, resolved
 
 
 class LearnerError(JointloopError):
@@ -52,6 +55,7 @@ class Learner:
         """
         self.config = config
         self.device = torch.device(device)
+        self.precision: Precision = resolved(config.precision, self.device)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.network = build(config.network, joints)
@@ -61,6 +65,7 @@ class Learner:
         if config.optimiser.ema:
             self.ema = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = optimiser_of(self.network, config.optimiser)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> float:
@@ -74,28 +79,54 @@ class Learner:
             The loss before the step.
 
         Raises:
-            LearnerError: the loss is not finite; weights stay as they were.
+            LearnerError: the loss or its gradient is not finite; weights stay as they were.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config.optimiser, progress)
         batch = batch.to(self.device)
         self.network.train()
-        loss = training_loss(self.network(batch.images), batch.targets(), self.config.loss)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise LearnerError(
-                f"the loss of step {self.steps} is {value}, expected a finite number; "
-                f"a learning rate under {self.config.optimiser.learning_rate:g} may help"
-            )
+        loss = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
-        self.optimiser.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
+        norm = clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        value = self._checked(loss, norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         if self.ema is not self.network:
             decay = ema.decay_at(self.config.optimiser.ema, self.steps)
             ema.follow(self.ema, self.network, decay)
         self.steps += 1
         return value
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with autocast(self.precision, self.device):
+            beliefs = self.network(batch.images)
+        return training_loss([b.float() for b in beliefs], batch.targets(), self.config.loss)
+
+    def _checked(self, loss: Tensor, norm: Tensor) -> float:
+        """The loss as a number.
+
+        Raises:
+            LearnerError: it or the gradient's norm is not finite.
+        """
+        value, length = torch.stack([loss.detach(), norm]).tolist()
+        if math.isfinite(value) and (math.isfinite(length) or self._seeks_scale):
+            return value
+        what = f"the loss is {value}"
+        if math.isfinite(value):
+            what = f"the norm of the gradient is {length}"
+        help = f"a --learning-rate under {self.config.optimiser.learning_rate:g}"
+        if self.precision != "32":
+            help += " or --precision 32"
+        raise LearnerError(
+            f"at step {self.steps} {what}, expected a finite number; {help} may help"
+        )
+
+    @property
+    def _seeks_scale(self) -> bool:
+        """Whether gradients may overflow: fp16 finds its scale so, and skips such a step."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > 1.0
 
     def state_dict(self) -> dict[str, Any]:
         """All that training needs to go on as if it had not stopped."""
@@ -103,6 +134,7 @@ class Learner:
             "network": self.network.state_dict(),
             "ema": self.ema.state_dict() if self.ema is not self.network else None,
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "steps": self.steps,
         }
 
@@ -112,4 +144,6 @@ class Learner:
         if self.ema is not self.network:
             self.ema.load_state_dict(state["ema"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if state["scaler"]:  # empty where the run was not in fp16 so far
+            self.scaler.load_state_dict(state["scaler"])
         self.steps = state["steps"]

@@ -9,9 +9,21 @@ from torch import Tensor
 
 from trainer.config import LossConfig
 
+FAINT = 0.5
+"""Belief of the one cell that a batch without any keypoint is measured by."""
+
 
 def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig) -> Tensor:
-    """The pixel loss of every stage, averaged over stages.
+    """The pixel loss of every stage, averaged over stages, relative to that of all-zero maps.
+
+    0 for the targets themselves and 1 for all-zero maps (with a background map that is one
+    everywhere, where there is one), whatever the kind, the size of the image
+    and the number of keypoints in it, so figures of different runs compare. Gradients have norms
+    of some tenths: far above the optimisers' epsilons, where those of a mean over all cells nearly
+    drown, and in reach of the clip. Adam does not see a constant factor; that this one varies
+    from batch to batch weighs batches alike, instead of cells. A batch with hardly a keypoint in
+    the frame would be divided by next to nothing: the divisor is at least what a single cell of
+    belief `FAINT` would make it, and the clip bounds what such a batch can do.
 
     Args:
         beliefs: stages of (B, J, h, w) in [0, 1], or of (B, J + 1, h, w), the background last.
@@ -19,24 +31,31 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
         config: which pixel loss, and how much more a cell counts near a keypoint.
 
     Returns:
-        A scalar.
+        A scalar, at least 0.
     """
-    near = target
+    near, nothing = target, torch.zeros_like(target)
     if beliefs[-1].shape[1] == target.shape[1] + 1:
         nearest = target.amax(dim=1, keepdim=True)
         near = torch.cat([target, nearest], dim=1)
+        nothing = torch.cat([nothing, torch.ones_like(nearest)], dim=1)
         target = torch.cat([target, 1.0 - nearest], dim=1)
     weight = 1.0 + config.foreground * near
     pixel = PIXEL[config.kind]
-    return torch.stack([(weight * pixel(stage, target)).mean() for stage in beliefs]).mean()
+    least = (weight * pixel(target, target)).mean()
+    unit = (weight * pixel(nothing, target)).mean() - least
+    unit = unit.clamp(min=_faint(pixel, target))
+    losses = [(weight * pixel(stage, target)).mean() for stage in beliefs]
+    return (torch.stack(losses).mean() - least) / unit
+
+
+def _faint(pixel: Callable[[Tensor, Tensor], Tensor], target: Tensor) -> float:
+    """Mean loss of all-zero maps if the target were one cell of belief `FAINT`."""
+    nothing, cell = torch.tensor(0.0), torch.tensor(FAINT)
+    return float(pixel(nothing, cell) - pixel(cell, cell)) / target.numel()
 
 
 def _cross_entropy(belief: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy less the target's own entropy, so that the target itself has loss zero."""
-    return _surprise(belief, target) - _surprise(target, target)
-
-
-def _surprise(belief: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy: least, though not zero, at the target."""
     # Torch's own raises on NaN (on a GPU by ending the context); the learner reports it better.
     sure = belief.clamp(1e-7, 1.0 - 1e-7)
     return -(target * sure.log() + (1.0 - target) * (1.0 - sure).log())

@@ -20,7 +20,7 @@ from trainer import draws
 from trainer.batch import Batch
 from trainer.budget import Budget
 from trainer.files import write_json, write_npz
-from trainer.learner import Learner
+from trainer.learner import Learner, LearnerError
 from trainer.runs import Checkpoint, Run
 from trainer.source import Source
 from trainer.validation import Validation
@@ -93,7 +93,12 @@ class Record:
 
         Returns:
             A line for the user.
+
+        Raises:
+            LearnerError: the held-out loss is not finite; the epoch is not written down.
         """
+        if not np.isfinite(judged.losses).all():
+            raise LearnerError(f"after epoch {epoch} the held-out loss is {judged.loss}")
         self.epoch = epoch
         if epoch:
             self._history.append(self._controller.observation)

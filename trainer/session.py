@@ -21,7 +21,7 @@ from simulator.worker import WorkerOptions
 from trainer import draws
 from trainer.budget import Budget
 from trainer.config import Config, ConfigError
-from trainer.learner import Learner
+from trainer.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
 from trainer.pool import Pool, recorded
 from trainer.progress import Progress
@@ -103,10 +103,14 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         progress.say(learner.network.backbone_note())
         if learner.backbone:
             progress.say(str(learner.backbone))
+        progress.say(f"training on {learner.device}, precision {learner.precision}")
         if checkpoint:
             record.restore(checkpoint)
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")
-        close_the_loop(config, source, learner, controller, record, budget, progress)
+        try:
+            close_the_loop(config, source, learner, controller, record, budget, progress)
+        except LearnerError as error:
+            raise LearnerError(f"{error}; {run.folder} keeps epoch {record.epoch}") from None
         return record.finish()
 
 

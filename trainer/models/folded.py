@@ -60,9 +60,9 @@ class FoldedStages(BeliefNetwork):
         for stage, to_maps in zip(self.stages, self.heads, strict=True):
             refined = stage(seen)
             state = refined if state is None else state + refined
-            folded = torch.sigmoid(to_maps(state))
+            folded = torch.sigmoid(to_maps(state).float())
             beliefs.append(F.pixel_shuffle(folded, FOLD))
-            seen = torch.cat([features, folded], dim=1)
+            seen = torch.cat([features, folded.to(features.dtype)], dim=1)
         return beliefs
 
     def backbone_note(self) -> str:

@@ -68,7 +68,7 @@ class LightNetwork(BeliefNetwork):
         """Beliefs of its one stage; see `BeliefNetwork`."""
         features = self.features(self.normalise(images))
         shared = self.deep(features) + self.direct(features)
-        return [torch.sigmoid(self.maps_of(shared))]
+        return [torch.sigmoid(self.maps_of(shared).float())]
 
     def locate(self, belief: Tensor) -> tuple[Tensor, Tensor]:
         """Keypoints, rivals of a map weighed by the other maps; see `BeliefNetwork`."""

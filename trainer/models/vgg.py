@@ -51,8 +51,10 @@ class VggStages(BeliefNetwork):
         features = self.features(self.normalise(images))
         beliefs: list[Tensor] = []
         for stage in self.stages:
-            seen = torch.cat([features, beliefs[-1]], dim=1) if beliefs else features
-            beliefs.append(torch.sigmoid(stage(seen)))
+            seen = features
+            if beliefs:
+                seen = torch.cat([features, beliefs[-1].to(features.dtype)], dim=1)
+            beliefs.append(torch.sigmoid(stage(seen).float()))
         return beliefs
 
     def backbone_note(self) -> str:

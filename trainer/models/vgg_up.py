@@ -56,7 +56,7 @@ class VggUp(BeliefNetwork):
             if i in (AT_4, AT_8):
                 passed[i] = seen
         seen = self.to_4(self.to_8(seen, passed[AT_8]), passed[AT_4])
-        return [torch.sigmoid(self.head(seen))]
+        return [torch.sigmoid(self.head(seen).float())]
 
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""
