@@ -7,6 +7,7 @@ config      typed settings and the presets
 models      belief networks
 learner     one training step at a time
 validation  the held-out set: losses, keypoints, metrics
+evaluation  a detector over annotated images: recordings, and COCO files
 record      what a run writes down; runs: its folder
 """
 

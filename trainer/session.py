@@ -21,6 +21,7 @@ from simulator.worker import WorkerOptions
 from trainer import draws
 from trainer.budget import Budget
 from trainer.config import Config, ConfigError
+from trainer.device import device_named
 from trainer.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
 from trainer.pool import Pool, recorded
@@ -88,7 +89,7 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
         draws.seed(config.seed)
         backbone = None if sitting.resume else sitting.backbone
-        learner = Learner(config, len(robot.keypoints), _device(sitting.device), backbone)
+        learner = Learner(config, len(robot.keypoints), device_named(sitting.device), backbone)
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
@@ -185,19 +186,3 @@ def _fleet(
                 raise FleetError("all simulators have ended; their last words stand above")
 
         yield watch
-
-
-def _device(name: str) -> torch.device:
-    """The device of that name.
-
-    Raises:
-        ConfigError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.zeros(1, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
-        raise ConfigError(f"device {name!r} cannot be used: {reason}; try cpu") from None
