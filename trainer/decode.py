@@ -72,11 +72,16 @@ def locate(belief: Tensor, stride: int) -> tuple[Tensor, Tensor]:
     joints, height, width = belief.shape[1:]
     maps = belief.detach().float().reshape(-1, height, width)
     best = _smooth(maps).flatten(1).argmax(dim=1)
-    row = best // width
-    cells = torch.stack([best - row * width, row], dim=1)
+    cells = cells_at(best, width)
     scores = maps.flatten(1).gather(1, best[:, None])
     pixels = (cells + fit(maps, cells) + 0.5) * stride - 0.5
     return pixels.reshape(-1, joints, 2), scores.reshape(-1, joints)
+
+
+def cells_at(index: Tensor, width: int) -> Tensor:
+    """(..., 2) column and row of cells with these indices in a map of that width."""
+    row = index // width
+    return torch.stack([index - row * width, row], dim=-1)  # ONNX takes no remainder of free sizes
 
 
 def _smooth(maps: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainer.decode import REACH, fit
+from trainer.decode import REACH, cells_at, fit
 
 SURE = 0.7
 """Score from which a peak stays whatever the others say: no rival has half as much."""
@@ -43,8 +43,7 @@ def locate(belief: Tensor, stride: int, temperature: float) -> tuple[Tensor, Ten
     best = share.flatten(2).argmax(dim=2, keepdim=True)
     sure = scores.gather(2, best) >= SURE
     chosen = torch.where(sure | ~sure.any(dim=1, keepdim=True), best, _nearest(share, best, sure))
-    flat = chosen.reshape(-1)
-    cells = torch.stack([flat % width, flat // width], dim=1)
+    cells = cells_at(chosen.reshape(-1), width)
     pixels = (cells + fit(belief.reshape(-1, height, width), cells) + 0.5) * stride - 0.5
     return pixels.reshape(-1, joints, 2), scores.gather(2, chosen)[:, :, 0]
 
@@ -58,9 +57,9 @@ def _nearest(share: Tensor, best: Tensor, sure: Tensor) -> Tensor:
         sure: (N, J, 1) whether that is where the keypoint is.
     """
     height, width = share.shape[2:]
-    cells = torch.arange(height * width, device=share.device)
-    dx, dy = cells % width - best % width, cells // width - best // width
-    distance = torch.sqrt((dx**2 + dy**2).float())
+    cells = cells_at(torch.arange(height * width, device=share.device), width)
+    offset = (cells - cells_at(best, width)).float()
+    distance = torch.sqrt((offset**2).sum(dim=-1))
     away = (distance * sure).sum(dim=1, keepdim=True) / sure.sum(dim=1, keepdim=True).clamp(min=1)
     around = F.max_pool2d(share, 2 * REACH + 1, stride=1, padding=REACH)
     highest = share.amax(dim=(2, 3), keepdim=True)

@@ -107,10 +107,14 @@ class OnnxRuntime:
     def run(self, images: NDArray[np.uint8]) -> Tensor:
         """See `Runtime.run`."""
         chunk = self._batch or max(len(images), 1)
-        parts = [self._run(images[i : i + chunk]) for i in range(0, len(images), chunk)]
+        parts = [self._beliefs(images[i : i + chunk]) for i in range(0, len(images), chunk)]
         return torch.from_numpy(np.concatenate(parts))
 
-    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def outputs(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        """Keypoints, scores and beliefs as the file itself gives them, for one batch it takes."""
+        return tuple(self._session.run(OUTPUTS, {INPUT: images}))
+
+    def _beliefs(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         count = len(images)
         if self._batch and count < self._batch:  # fill a batch of fixed size
             images = np.concatenate([images, images[:1].repeat(self._batch - count, axis=0)])
