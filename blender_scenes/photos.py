@@ -111,17 +111,32 @@ class Photos:
 
     def _read(self, name: str, factor: int) -> NDArray[np.uint8]:
         """(h, w, 3) BGR."""
-        path = self.folder / name
         try:
-            data = np.fromfile(path, np.uint8)
-            picture = cv2.imdecode(data, REDUCED[factor]) if data.size else None
-        except OSError as error:
-            raise PhotoError(f"background {path}: {error.strerror}") from error
-        except cv2.error as error:
-            raise PhotoError(f"background {path} is no picture: {error.err}") from error
-        if picture is None:
-            raise PhotoError(f"background {path} is no picture that can be read")
-        return picture.astype(np.uint8, copy=False)
+            return read_picture(self.folder / name, REDUCED[factor])
+        except PhotoError as error:
+            raise PhotoError(f"background {error}") from error
+
+
+def read_picture(path: Path, how: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8]:
+    """A picture file as BGR (h, w, 3), turned as its EXIF orientation says.
+
+    Args:
+        path: the file.
+        how: OpenCV's flag.
+
+    Raises:
+        PhotoError: it cannot be read.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+        picture = cv2.imdecode(data, how) if data.size else None
+    except OSError as error:
+        raise PhotoError(f"{path}: {error.strerror}") from error
+    except cv2.error as error:
+        raise PhotoError(f"{path} is no picture: {error.err}") from error
+    if picture is None:
+        raise PhotoError(f"{path} is no picture that can be read")
+    return picture.astype(np.uint8, copy=False)
 
 
 def crop(

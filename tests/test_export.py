@@ -14,10 +14,8 @@ from trainer.detector import Detector, DetectorError
 from trainer.export import ExportError, Shape, export
 from trainer.models import build
 from trainer.presets import preset
-from trainer.runtime import RuntimeMissing
+from trainer.runtime import CPU, CUDA, RuntimeMissing, _providers
 from trainer.weights import WeightsError
-
-pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +154,22 @@ def test_a_foreign_onnx_file_is_a_clear_error(exported, tmp_path):
     onnx.save(model, tmp_path / "foreign.onnx")
     with pytest.raises(WeightsError, match="no metadata of Jointloop; `jointloop export`"):
         Detector.open(tmp_path / "foreign.onnx")
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "first"),
+    [
+        ("cpu", (CPU, CUDA), CPU),
+        ("auto", (CPU,), CPU),
+        ("auto", (CPU, CUDA), (CUDA, {"device_id": "0"})),
+        ("cuda:1", (CPU, CUDA), (CUDA, {"device_id": "1"})),
+    ],
+)
+def test_a_device_is_what_onnx_runtime_calls_it(device, there, first):
+    assert _providers(device, list(there))[0] == first
+
+
+@pytest.mark.parametrize("device", ["cuda", "tpu"])
+def test_a_device_that_is_not_there_is_named(exported, device):
+    with pytest.raises(RuntimeMissing, match=f"device '{device}': this onnxruntime has "):
+        Detector.open(exported[0], device)

@@ -44,11 +44,12 @@ class Detector:
 
         Args:
             path: the file, which says all that is needed.
-            device: cpu, cuda or cuda:N.
+            device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
 
         Raises:
             WeightsError: there is no such file, it cannot be read, or has another suffix.
-            RuntimeMissing: an .onnx file, and onnxruntime is not installed.
+            RuntimeMissing: an .onnx file, and onnxruntime is not installed or lacks the device.
+            ConfigError: there is no such device here.
         """
         opener = OPENERS.get(path.suffix.lower())
         if opener is None:

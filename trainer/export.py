@@ -167,7 +167,9 @@ def _check(network: BeliefNetwork, to: Format, out: Path, shape: Shape) -> None:
 def _exported(network: BeliefNetwork, trained: tuple[int, int], shape: Shape) -> ExportedProgram:
     """The network as PyTorch's export sees it, with the dimensions that stay free."""
     # Files hold plain tensors; the layout that is fastest here is the reader's to choose.
-    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    network = copy.deepcopy(network)
+    for weights in network.parameters():
+        weights.data = weights.data.contiguous()
     width, height = shape.size or trained
     multiple = network.multiple
     images = torch.zeros(shape.batch or 2, height, width, 3, dtype=torch.uint8)

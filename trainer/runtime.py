@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from blender_scenes.spec import JointloopError
+from trainer.device import device_named
 from trainer.models import BeliefNetwork, build
 from trainer.weights import WeightsError, WeightsInfo, first_line, open_network
 
@@ -18,6 +19,9 @@ METADATA = "jointloop"
 INPUT = "images"
 BELIEFS = "beliefs"
 OUTPUTS = ("keypoints", "scores", BELIEFS)
+
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 class RuntimeMissing(JointloopError):
@@ -53,8 +57,9 @@ class TorchRuntime:
 
         Raises:
             WeightsError: the file cannot be read.
+            ConfigError: there is no such device here.
         """
-        return TorchRuntime(*open_network(path, device))
+        return TorchRuntime(*open_network(path, device_named(device)))
 
     @torch.no_grad()
     def run(self, images: NDArray[np.uint8]) -> Tensor:
@@ -83,17 +88,12 @@ class OnnxRuntime:
             RuntimeMissing: onnxruntime is not installed, or cannot use the device.
         """
         runtime = onnx_package("onnxruntime", path)
-        provider = "CPUExecutionProvider" if device == "cpu" else "CUDAExecutionProvider"
-        if provider not in runtime.get_available_providers():
-            raise RuntimeMissing(
-                f"device {device!r}: this onnxruntime has no {provider}; use cpu, or install "
-                "onnxruntime-gpu"
-            )
+        providers = _providers(device, runtime.get_available_providers())
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
         try:
-            session = runtime.InferenceSession(path, options, providers=[provider])
+            session = runtime.InferenceSession(path, options, providers=providers)
         except Exception as error:  # its own classes, which share no base
             raise WeightsError(f"cannot read the network {path}: {first_line(error)}") from None
         text = session.get_modelmeta().custom_metadata_map.get(METADATA)
@@ -119,6 +119,23 @@ class OnnxRuntime:
         if self._batch and count < self._batch:  # fill a batch of fixed size
             images = np.concatenate([images, images[:1].repeat(self._batch - count, axis=0)])
         return self._session.run([BELIEFS], {INPUT: images})[0][:count]
+
+
+def _providers(device: str, there: list[str]) -> list[Any]:
+    """What ONNX Runtime calls a device: cpu, cuda, cuda:N, or auto, a GPU where there is one.
+
+    Raises:
+        RuntimeMissing: it has no such device.
+    """
+    name, _, number = device.partition(":")
+    if name == "cpu" or (name == "auto" and CUDA not in there):
+        return [CPU]
+    if name not in ("auto", "cuda") or CUDA not in there:
+        raise RuntimeMissing(
+            f"device {device!r}: this onnxruntime has {', '.join(there)}; use cpu, or install "
+            "onnxruntime-gpu for cuda"
+        )
+    return [(CUDA, {"device_id": number or "0"}), CPU]
 
 
 def onnx_package(name: str, path: Path) -> Any:
