@@ -1,13 +1,18 @@
 """What a sample costs: rates of one worker and of two, CPU time, and where the time goes.
 
 `python benchmarks/render.py --json FILE` also writes the figures. Every ratio is of times taken on
-the same frames in the same run. `plain` is Blender as a script would use it: all triangles, the
-whole frame, an HDRI as the world with Blender's own sampling, a PNG file.
+the same frames in the same run, of processes that keep to one thread. `plain` is Blender as a
+script would use it: all triangles, the whole frame, an HDRI as the world with Blender's own
+sampling, a PNG file; it is spared the threads that spin beside a frame (`blender_scenes.blender`).
 """
 
 import argparse
 import json
 import os
+
+# One thread a process, as in a fleet's workers; libraries read this when they are imported.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 import platform
 import subprocess
 import sys
@@ -15,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from simulator import hidden
@@ -107,8 +113,8 @@ def rate(settings: Settings, samples: int, workers: int, seconds: float) -> floa
 
 PLAIN = """
 import json, sys, time
-import bpy, numpy as np
-from mathutils import Matrix
+from blender_scenes.blender import bpy, mathutils
+import numpy as np
 from simulator import hidden, prior, robot, settings
 from blender_scenes.film import aim
 from blender_scenes.meshes import quiet
@@ -144,7 +150,7 @@ for index in range(count + 1):
     start = time.process_time()
     for link, blocks in links:
         for block in blocks:
-            block.matrix_world = Matrix(frame.T_world_link[link].tolist())
+            block.matrix_world = mathutils.Matrix(frame.T_world_link[link].tolist())
     aim(camera, frame.camera)
     sky.image = bpy.data.images.load(folder + drawn.environment.hdri + ".exr", check_existing=True)
     with quiet():
@@ -178,6 +184,7 @@ def measure(size: str, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
+    cv2.setNumThreads(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--samples", type=int, default=WorkerOptions("").samples)
