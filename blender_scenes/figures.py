@@ -15,6 +15,7 @@ from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
+from blender_scenes import outline
 from blender_scenes.appearance import Materials
 from blender_scenes.meshes import Color, LinkMesh
 from blender_scenes.spec import Material, OtherRobot, RobotModel, SceneError
@@ -56,7 +57,7 @@ class Figure:
         self._twins = [twin(scene, block) for block in self.links.values()]
         starts = np.cumsum([0, *(len(form.vertices) for form in forms.values())])
         moved = [f.triangles + start for f, start in zip(forms.values(), starts, strict=False)]
-        self._triangles = np.concatenate(moved)
+        self._faces = outline.Faces.of(np.concatenate(moved))
         self._posed: dict[int, NDArray[np.float64]] = {}
         self._visible = True
 
@@ -110,10 +111,10 @@ class Figure:
         poses = ((T_world_link[link], form.hull) for link, form in self.forms.items())
         return [hull @ T[:3, :3].T + T[:3, 3] for T, hull in poses]
 
-    def surface(self, T_frame_link: Poses) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(V, 3) points [m] and (T, 3) triangles of all links, in the frame of the poses."""
+    def surface(self, T_frame_link: Poses) -> tuple[NDArray[np.float64], outline.Faces]:
+        """(V, 3) points [m] of all links, in the frame of the poses, and the faces they make."""
         poses = [(T_frame_link[link], form.vertices) for link, form in self.forms.items()]
-        return np.concatenate([v @ T[:3, :3].T + T[:3, 3] for T, v in poses]), self._triangles
+        return np.concatenate([v @ T[:3, :3].T + T[:3, 3] for T, v in poses]), self._faces
 
     def first_hits(
         self, T_world_link: Poses, eye: NDArray[np.float64], rays: NDArray[np.float64]

@@ -1,6 +1,8 @@
 """Which pixels a body covers: from its triangles, or bounds from points around it. Numpy alone."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,31 @@ from numpy.typing import NDArray
 from blender_scenes.spec import Camera
 
 Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Triangles and the edges between them."""
+
+    triangles: NDArray[np.int64]
+    """(T, 3) indices of points."""
+    edges: NDArray[np.int64]
+    """(E, 2) indices of points, the lower first; each edge once."""
+    sides: NDArray[np.int64]
+    """(T, 3) the edge that is each triangle's side from corner 0 to 1, 1 to 2 and 2 to 0."""
+    along: NDArray[np.int64]
+    """(T, 3) 1 where a side runs as its edge does, -1 where it runs against it."""
+
+    @classmethod
+    def of(cls, triangles: NDArray[np.int64]) -> Self:
+        """The faces that (T, 3) triangles make."""
+        ends = np.stack([triangles, np.roll(triangles, -1, axis=1)], axis=-1)
+        along = np.where(ends[..., 0] < ends[..., 1], 1, -1)
+        ends = np.sort(ends.reshape(-1, 2), axis=1)
+        count = int(triangles.max(initial=0)) + 1
+        edges, sides = np.unique(ends[:, 0] * count + ends[:, 1], return_inverse=True)
+        pairs = np.stack([edges // count, edges % count], axis=1)
+        return cls(triangles, pairs, sides.reshape(-1, 3), along)
 
 
 def box(
@@ -39,18 +66,17 @@ def box(
     return (x0, y0, x1, y1) if x0 < x1 else None
 
 
-def covered(
-    camera: Camera, points: Points, triangles: NDArray[np.int64], near: float
-) -> NDArray[np.bool_]:
+def covered(camera: Camera, points: Points, faces: Faces, near: float) -> NDArray[np.bool_]:
     """Pixels whose centre lies within the image of some triangle.
 
-    Every row of every triangle adds one at its first column and takes one off after its last; the
-    running sum along a row counts the triangles over each pixel.
+    Where a row enters a triangle one is added, where it leaves it one is taken off; the running sum
+    along the row counts the triangles over each pixel. What two triangles do along an edge between
+    them cancels, so only edges on the outline, or on a fold of it, are followed.
 
     Args:
         camera: the pinhole; its lens is left out.
         points: (V, 3) in the camera's frame [m].
-        triangles: (T, 3) indices into them.
+        faces: of these points.
         near: what is closer than this is cut off [m].
 
     Returns:
@@ -58,21 +84,35 @@ def covered(
     """
     width, height = camera.width, camera.height
     if (points[:, 2] < near).any():
-        points, triangles = _cut(points, triangles, near)
+        points, triangles = _cut(points, faces.triangles, near)
+        faces = Faces.of(triangles)
     pixels = points @ camera.K[:2].T / points[:, 2:]
-    corners = np.ascontiguousarray(triangles.T)
-    x, y = pixels[:, 0][corners], pixels[:, 1][corners]
+    change = _changes(pixels, faces)
+    outline = change != 0
+    x, y = (pixels[:, axis][faces.edges[outline]].T for axis in (0, 1))
     # A centre on an edge belongs to the triangle that has it in its last row or column.
     low = np.clip(np.floor(y.min(axis=0)) + 1, 0, height).astype(np.int64)
     count = np.clip(np.floor(y.max(axis=0)) + 1, low, height).astype(np.int64) - low
     which = np.repeat(np.arange(len(count)), count)
     row = np.arange(len(which)) + np.repeat(low - np.cumsum(count) + count, count)
-    first, last = _span(x[:, which], y[:, which], row)
-    start, stop = (np.clip(np.floor(x) + 1, 0, width).astype(np.int64) for x in (first, last))
-    line = row * (width + 1)
-    size = height * (width + 1)
-    steps = np.bincount(line + start, minlength=size) - np.bincount(line + stop, minlength=size)
-    return np.cumsum(steps.reshape(height, width + 1), axis=1)[:, :width] > 0
+    (x0, x1), (y0, y1) = x[:, which], y[:, which]
+    place = x0 + (row - y0) * (x1 - x0) / (y1 - y0)
+    column = np.clip(np.floor(place) + 1, 0, width).astype(np.int64)
+    amount = np.where(y1 > y0, -1, 1) * change[outline][which]
+    steps = np.bincount(
+        row * (width + 1) + column, weights=amount, minlength=height * (width + 1)
+    ).reshape(height, width + 1)
+    return np.cumsum(steps, axis=1)[:, :width] > 0
+
+
+def _changes(pixels: Points, faces: Faces) -> NDArray[np.int64]:
+    """(E,) what a row gains that crosses each edge, where that runs up the picture."""
+    a, b, c = (pixels[faces.triangles[:, i]] for i in range(3))
+    u, v = b - a, c - a
+    turn = np.sign(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])  # 1 clockwise as one sees it, y down
+    weights = (faces.along * turn[:, None]).ravel()
+    change = np.bincount(faces.sides.ravel(), weights=weights, minlength=len(faces.edges))
+    return change.astype(np.int64)
 
 
 def _in_front(points: Points, near: float) -> Points:
@@ -84,19 +124,6 @@ def _in_front(points: Points, near: float) -> Points:
     share = (a[:, 2, None] - near) / (a[:, 2, None] - b[:, 2])
     cuts = a[:, None] + share[..., None] * (b - a[:, None])
     return np.concatenate([a, cuts.reshape(-1, 3)])
-
-
-def _span(x: Points, y: Points, row: NDArray[np.int64]) -> tuple[Points, Points]:
-    """Where each row (N,) enters and leaves the triangle with corners x, y (3, N)."""
-    first, last = np.full(len(row), np.inf), np.full(len(row), -np.inf)
-    above = y < row
-    for i, j in ((0, 1), (1, 2), (2, 0)):
-        at = np.flatnonzero(above[i] != above[j])
-        x0, y0 = x[i, at], y[i, at]
-        place = x0 + (row[at] - y0) * (x[j, at] - x0) / (y[j, at] - y0)
-        first[at] = np.minimum(first[at], place)
-        last[at] = np.maximum(last[at], place)
-    return first, last
 
 
 def _cut(

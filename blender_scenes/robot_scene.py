@@ -169,8 +169,8 @@ class RobotScene:
         """Pixels that the robot covers; see `blender_scenes.spec.Scene.silhouette`."""
         bent = self._bend(frame.camera)
         camera = frame.camera if bent is None else bent.pinhole
-        points, triangles = self.robot.surface(camera.T_camera_world @ frame.T_world_link)
-        mask = outline.covered(camera, points, triangles, NEAR)
+        points, faces = self.robot.surface(camera.T_camera_world @ frame.T_world_link)
+        mask = outline.covered(camera, points, faces, NEAR)
         return mask if bent is None else bent.picture(mask.astype(np.float32)) >= 0.5
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from blender_scenes.outline import box, covered
+from blender_scenes.outline import Faces, box, covered
 from blender_scenes.spec import Camera
 
 NEAR = 0.1
@@ -33,14 +33,27 @@ def test_a_pixel_is_covered_if_its_ray_meets_a_triangle(seed: int, count: int, b
     points = rng.normal((0, 0, back), 1, (3 * count, 3))
     triangles = np.arange(3 * count).reshape(-1, 3)
     expected = np.any([meets(points[t], rays()) for t in triangles], axis=0).reshape(32, 48)
-    np.testing.assert_array_equal(covered(CAMERA, points, triangles, NEAR), expected)
+    np.testing.assert_array_equal(covered(CAMERA, points, Faces.of(triangles), NEAR), expected)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_a_mesh_covers_what_its_triangles_cover(seed: int):
+    rng = np.random.default_rng(seed)
+    points = rng.normal((0, 0, 3), 0.7, (12, 3))
+    triangles = np.array([rng.choice(12, 3, replace=False) for _ in range(30)])
+    alone = [covered(CAMERA, points, Faces.of(t[None]), NEAR) for t in triangles]
+    together = covered(CAMERA, points, Faces.of(triangles), NEAR)
+    np.testing.assert_array_equal(together, np.any(alone, axis=0))
 
 
 def test_pixels_along_a_shared_edge_belong_to_one_of_both():
     corners = np.array([[-0.4, -0.3, 1], [0.4, -0.3, 1], [0.4, 0.3, 1], [-0.4, 0.3, 1]])
-    halves = [covered(CAMERA, corners, np.array([t]), NEAR) for t in ([0, 1, 2], [0, 2, 3])]
+    halves = [
+        covered(CAMERA, corners, Faces.of(np.array([t])), NEAR) for t in ([0, 1, 2], [0, 2, 3])
+    ]
     assert not (halves[0] & halves[1]).any()
-    whole = covered(CAMERA, corners, np.array([[0, 1, 2], [0, 2, 3]]), NEAR)
+    whole = covered(CAMERA, corners, Faces.of(np.array([[0, 1, 2], [0, 2, 3]])), NEAR)
     np.testing.assert_array_equal(halves[0] | halves[1], whole)
     assert whole.sum() == 32 * 27
 
@@ -51,7 +64,7 @@ def test_the_box_holds_every_covered_pixel(seed: int, back: float):
     rng = np.random.default_rng(seed)
     bodies = [rng.normal(0, 0.3, (4, 3)) + rng.normal((0, 0, back), 0.5) for _ in range(3)]
     faces = np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]])
-    mask = np.any([covered(CAMERA, body, faces, NEAR) for body in bodies], axis=0)
+    mask = np.any([covered(CAMERA, body, Faces.of(faces), NEAR) for body in bodies], axis=0)
     found = box(CAMERA, bodies, NEAR, margin=0)
     if found is None:
         assert not mask.any()
