@@ -8,6 +8,7 @@ from blender_scenes.spec import JointloopError
 # Verbs register as they are imported, and help shows them in that order.
 # isort: off
 import jointloop.training
+import jointloop.evaluating
 import jointloop.looking
 import jointloop.recording  # noqa: F401
 

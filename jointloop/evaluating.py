@@ -1,0 +1,178 @@
+"""The verb that judges a detector: evaluate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import JointloopError
+from jointloop.app import app
+from jointloop.app import out as console
+
+if TYPE_CHECKING:
+    from feedback.plots import Image
+    from trainer.evaluation import Judged
+
+COLUMNS = (
+    ("median", "median_percent", 1.0),
+    ("mean", "mean_percent", 1.0),
+    ("p95", "p95_percent", 1.0),
+    ("missed", "miss_rate", 100.0),
+    ("PCK@1", "pck.1%", 100.0),
+    ("PCK@2", "pck.2%", 100.0),
+    ("PCK@5", "pck.5%", 100.0),
+    ("AUC", "auc", 100.0),
+    ("px", "epe_median_px", 1.0),
+)
+"""Of the table: title, metric, factor."""
+TILE = (320, 240)
+"""Width and height of one of the worst cases in their picture [px]."""
+
+
+@app.command
+def evaluate(
+    *,
+    weights: Path,
+    data: Path,
+    out: Path = Path("metrics.json"),
+    split: Literal["heldout", "train", "all"] = "heldout",
+    images: Path | None = None,
+    scales: tuple[float, ...] = (1.0,),
+    device: str = "auto",
+    worst: int = 12,
+    seed: int = 0,
+) -> int:
+    """Judge a detector by images with true keypoints: every metric, its denominator, its interval.
+
+    Keypoints are matched by name. COCO's keypoints count from the centre of the upper left pixel;
+    an image that shows several robots is left out.
+
+    Args:
+        weights: A run's best.safetensors, or what `export` wrote.
+        data: Folder of a recording, or a COCO keypoints JSON, of `convert` or marked by hand.
+        out: JSON file for the metrics; the worst cases are drawn beside it, as a PNG.
+        split: Of a recording's samples: the held-out ones, the others, or all.
+        images: Folder that a COCO file's image names begin from, where it is not the file's own.
+        scales: Image scales whose belief maps are averaged, such as 1.0 0.75.
+        device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        worst: Cases in the picture; 0 leaves it out.
+        seed: Of the bootstrap.
+    """
+    from feedback.plots import contact_sheet, write_png
+    from trainer.detector import Detector
+    from trainer.device import device_named
+    from trainer.evaluation import figures, judge, open_data
+    from trainer.files import write_json
+    from trainer.progress import Progress
+
+    if worst < 0:
+        raise JointloopError(f"worst is {worst}; expected at least 0")
+    if not out.parent.is_dir():
+        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    detector = Detector.open(weights, str(device_named(device)))
+    annotated = open_data(data, detector.info, split, images)
+    with Progress(console) as progress:
+        judged = judge(detector, annotated, scales, progress.update)
+        progress.update("resampling")
+        found = figures(judged, detector.info, seed)
+    asked = {"weights": str(weights), "data": str(data), "scales": list(scales), "seed": seed}
+    asked |= {"split": split} if data.is_dir() else {}
+    write_json(out, found | {"asked": asked})
+    for note in found["notes"]:
+        _say(f"note: {note}")
+    _print(found)
+    _say(f"metrics   {out}")
+    if chosen := judged.worst(worst):
+        picture = out.with_name(f"{out.stem}-worst.png")
+        tiles = [_case(judged, i, detector.info.keypoints, detector.info.skeleton) for i in chosen]
+        write_png(contact_sheet(tiles), picture)
+        _say(f"worst     {picture}: green is true, magenta is found")
+    return 0
+
+
+def _print(found: dict[str, Any]) -> None:
+    """The table of all groups, and OKS."""
+    _row("% of the diagonal", "in frame", [title for title, *_ in COLUMNS])
+    for name, group in {"all": found["overall"], **found["visibility"], **found["joints"]}.items():
+        numbers = [(_at(group, path), factor) for _, path, factor in COLUMNS]
+        _row(name, group["n_in_frame"], [_number(n["value"], by) for n, by in numbers])
+        if name == "all":
+            for side, title in enumerate(("  95 % from", "  to")):
+                ends = [((n["interval"] or (None, None))[side], by) for n, by in numbers]
+                _row(title, "", [_number(end, by) for end, by in ends])
+    oks = found["oks"]
+    _say(
+        f"{found['images']} images; median, mean, p95 and px (the median in pixels) are over found "
+        "keypoints, the rest over all in the frame"
+    )
+    _say(
+        f"OKS AP {_number(oks['ap'], 100)} %, AP50 {_number(oks['ap50'], 100)} %, AP75 "
+        f"{_number(oks['ap75'], 100)} %, over {oks['n_robots']} robots; PCK-AUC to 20 px "
+        f"{_number(found['overall']['pck_auc_20px']['value'], 100)} %"
+    )
+
+
+def _row(name: str, count: object, cells: list[str]) -> None:
+    _say(f"{name:<18}{count:>9}" + "".join(f"{cell:>8}" for cell in cells))
+
+
+def _at(group: dict[str, Any], path: str) -> dict[str, Any]:
+    """A group's number by the name of its metric."""
+    for key in path.split(".", 1):
+        group = group[key]
+    return group
+
+
+def _number(value: float | None, factor: float) -> str:
+    return "–" if value is None else f"{factor * value:.{2 if factor == 1 else 1}f}"
+
+
+def _case(
+    judged: "Judged", i: int, keypoints: tuple[str, ...], skeleton: tuple[tuple[int, int], ...]
+) -> "Image":
+    """One image with what is true and what was found, fitted into a tile, and its mean error."""
+    from feedback.plots import PREDICTED_COLOUR, TRUE_COLOUR, draw_skeleton
+
+    place = {keypoints.index(name): j for j, name in enumerate(judged.data.keypoints)}
+    bones = [(place[a], place[b]) for a, b in skeleton if a in place and b in place]
+    tile, factor = _fitted(judged.data.images[i].load())
+    true, peaks = (
+        (points[i] + 0.5) * factor - 0.5 for points in (judged.robots.pixels, judged.peaks.pixels)
+    )
+    seen = judged.robots.visibility[i]
+    shown = np.where((seen > 0) & judged.peaks.found[i], 2, 0)
+    tile = draw_skeleton(tile, true, seen, bones, TRUE_COLOUR)
+    tile = draw_skeleton(tile, peaks, shown, bones, PREDICTED_COLOUR)
+    errors = judged.errors.percent[i][seen > 0]
+    hit = errors[np.isfinite(errors)]
+    mean = f"{hit.mean():.1f} %" if len(hit) else ""
+    missed = f"{len(errors) - len(hit)} missed" if len(hit) < len(errors) else ""
+    return _captioned(tile, ", ".join(part for part in (mean, missed) if part))
+
+
+def _fitted(image: "Image") -> tuple["Image", NDArray[np.float64]]:
+    """The image in the upper left of a black tile, as large as fits, and tile per image pixels."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = min(TILE[0] / width, TILE[1] / height)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    tile = np.zeros((TILE[1], TILE[0], 3), np.uint8)
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    tile[: size[1], : size[0]] = cv2.resize(image, size, None, 0, 0, how)
+    return tile, np.array(size) / (width, height)
+
+
+def _captioned(tile: "Image", text: str) -> "Image":
+    """The tile with a line of text at its foot."""
+    import cv2
+
+    spot, font = (4, TILE[1] - 6), cv2.FONT_HERSHEY_SIMPLEX
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, text, spot, font, 0.4, colour, thickness, cv2.LINE_AA)
+    return tile
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False)
