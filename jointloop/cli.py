@@ -9,6 +9,7 @@ from blender_scenes.spec import JointloopError
 # isort: off
 import jointloop.training
 import jointloop.evaluating
+import jointloop.choosing
 import jointloop.looking
 import jointloop.recording  # noqa: F401
 

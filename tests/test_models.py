@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from trainer.config import MULTIPLE
-from trainer.models import FAMILIES, ModelError, build, cost, receptive_field
+from trainer.models import FAMILIES, ModelError, build, cost, estimate, receptive_field
 from trainer.models.vgg import VggStages
-from trainer.presets import PRESETS, preset
+from trainer.presets import PRESETS, PURPOSES, preset
 
 JOINTS = 6
 FILE = "vgg19-dcbb9e9d.pth"
@@ -176,8 +176,8 @@ def test_every_family_has_a_builder_that_takes_its_multiples():
 
 
 FIGURES = re.compile(
-    r"size, (\d+x\d+), with (\d) keypoints( and VGG weights)?[^:]*:\s(\S+) M parameters, "
-    r"(\S+) GMAC,\sstride (\d+); a cell sees\s(\d+) px"
+    r"`(\S+)`( with VGG-19's weights)?, (\d+x\d+), (\d) keypoints: (\S+) M parameters, "
+    r"(\S+) GMAC, stride (\d+);\sa\scell sees (\d+) px"
 )
 
 
@@ -185,17 +185,24 @@ FIGURES = re.compile(
 def test_what_a_network_costs_stands_in_its_module(name):
     config = preset(name)
     module = sys.modules[FAMILIES[config.network.family].__module__]
-    stated = FIGURES.search(module.__doc__)
-    assert stated, name
-    size, joints, weighted, parameters, gmacs, stride, sees = stated.groups()
+    stated = {found[0]: found[1:] for found in FIGURES.findall(module.__doc__ or "")}
+    weighted, size, joints, parameters, gmacs, stride, sees = stated[name]
     assert size == config.settings.size
-    with torch.device("meta"):
-        network = build(replace(config.network, backbone=FILE if weighted else None), int(joints))
-    found = cost(network, config.settings.width, config.settings.height)
+    network = replace(config.network, backbone=FILE if weighted else None)
+    found = estimate(network, int(joints), config.settings.width, config.settings.height)
     assert f"{found.parameters / 1e6:.2f}" == parameters
     assert f"{found.macs / 1e9:.2f}" == gmacs
-    assert network.stride == int(stride) == config.settings.stride
+    assert found.stride == int(stride) == config.settings.stride
     assert found.receptive_field == int(sees)
+
+
+def test_presets_stand_from_the_cheapest_to_the_dearest():
+    costs = [
+        estimate(config.network, 7, config.settings.width, config.settings.height).macs
+        for config in map(preset, PRESETS)
+    ]
+    assert costs == sorted(costs)
+    assert PURPOSES.keys() == PRESETS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -58,15 +58,20 @@ def _vgg_up() -> Config:
     )
 
 
-PRESETS = {"tiny": _tiny, "light": _light, "vgg-up": _vgg_up, "heindl2019": _heindl2019}
+PRESETS = {
+    "tiny": _tiny,
+    "light": _light,
+    "vgg-up": _vgg_up,
+    "heindl2019": _heindl2019,
+}
 """Named starting points, the cheapest first."""
 PURPOSES = {
-    "tiny": "trains on a CPU in minutes",
-    "light": "runs on a CPU, trains on a GPU; begins with MobileNetV2 weights",
-    "vgg-up": "for a GPU: sees far at 28 % of heindl2019's work; begins with VGG-19 weights",
-    "heindl2019": "for a GPU: the paper's network, as published",
+    "tiny": "CPU, minutes",
+    "light": "runs on a CPU",
+    "vgg-up": "GPU, accuracy",
+    "heindl2019": "GPU, the paper",
 }
-"""What each preset is for, in a line."""
+"""What each preset is for."""
 
 
 def preset(name: str) -> Config:

@@ -18,6 +18,7 @@ __all__ = [
     "ModelError",
     "build",
     "cost",
+    "estimate",
     "receptive_field",
 ]
 
@@ -49,3 +50,9 @@ def build(config: NetworkConfig, joints: int) -> BeliefNetwork:
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     return network
+
+
+def estimate(config: NetworkConfig, joints: int, width: int, height: int) -> Cost:
+    """What a network would cost at an image size [px], without its weights taking memory."""
+    with torch.device("meta"):
+        return cost(build(config, joints), width, height)

@@ -5,8 +5,7 @@ most of a VGG's time goes into its first layers. Stages work on cells folded 2x2
 stride 8, and unfold their belief maps at the end: a quarter of the cells, and a 7x7 block sees
 twice as far. Blocks are depthwise-separable with residual connections, also from stage to stage.
 
-At its preset's size, 160x120, with 7 keypoints: 0.16 M parameters, 0.09 GMAC, stride 4; a cell sees
-313 px.
+`tiny`, 160x120, 7 keypoints: 0.16 M parameters, 0.09 GMAC, stride 4; a cell sees 313 px.
 """
 
 from collections.abc import Sequence

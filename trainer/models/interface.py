@@ -90,6 +90,8 @@ class Cost:
     """Trained numbers."""
     macs: int
     """Multiply-accumulates of one image's forward pass."""
+    stride: int
+    """Image pixels per belief map cell."""
     receptive_field: int
     """Side of the square of input pixels that one output cell can see [px]."""
 
@@ -106,6 +108,7 @@ def cost(network: BeliefNetwork, width: int, height: int) -> Cost:
     return Cost(
         parameters=sum(p.numel() for p in network.parameters()),
         macs=counter.get_total_flops() // 2,
+        stride=network.stride,
         receptive_field=receptive_field(network),
     )
 

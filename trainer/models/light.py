@@ -6,8 +6,7 @@ of a bias: 7,984,406 at its 21 keypoints, 257 fewer for each keypoint less. Afte
 maps it puts out a background map, where none of them is. It differs in that a sigmoid keeps beliefs
 in [0, 1], and in what `trainer.rivals`, its decoding, says there.
 
-At its preset's size, 224x224, with 7 keypoints: 7.98 M parameters, 2.29 GMAC, stride 4; a cell sees
-491 px.
+`light`, 224x224, 7 keypoints: 7.98 M parameters, 2.29 GMAC, stride 4; a cell sees 491 px.
 """
 
 from collections.abc import Sequence

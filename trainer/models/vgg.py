@@ -4,8 +4,8 @@ With the defaults of `NetworkConfig` this is the paper's network: VGG-19 up to c
 stage of 3x3 blocks and five of 7x7 blocks that see the features and the last beliefs. The
 backbone's convolutions carry torchvision's names (`features.N.weight` of vgg19).
 
-At its preset's size, 320x240, with 6 keypoints and VGG weights, which come without batch norm:
-25.84 M parameters, 129.94 GMAC, stride 4; a cell sees 648 px.
+`heindl2019` with VGG-19's weights, 320x240, 6 keypoints: 25.84 M parameters, 129.94 GMAC, stride 4;
+a cell sees 648 px.
 """
 
 from collections.abc import Sequence

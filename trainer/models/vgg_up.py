@@ -5,8 +5,8 @@ stride 4, this network sees far by going down: 28 % of the work, with nearly all
 pretrained layers. Each upsampling meets the features that VGG had at that resolution, as in a
 feature pyramid (Lin et al., CVPR 2017), for where exactly a joint is has been lost at stride 16.
 
-At its preset's size, 320x240, with 7 keypoints and VGG weights: 24.68 M parameters, 36.40 GMAC,
-stride 4; a cell sees 300 px.
+`vgg-up` with VGG-19's weights, 320x240, 7 keypoints: 24.68 M parameters, 36.40 GMAC, stride 4; a
+cell sees 300 px.
 """
 
 from collections.abc import Sequence
