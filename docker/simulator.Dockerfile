@@ -12,5 +12,6 @@ COPY simulator simulator
 COPY feedback feedback
 COPY trainer trainer
 COPY jointloop jointloop
+COPY weights weights
 RUN pip install --no-cache-dir '.[blender]'
 ENTRYPOINT ["jointloop"]

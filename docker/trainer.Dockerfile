@@ -7,6 +7,7 @@ COPY simulator simulator
 COPY feedback feedback
 COPY trainer trainer
 COPY jointloop jointloop
+COPY weights weights
 # By default PyPI's build, which brings CUDA; for a CPU alone build with
 #   --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ARG TORCH_INDEX=""

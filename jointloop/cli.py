@@ -11,7 +11,8 @@ import jointloop.training
 import jointloop.evaluating
 import jointloop.choosing
 import jointloop.looking
-import jointloop.recording  # noqa: F401
+import jointloop.recording
+import jointloop.predicting  # noqa: F401
 
 # isort: on
 from jointloop.app import app

@@ -60,8 +60,8 @@ def to_coco(recording: Recording, out: Path) -> list[str]:
     Raises:
         RecordingError: a shard is damaged, or the folder cannot be written.
     """
-    _new(out)
-    images, annotations = _new(out / "images"), _new(out / "annotations")
+    new_folder(out)
+    images, annotations = new_folder(out / "images"), new_folder(out / "annotations")
     sets: dict[str, dict[str, list[Any]]] = {}
     for number, item in enumerate(items(recording), start=1):
         entry = item.entry
@@ -136,12 +136,12 @@ def to_dream(recording: Recording, out: Path) -> list[str]:
     Raises:
         RecordingError: a shard is damaged, or the folder cannot be written.
     """
-    _new(out)
+    new_folder(out)
     sets: dict[str, list[Entry]] = {"train": [], "heldout": []}
     for item in items(recording):
         entry, folder = item.entry, out / item.entry.split
         if not sets[entry.split]:
-            _new(folder)
+            new_folder(folder)
             _write_json(folder / "_camera_settings.json", _camera_settings(entry))
             _write_json(folder / "_object_settings.json", _object_settings(entry))
         name = f"{len(sets[entry.split]):06d}"
@@ -229,7 +229,7 @@ def _quaternion(T: NDArray[np.float64]) -> list[float]:
     return Rotation.from_matrix(T[:3, :3]).as_quat().tolist()
 
 
-def _new(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
     """A new or empty folder.
 
     Raises:

@@ -88,7 +88,8 @@ class Detector:
         Raises:
             DetectorError: an image of another kind, no pixels, or a scale that is out of range.
         """
-        self._check(images, scales)
+        _check_images(images)
+        self.check_scales(scales)
         framings = [[self._framing(image, scale) for image in images] for scale in scales]
         passes = [self._run(images, framed) for framed in framings]
         finest = int(np.argmax(scales))
@@ -136,15 +137,12 @@ class Detector:
                 beliefs.update(zip(chunk, self._runtime.run(np.stack(canvases)), strict=True))
         return [beliefs[i] for i in range(len(images))]
 
-    def _check(self, images: Sequence[NDArray[np.uint8]], scales: Sequence[float]) -> None:
-        for i, image in enumerate(images):
-            shape = image.shape
-            good = len(shape) == 3 and shape[2] == 3 and min(shape) > 0
-            if not good or image.dtype != np.uint8:
-                raise DetectorError(
-                    f"image {i} is {image.dtype} of shape {shape}, expected uint8 (H, W, 3) with "
-                    "at least one pixel"
-                )
+    def check_scales(self, scales: Sequence[float]) -> None:
+        """Refuse scales that `look` cannot take.
+
+        Raises:
+            DetectorError: there is none, or one is out of range.
+        """
         least, most = SCALES
         for scale in scales:
             if not least <= scale <= most:
@@ -156,4 +154,15 @@ class Detector:
             raise DetectorError(
                 f"scale {max(scales)} does not fit: this network takes {width}x{height} alone; "
                 "scales up to 1 do"
+            )
+
+
+def _check_images(images: Sequence[NDArray[np.uint8]]) -> None:
+    for i, image in enumerate(images):
+        shape = image.shape
+        good = len(shape) == 3 and shape[2] == 3 and min(shape) > 0
+        if not good or image.dtype != np.uint8:
+            raise DetectorError(
+                f"image {i} is {image.dtype} of shape {shape}, expected uint8 (H, W, 3) with "
+                "at least one pixel"
             )
