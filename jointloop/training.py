@@ -126,6 +126,7 @@ def train(
     variety: str | None = None,
     backgrounds: Path | None = None,
     backbone: Path | None = None,
+    augment: Literal["none", "light", "full"] | None = None,
     device: str = "auto",
     resume: bool = False,
     timeout: float = 300.0,
@@ -157,7 +158,9 @@ def train(
         samples: Cycles' samples per pixel, of simulators started here.
         variety: calm, full, or a TOML file, in place of the preset's.
         backgrounds: Folder of your own pictures to stand behind the robot, for simulators started
-            here.
+            here and for augmentation that replaces backgrounds.
+        augment: How much training images are changed, in place of the preset's; full replaces
+            backgrounds as well.
         backbone: File of torchvision's weights that the backbone begins with, .pth or .safetensors:
             vgg19 for heindl2019 and vgg-up, mobilenet_v2 for light.
         device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
@@ -179,10 +182,9 @@ def train(
             "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
             "and --from DIR to train from a recording"
         )
-    if from_ and (robot, size, variety, backgrounds) != (None,) * 4:
+    if from_ and (robot, size, variety) != (None,) * 3:
         raise JointloopError(
-            "--robot, --size, --variety and --backgrounds are the recording's; leave them out "
-            "with --from"
+            "--robot, --size and --variety are the recording's; leave them out with --from"
         )
     if workers:
         ready(engine, render_device)
@@ -195,6 +197,8 @@ def train(
         "feedback": feedback,
         "learning_rate": learning_rate,
         "precision": precision,
+        "augment": augment,
+        "backgrounds": None if backgrounds is None else str(backgrounds),
         "variety": None if variety is None else variety_named(variety),
         "backbone": backbone and backbone.name,
     }
@@ -202,6 +206,11 @@ def train(
         config = Run.open(run).config.resumed(preset, changes)
     else:
         config = named_preset(preset).changed(**changes)
+    if from_ and backgrounds and not config.augment.background:
+        raise JointloopError(
+            "--backgrounds is the recording's; with --from, leave it out or have augmentation "
+            "replace backgrounds: --augment full"
+        )
     sitting = session.Sitting(
         folder=run,
         workers=workers,

@@ -71,6 +71,9 @@ class Robot:
     """(D,) [rad] or [m]."""
     height: float = 0.0
     """Of the root link's frame above the ground that the robot stands on [m]."""
+    mirror: tuple[int, ...] | None = None
+    """(J,) the keypoint that takes each one's place in a mirror image of the robot; None where a
+    mirror image shows no pose of it."""
 
     @classmethod
     def named(cls, name: str) -> "Robot":

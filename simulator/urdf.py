@@ -57,6 +57,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where joints that do not move stay, by name [rad] or [m]; else as near to 0 as they can."""
     height: Number = 0.0
     """Of the root link's frame above the ground that the robot stands on [m]."""
+    mirror: tuple[tuple[Name, Name], ...] | None = None
+    """Pairs of keypoints that change places in a mirror image, for a robot whose mirror images show
+    poses that it can take; None where they do not, as for any arm with its joints set off sideways.
+    """
     packages: dict[str, Name] = {}
     """Folders of ROS packages that the URDF's mesh names speak of, beside the file."""
 
@@ -126,6 +130,7 @@ def from_description(description: Description, path: Path) -> Robot:
         lower=limits[:, 0],
         upper=limits[:, 1],
         height=description.height,
+        mirror=_mirror(description),
     )
     if robot.reach < 1e-3:
         names = ", ".join(robot.keypoint_names)
@@ -134,6 +139,21 @@ def from_description(description: Description, path: Path) -> Robot:
             "link that moves"
         )
     return robot
+
+
+def _mirror(description: Description) -> tuple[int, ...] | None:
+    if description.mirror is None:
+        return None
+    names = [entry.name for entry in description.keypoint]
+    order = list(range(len(names)))
+    for pair in description.mirror:
+        if missing := [name for name in pair if name not in names]:
+            raise RobotError(f"mirror: {missing[0]!r} is no keypoint; there are {', '.join(names)}")
+        a, b = map(names.index, pair)
+        order[a], order[b] = b, a
+    if [order[j] for j in order] != list(range(len(names))):
+        raise RobotError("mirror: a keypoint stands in more than one pair")
+    return tuple(order)
 
 
 def _urdf(description: Description, path: Path) -> Urdf:

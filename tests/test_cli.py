@@ -190,3 +190,14 @@ def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(
     monkeypatch.setattr("trainer.learner.training_loss", sound)
     assert jointloop(*words, "--resume") == 0
     assert [row["epoch"] for row in Run.open(run).metrics()] == [0, 1, 2, 3]
+
+
+def test_pictures_of_a_recording_are_replaced_by_augmentation_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = str(tmp_path)
+    words = ("train", "tiny", "--run", f"{here}/run", "--from", here, "--backgrounds", here)
+    assert jointloop(*words) == 2
+    assert "--augment full" in capsys.readouterr().err
+    assert jointloop(*words, "--augment", "full") == 2
+    assert "holds no recording" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from simulator.labels import belief_map
 from simulator.prior import JointPrior
 from simulator.recording import Recording
 from trainer import pool as pools
+from trainer.augment_config import AMOUNTS
 from trainer.batch import Batch
 from trainer.config import Config
 from trainer.pool import Pool, PoolError, effective, importance, systematic
@@ -193,6 +194,8 @@ def test_masks_are_the_recordings_and_full_where_it_has_none(
     about = msgspec.structs.replace(description(samples=24, held_out=12), schema=1)
     old = recorded(tmp_path / "old", about)
     assert (pool_of(old).batch(8).masks == 255).all()
+    with pytest.raises(PoolError, match=r"old holds no masks.*augment.background is 0.5"):
+        pool_of(old, augment=AMOUNTS["full"])
 
 
 def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) -> None:

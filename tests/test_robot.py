@@ -155,3 +155,20 @@ def test_wrong_number_of_angles_is_refused(ur10: Robot) -> None:
 def test_unknown_robot_names_the_known_ones() -> None:
     with pytest.raises(RobotError, match=r"'ur11'.*ur10"):
         Robot.named("ur11")
+
+
+def test_the_mirror_image_of_baxter_is_a_pose_of_baxter() -> None:
+    """Angles that turn about an axis in the mirror's plane change sign, and the arms change places.
+
+    Its ranges are the same for both arms, and about 0 for the angles that change sign.
+    """
+    robot = Robot.named("baxter")
+    signs = np.array([-1, 1, -1, 1, -1, 1, -1] * 2 + [-1])
+    arms = [*range(7, 14), *range(7), 14]
+    q = np.random.default_rng(0).uniform(robot.lower, robot.upper, (50, 15))
+    mirrored = (q * signs)[:, arms]
+    assert ((mirrored >= robot.lower) & (mirrored <= robot.upper)).all()
+    points = robot.keypoints_world(robot.forward(mirrored))[:, robot.mirror]
+    expected = robot.keypoints_world(robot.forward(q)) * [1, -1, 1]
+    np.testing.assert_allclose(points, expected, atol=1e-9)
+    assert [name for name in known_robots() if Robot.named(name).mirror is not None] == ["baxter"]

@@ -292,6 +292,12 @@ BROKEN_TABLES = {
     "sigma of nothing": ("", KEYPOINT + "sigma = 0\n", r"> 0.*sigma"),
     "joint that is none": ('joints = ["knee"]\n', KEYPOINT, "joint 'knee' cannot move.*ab, bc"),
     "joint twice": ('joints = ["ab", "ab"]\n', KEYPOINT, "ab, ab; wanted one or more, each once"),
+    "mirrored nose": ('mirror = [["k", "nose"]]\n', KEYPOINT, "mirror: 'nose' is no keypoint.* k"),
+    "mirrored twice": (
+        'mirror = [["k", "l"], ["k", "m"]]\n',
+        "".join(KEYPOINT.replace('"k"', f'"{name}"') for name in "klm"),
+        "more than one pair",
+    ),
     "rest of a moving joint": ("rest = { ab = 0 }\n", KEYPOINT, "rest names joint 'ab'"),
 }
 

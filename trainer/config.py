@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from simulator.settings import Settings, parse_size
 from simulator.variety import Variety
+from trainer.augment_config import AugmentConfig, amount
 from trainer.typed_json import ConfigError, read
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
@@ -138,6 +139,8 @@ class Config:
     """How samples arrive."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     """How errors come back."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """How training batches are changed; held-out samples never are."""
     batch_size: int = 8
     """Samples per training step."""
     epochs: int = 30
@@ -205,8 +208,13 @@ class Config:
         backbone: str | None = None,
         learning_rate: float | None = None,
         precision: Precision | None = None,
+        augment: str | None = None,
+        backgrounds: str | None = None,
     ) -> "Config":
         """The config with what a command line may change; None leaves a thing as it is.
+
+        A folder of `backgrounds` is the config's where augmentation replaces backgrounds; what
+        simulators make of it is theirs.
 
         Raises:
             JointloopError: a value is out of its range.
@@ -218,8 +226,12 @@ class Config:
             changes["seed"] = seed
         if variety is not None:
             changes["variety"] = variety
+        augmented = self.augment if augment is None else amount(augment)
+        if augmented.background and backgrounds is not None:
+            augmented = dataclasses.replace(augmented, photos=backgrounds)
         return dataclasses.replace(
             self,
+            augment=augmented,
             settings=dataclasses.replace(self.settings, **changes),
             network=self.network
             if backbone is None

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from blender_scenes.spec import JointloopError
 from trainer import ema
+from trainer.augment import Augment
 from trainer.backbone import Loaded, load_backbone
 from trainer.batch import Batch
 from trainer.config import Config, Precision
@@ -41,6 +43,7 @@ class Learner:
         joints: int,
         device: torch.device | str = "cpu",
         backbone: Path | None = None,
+        mirror: Sequence[int] | None = None,
     ) -> None:
         """Build the network with weights drawn from the config's seed.
 
@@ -49,6 +52,7 @@ class Learner:
             joints: number of keypoints.
             device: where it is trained.
             backbone: file of weights that a new run's backbone begins with.
+            mirror: of the robot; see `Robot.mirror`.
 
         Raises:
             BackboneError: the file has no such weights.
@@ -66,6 +70,7 @@ class Learner:
             self.ema = copy.deepcopy(self.network).requires_grad_(False)
         self.optimiser = optimiser_of(self.network, config.optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.augment = Augment(config, mirror, self.device)
         self.steps = 0
 
     def step(self, batch: Batch, progress: float) -> float:
@@ -83,7 +88,7 @@ class Learner:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config.optimiser, progress)
-        batch = batch.to(self.device)
+        batch = self.augment(batch.to(self.device), self.steps)
         self.network.train()
         loss = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)

@@ -76,6 +76,12 @@ class Pool:
                 raise PoolError(
                     f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
                 )
+        if config.augment.background and not recording.masks:
+            raise PoolError(
+                f"{recording.folder} holds no masks, which augmentation needs to replace "
+                f"backgrounds (augment.background is {config.augment.background}); expected 0, "
+                "such as --augment light, or a recording made anew"
+            )
         self.counts = StreamCounts()
         self._config, self._first, self._folder = config, prior, recording.folder
         terms, settings = recording.about.terms, config.settings

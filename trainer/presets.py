@@ -1,6 +1,7 @@
 """Named configs: where a run begins."""
 
 from simulator.settings import Settings
+from trainer.augment_config import AugmentConfig
 from trainer.config import Config, LossConfig, NetworkConfig, OptimiserConfig, StreamConfig
 from trainer.typed_json import ConfigError
 
@@ -38,6 +39,7 @@ def _light() -> Config:
         preset="light",
         settings=Settings(robot="ur10", width=224, height=224, stride=4, sigma=1.5),
         network=NetworkConfig(family="light"),
+        augment=AugmentConfig(rotation=30, shift=30 / 224, scale=(0.8, 1.5)),
         optimiser=OptimiserConfig(
             kind="adadelta", learning_rate=1.0, weight_decay=0.0, warmup=0.0, beta2=0.95
         ),

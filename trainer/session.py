@@ -89,7 +89,9 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
             torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
         draws.seed(config.seed)
         backbone = None if sitting.resume else sitting.backbone
-        learner = Learner(config, len(robot.keypoints), device_named(sitting.device), backbone)
+        learner = Learner(
+            config, len(robot.keypoints), device_named(sitting.device), backbone, robot.mirror
+        )
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(

@@ -1,0 +1,183 @@
+"""Laws of augmentation: labels follow, and the seed and the batch's number decide on everything."""
+
+import dataclasses
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from simulator.labels import belief_map, in_frame
+from trainer.augment import Augment
+from trainer.augment_config import AMOUNTS, AugmentConfig
+from trainer.batch import Batch
+from trainer.config import Config
+from trainer.decode import decode
+from trainer.learner import Learner
+from trainer.presets import preset
+from trainer.typed_json import ConfigError
+
+WIDTH, HEIGHT, N, J = 96, 64, 8, 5
+FULL = AMOUNTS["full"]
+
+
+def config(augment: AugmentConfig, **changes: object) -> Config:
+    tiny = preset("tiny").changed(size=f"{WIDTH}x{HEIGHT}")
+    return replace(tiny, augment=augment, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def batch() -> Batch:
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform((-20, -20), (WIDTH + 20, HEIGHT + 20), (N, J, 2))
+    inside = in_frame(pixels.reshape(-1, 2), WIDTH, HEIGHT).reshape(N, J)
+    visibility = np.where(inside, rng.integers(1, 3, (N, J)), 0).astype(np.uint8)
+    pixels[0, 0], visibility[0, 0] = np.nan, 0
+    maps = [
+        belief_map(p, v > 0, WIDTH, HEIGHT, 4, 1.5) for p, v in zip(pixels, visibility, strict=True)
+    ]
+    return Batch(
+        torch.from_numpy(rng.integers(0, 256, (N, 3, HEIGHT, WIDTH), np.uint8)),
+        torch.from_numpy(rng.integers(0, 2, (N, HEIGHT, WIDTH), np.uint8) * 255),
+        torch.from_numpy(np.rint(255 * np.stack(maps)).astype(np.uint8)),
+        pixels,
+        visibility,
+        rng.integers(0, 16, (N, 6)),
+    )
+
+
+def copied(batch: Batch) -> Batch:
+    return Batch(*(getattr(batch, f.name)[:] + 0 for f in dataclasses.fields(Batch)))
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(
+        np.array_equal(np.asarray(a), np.asarray(b), equal_nan=np.asarray(a).dtype == float)
+        for a, b in (
+            (getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(Batch)
+        )
+    )
+
+
+def test_without_any_amount_a_batch_comes_back_as_it_is(batch: Batch) -> None:
+    assert Augment(config(AugmentConfig()))(batch, 3) is batch
+
+
+@pytest.mark.parametrize("amount", ["light", "full"])
+def test_seed_and_number_decide_on_everything(batch: Batch, amount: str) -> None:
+    made = Augment(config(AMOUNTS[amount]))
+    fifth = made(batch, 5)
+    assert not same(fifth, made(batch, 6))
+    assert same(fifth, made(batch, 5))
+    assert same(fifth, Augment(config(AMOUNTS[amount]))(batch, 5))
+    assert not same(fifth, Augment(config(AMOUNTS[amount], seed=1))(batch, 5))
+
+
+def test_the_batch_that_is_augmented_is_left_as_it_was(batch: Batch) -> None:
+    before = copied(batch)
+    Augment(config(FULL))(batch, 0)
+    assert same(batch, before)
+
+
+def test_types_and_shapes_stay(batch: Batch) -> None:
+    after = Augment(config(FULL))(batch, 0)
+    for field in dataclasses.fields(Batch):
+        was, now = getattr(batch, field.name), getattr(after, field.name)
+        assert (was.dtype, was.shape) == (now.dtype, now.shape), field.name
+    assert after.images.device == batch.images.device
+
+
+def test_targets_peak_at_the_moved_keypoints(batch: Batch) -> None:
+    after = Augment(config(FULL))(batch, 1)
+    assert np.nanmax(np.abs(after.pixels - batch.pixels)) > 3
+    peaks = decode(after.targets(), 4).pixels
+    for i, j in np.argwhere(after.in_frame):
+        assert np.abs(peaks[i, j] - after.pixels[i, j]).max() < 0.1
+    outside = torch.from_numpy(~after.in_frame)
+    assert (after.beliefs[outside] == 0).all()
+    np.testing.assert_array_equal(
+        after.in_frame, in_frame(after.pixels.reshape(-1, 2), WIDTH, HEIGHT).reshape(N, J)
+    )
+
+
+def test_an_image_that_only_shifts_keeps_its_pixels(batch: Batch) -> None:
+    """The keypoints tell how far."""
+    after = Augment(config(AugmentConfig(shift=0.2)))(batch, 2)
+    shift = np.nanmean(after.pixels - batch.pixels, axis=1)
+    for i in range(N):
+        x, y = np.rint(np.array([WIDTH, HEIGHT]) / 2).astype(int)
+        at = np.array([x, y]) - shift[i]
+        x0, y0 = np.floor(at).astype(int)
+        u, v = at - (x0, y0)
+        patch = batch.images[i, :, y0 : y0 + 2, x0 : x0 + 2].double().numpy()
+        expected = np.array([1 - v, v]) @ patch @ np.array([1 - u, u])
+        np.testing.assert_allclose(after.images[i, :, y, x], expected, atol=0.6)
+
+
+def test_a_cut_out_hides_keypoints_and_removes_none(batch: Batch) -> None:
+    after = Augment(config(AugmentConfig(cutouts=3, cutout=0.8)))(batch, 0)
+    np.testing.assert_array_equal(after.in_frame, batch.in_frame)
+    assert torch.equal(after.beliefs, batch.beliefs)
+    changed = (after.images != batch.images).any(dim=1).numpy()
+    newly, still = after.visibility < batch.visibility, (after.visibility == 2)
+    assert newly.any()
+    for i, j in np.argwhere(newly | still):
+        x, y = np.floor(after.pixels[i, j] + 0.5).astype(int)
+        assert changed[i, y, x] == newly[i, j]
+    assert (after.masks.numpy()[changed] == 255).all()
+
+
+def test_a_mirrored_robot_has_its_keypoints_exchanged(batch: Batch) -> None:
+    mirror = (0, 2, 1, 4, 3)
+    after = Augment(config(AugmentConfig(flip=1)), mirror)(batch, 0)
+    np.testing.assert_allclose(after.pixels[..., 0], WIDTH - 1 - batch.pixels[:, mirror, 0])
+    np.testing.assert_allclose(after.pixels[..., 1], batch.pixels[:, mirror, 1])
+    seen = batch.in_frame[:, mirror]
+    np.testing.assert_array_equal(after.visibility[seen], batch.visibility[:, mirror][seen])
+    assert torch.equal(after.images, batch.images.flip(3))
+
+
+def test_a_robot_without_a_mirror_image_is_not_mirrored() -> None:
+    with pytest.raises(ConfigError, match=r"augment.flip is 0.5, but a mirror image of robot ur10"):
+        Augment(config(AugmentConfig(flip=0.5)))
+
+
+def test_what_a_mask_does_not_cover_is_replaced(batch: Batch) -> None:
+    after = Augment(config(AugmentConfig(background=1.0)))(batch, 0)
+    covered = (batch.masks > 0)[:, None].expand_as(batch.images)
+    assert torch.equal(after.images[covered], batch.images[covered])
+    assert (after.images[~covered] != batch.images[~covered]).float().mean() > 0.9
+
+
+def test_the_learner_trains_on_augmented_batches_and_repeats_them_when_resumed(
+    batch: Batch,
+) -> None:
+    plain, augmented, again = (
+        Learner(config(amount), J) for amount in (AugmentConfig(), FULL, FULL)
+    )
+    assert plain.step(batch, 0.5) != augmented.step(batch, 0.5)
+    again.load_state_dict(augmented.state_dict())
+    assert augmented.step(batch, 0.5) == again.step(batch, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"rotation": 181.0}, "augment.rotation is 181.0, expected 0 to 180"),
+        ({"flip": float("nan")}, "augment.flip is nan"),
+        ({"scale": (1.5, 0.8)}, "augment.scale is 1.5 to 0.8"),
+        ({"photos": "p"}, "augment.background is 0"),
+    ],
+)
+def test_amounts_out_of_range_are_named(changes: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        AugmentConfig(**changes)  # type: ignore[arg-type]
+
+
+def test_a_config_with_an_amount_comes_back_from_json() -> None:
+    changed = preset("tiny").changed(augment="full", backgrounds="photos")
+    assert changed.augment == replace(FULL, photos="photos")
+    assert Config.from_json(changed.to_json()) == changed
+    assert preset("tiny").changed(backgrounds="photos").augment.photos is None
+    with pytest.raises(ConfigError, match="no augmentation 'much'; there are none, light, full"):
+        preset("tiny").changed(augment="much")
