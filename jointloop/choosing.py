@@ -33,8 +33,6 @@ def presets() -> int:
             PURPOSES[name],
         )
     out.print(table)
-    out.print(
-        "GMAC: thousand million multiply-accumulates of one image; stride: pixels per cell of"
-    )
-    out.print("a belief map; sees: side of what such a cell can see [px]")
+    out.print("GMAC: billions of multiply-accumulates for one image; stride: pixels per cell of a")
+    out.print("belief map; sees: pixels along a side of what such a cell can see")
     return 0
