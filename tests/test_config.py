@@ -23,7 +23,7 @@ def test_a_preset_knows_its_name(name):
 
 
 def test_an_unknown_preset_is_refused_naming_those_there_are():
-    with pytest.raises(ConfigError, match=r"'huge'.*tiny, light, vgg-up, heindl2019"):
+    with pytest.raises(ConfigError, match=r"'huge'.*tiny, small, light, vgg-up, heindl2019"):
         preset("huge")
 
 

@@ -22,6 +22,36 @@ def _tiny() -> Config:
     )
 
 
+def _small() -> Config:
+    """The network of the weights that ship: three times the work of `tiny`."""
+    return Config(
+        preset="small",
+        settings=Settings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
+        network=NetworkConfig(
+            family="folded", widths=(24, 96, 96), stages=3, depth=3, width=96, head=192
+        ),
+        augment=AugmentConfig(
+            rotation=15,
+            shift=0.08,
+            scale=(0.85, 1.2),
+            background=0.3,
+            brightness=0.12,
+            contrast=0.25,
+            saturation=0.3,
+            hue=8,
+            gain=0.12,
+            blur=0.8,
+            noise=6,
+            cutouts=1,
+        ),
+        optimiser=OptimiserConfig(learning_rate=4e-3, warmup=0.03, beta2=0.99, ema=0.998),
+        loss=LossConfig(kind="cross-entropy"),
+        stream=StreamConfig(held_out=1000, buffer=4096, max_uses=8),
+        batch_size=16,
+        epoch_samples=8000,
+    )
+
+
 def _heindl2019() -> Config:
     """Heindl, Zambal, Scharinger, ETFA 2019: Adam 1e-3, batch 8, 30 epochs of 10,000 samples."""
     return Config(
@@ -62,6 +92,7 @@ def _vgg_up() -> Config:
 
 PRESETS = {
     "tiny": _tiny,
+    "small": _small,
     "light": _light,
     "vgg-up": _vgg_up,
     "heindl2019": _heindl2019,
@@ -69,6 +100,7 @@ PRESETS = {
 """Named starting points, the cheapest first."""
 PURPOSES = {
     "tiny": "CPU, minutes",
+    "small": "CPU, an hour",
     "light": "runs on a CPU",
     "vgg-up": "GPU, accuracy",
     "heindl2019": "GPU, the paper",
