@@ -1,6 +1,8 @@
 """Verbs that look at what the simulators make: gallery, check-labels."""
 
 import time
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +14,7 @@ from jointloop.app import out as console
 
 if TYPE_CHECKING:
     from feedback.plots import Image
+    from simulator.checking import Motion
     from simulator.sample import Sample
 
 BOX_COLOUR = (255, 190, 40)
@@ -100,9 +103,10 @@ def check_labels(
 ) -> int:
     """Render, measure how far labels are off, and end with status 1 where a bar is missed.
 
-    Keypoints are compared with glowing balls that Blender draws in their places, with and without
-    the lens; their visibility with the link and the distance that the renderer finds along the ray
-    to each; the robot's box and area with its rendered alpha. Engine cycles.
+    Keypoints are compared with glowing balls that Blender draws in their places, without the lens,
+    with it, and moved as `train --augment full` moves images; their visibility with the link and
+    the distance that the renderer finds along the ray to each; the robot's box and area with its
+    rendered alpha. Engine cycles.
 
     Args:
         robot: Name of a robot, or path of its TOML description.
@@ -125,7 +129,7 @@ def check_labels(
     settings = Settings(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
-    report = check(settings, samples, backgrounds, _say)
+    report = check(settings, samples, backgrounds, _say, _motion())
     found = findings(report)
     for finding in found:
         console.print("[green]  ok[/]" if finding.good else "[bold red]fail[/]", end="  ")
@@ -134,6 +138,17 @@ def check_labels(
     write_png(contact_sheet(pictures(report)), picture)
     _say(f"{picture}: the worst keypoint, sight and outline")
     return 0 if all(finding.good for finding in found) else 1
+
+
+def _motion() -> "Motion | None":
+    """How training moves images; None, said in a line, without PyTorch."""
+    if find_spec("torch") is None:
+        _say("note: augmented images are not checked: PyTorch is not installed")
+        return None
+    from trainer.augment_config import amount
+    from trainer.warp import moved_alone
+
+    return partial(moved_alone, amount("full"))
 
 
 def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":

@@ -1,8 +1,8 @@
 """Proves labels against Blender: renders, measures, and says how far off they are.
 
     draw cases -> outlines (the robot alone, rendered), sight (link and distance along the rays to
-    keypoints, rendered) -> positions (glowing balls at the keypoints, rendered; with and without
-    the lens)
+    keypoints, rendered) -> positions (glowing balls at the keypoints, rendered; without the lens,
+    with it, and moved as training moves its images)
 
 What a label is compared with comes out of rendered pixels alone; see `blender_scenes.probes`.
 """
@@ -34,8 +34,15 @@ WINDOW = 12
 """Half the side of the square around a label in which its ball is looked for [px]."""
 RIM = RADIUS + 2
 """Balls closer than this to the frame's border may be cut; they are left out [px]."""
+MOVED_RIM = 2 * RADIUS + 2
+"""The same of balls that a motion may have enlarged [px]."""
 GLIMPSE = 1.0
 """Light that counts as seeing a ball [full pixels]."""
+
+
+Picture = NDArray[np.float64]
+Motion = Callable[[Picture, NDArray[np.float64], int], tuple[Picture, NDArray[np.float64]]]
+"""(H, W) light, (J, 2) keypoints [px] and a sample's number, to light and keypoints when moved."""
 
 
 class CheckError(JointloopError):
@@ -114,11 +121,15 @@ class Report:
     outlines: Outlines
     sight: Sight
     positions: dict[str, Positions]
-    """By what stands before the film: "pinhole", "lens"."""
+    """By how the balls were seen: through a "pinhole", a "lens", or a lens and then "augmented"."""
 
 
 def check(
-    settings: Settings, samples: int, backgrounds: Path | None, say: Callable[[str], None]
+    settings: Settings,
+    samples: int,
+    backgrounds: Path | None,
+    say: Callable[[str], None],
+    motion: Motion | None = None,
 ) -> Report:
     """Draw samples from the uniform prior, render them and compare.
 
@@ -127,6 +138,7 @@ def check(
         samples: how many.
         backgrounds: folder of the user's pictures.
         say: takes a line on each stage.
+        motion: that labels are to follow as well.
 
     Raises:
         CheckError: no samples are asked for.
@@ -154,6 +166,9 @@ def check(
         say(f"looking for balls at the keypoints through a {name}")
         shown = [case.frame if name == "lens" else _pinhole(case.frame) for case in cases]
         positions[name] = _positions(balls, robot, shown)
+    if motion:
+        say("looking for balls at the keypoints of moved images")
+        positions["augmented"] = _positions(balls, robot, [case.frame for case in cases], motion)
     balls.close()
     return Report(robot, cases, outlines, sight, positions)
 
@@ -208,24 +223,32 @@ def _sight(studio: Studio, cases: Sequence[Case]) -> Sight:
     return Sight(told, found)
 
 
-def _positions(balls: "Balls", robot: Robot, frames: Sequence[Frame]) -> Positions:
+def _positions(
+    balls: "Balls", robot: Robot, frames: Sequence[Frame], motion: Motion | None = None
+) -> Positions:
     told, found = [], []
     strays = outside = 0
     worst, most = np.zeros((1, 1)), -1.0
-    for shown in frames:
+    for number, shown in enumerate(frames):
         points = robot.keypoints_world(shown.T_world_link)
         pixels, _ = labels.project(shown.camera, points)
-        seen = np.full_like(pixels, np.nan)
         inner, outer = (_within(pixels, shown.camera, by) for by in (RIM, -RIM))
+        if motion:
+            blank = np.zeros((shown.camera.height, shown.camera.width))
+            _, pixels = motion(blank, pixels, number)
+            inner &= _within(pixels, shown.camera, MOVED_RIM)
+        seen = np.full_like(pixels, np.nan)
         for group in _apart(pixels, np.flatnonzero(inner)):
             light = balls.light(shown, points, RADIUS, group)
+            if motion:
+                light, _ = motion(light, pixels, number)
             seen[group] = [_centroid(light, pixels[j]) for j in group]
             error = float(np.linalg.norm(seen[group] - pixels[group], axis=1).max())
             if error > most:
                 worst, most = light, error
         told.append(pixels)
         found.append(seen)
-        for j in np.flatnonzero(~outer):
+        for j in np.flatnonzero(~outer if motion is None else []):
             outside += 1
             strays += bool(balls.light(shown, points, RADIUS, [j]).sum() > GLIMPSE)
     return Positions(np.stack(told), np.stack(found), strays, outside, worst)

@@ -1,6 +1,7 @@
 """The check of the labels: it passes for true ones, fails for false ones, and asks pixels alone."""
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from simulator import labels
 from simulator.checking import CheckError, check
 from simulator.settings import Settings
 from simulator.variety import FULL
+from trainer.augment_config import amount
+from trainer.warp import moved_alone
 
 pytest.importorskip("bpy")
 from blender_scenes.probes import Balls, Identity
@@ -40,7 +43,7 @@ def quiet(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def report():
-    return check(SETTINGS, 3, None, quiet)
+    return check(SETTINGS, 3, None, quiet, partial(moved_alone, amount("full")))
 
 
 def _names(report, good: bool) -> set[str]:

@@ -4,6 +4,7 @@ A motion is a (3, 3) matrix `T_new_old` that takes homogeneous pixel positions (
 to those of the moved image; pixel centres lie at integers in both.
 """
 
+import dataclasses
 import math
 
 import numpy as np
@@ -92,3 +93,26 @@ def move(
     inside = in_frame(moved.reshape(-1, 2), width, height).reshape(visibility.shape)
     known = np.where(inside, np.maximum(visibility, HIDDEN), OUTSIDE)
     return moved, known.astype(np.uint8)
+
+
+def moved_alone(
+    config: AugmentConfig, light: NDArray[np.float64], pixels: NDArray[np.float64], number: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One picture and its keypoints, moved as training would: what `check-labels` looks at.
+
+    Args:
+        config: how far things move; never mirrored.
+        light: (H, W).
+        pixels: (J, 2) [px].
+        number: decides on the motion.
+
+    Returns:
+        The same of the moved picture.
+    """
+    height, width = light.shape
+    rng = np.random.default_rng(number)
+    T, _ = draw_motions(dataclasses.replace(config, flip=0.0), 1, width, height, rng)
+    image = torch.from_numpy(light)[None, None]
+    known = np.full((1, len(pixels)), HIDDEN, np.uint8)
+    positions, _ = move(pixels[None], known, T, width, height)
+    return warp(image, image[0], T)[0][0, 0].numpy(), positions[0]
