@@ -4,12 +4,16 @@ Each imports what it needs when it is called: `jointloop simulate` never loads t
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from blender_scenes.spec import Device, Engine, JointloopError
 from jointloop.app import app, out, ready
+
+if TYPE_CHECKING:
+    from trainer.config import Config
+    from trainer.session import Sitting
 
 
 @app.command
@@ -108,7 +112,7 @@ def simulate(
 def train(
     preset: tyro.conf.Positional[str],
     *,
-    run: Path,
+    run: Path | None = None,
     workers: int | None = None,
     bind: str | None = None,
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
@@ -129,6 +133,7 @@ def train(
     augment: Literal["none", "light", "full"] | None = None,
     device: str = "auto",
     resume: bool = False,
+    overfit_one_batch: bool = False,
     timeout: float = 300.0,
     insecure: bool = False,
     keys: Path | None = None,
@@ -165,6 +170,8 @@ def train(
             vgg19 for heindl2019 and vgg-up, mobilenet_v2 for light.
         device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         resume: Go on with the run in the folder as it began; only epochs or minutes may change.
+        overfit_one_batch: In place of a run, check that the network can learn a single batch by
+            heart: about a minute for tiny. Leaves no run folder; exit code 1 if it cannot.
         timeout: Longest wait for a sample [s].
         insecure: Listen to other machines without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
@@ -177,6 +184,12 @@ def train(
     from trainer.progress import Progress
     from trainer.runs import Run
 
+    if overfit_one_batch == (run is not None) or (overfit_one_batch and resume):
+        raise JointloopError(
+            "give --run DIR for a run, or --overfit-one-batch, which leaves no run folder and has "
+            "nothing to resume"
+        )
+    run = run or Path("overfit-one-batch")
     if (workers, bind, from_).count(None) != 2:
         raise JointloopError(
             "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
@@ -225,6 +238,8 @@ def train(
         device=device,
         security=Security(insecure, keys),
     )
+    if overfit_one_batch:
+        return _rehearse(config, sitting)
     try:
         with Progress(out) as progress:
             summary = session.train(config, sitting, progress)
@@ -265,6 +280,17 @@ def keys(folder: tyro.conf.Positional[Path]) -> int:
     write_keys(folder)
     out.print(f"keys: {folder}; pass it to both sides as --keys", markup=False)
     return 0
+
+
+def _rehearse(config: "Config", sitting: "Sitting") -> int:
+    """The exit code of a batch learnt by heart, or not."""
+    from trainer.progress import Progress
+    from trainer.session import rehearse
+
+    with Progress(out) as progress:
+        learnt = rehearse(config, sitting, progress)
+    out.print(str(learnt), markup=False)
+    return 0 if learnt.passed else 1
 
 
 def _checked_size(size: str | None) -> str | None:

@@ -61,6 +61,7 @@ def free_port() -> int:
     [
         (["train", "huge", "--workers", "1"], "'huge'"),
         (["train", "tiny"], "--workers N"),
+        (["train", "tiny", "--workers", "1", "--overfit-one-batch"], "--run DIR"),
         (["train", "tiny", "--workers", "1", "--from", "recording"], "give one of --workers N"),
         (["train", "tiny", "--from", "nowhere"], "nowhere holds no recording"),
         (["train", "tiny", "--from", "recording", "--robot", "ur5"], "--robot"),
@@ -201,3 +202,15 @@ def test_pictures_of_a_recording_are_replaced_by_augmentation_alone(
     assert "--augment full" in capsys.readouterr().err
     assert jointloop(*words, "--augment", "full") == 2
     assert "holds no recording" in capsys.readouterr().err
+
+
+def test_a_batch_that_is_not_learnt_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = recorded(tmp_path / "sticks", description()).folder
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("trainer.overfit.STEPS", 8)
+    words = ["train", "tiny", "--overfit-one-batch", "--from", str(source), "--device", "cpu"]
+    assert jointloop(*words) == 1
+    assert capsys.readouterr().out.strip().splitlines()[-1].startswith("fail: loss")
+    assert [path.name for path in tmp_path.iterdir()] == ["sticks"]

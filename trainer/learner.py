@@ -98,9 +98,7 @@ class Learner:
         value = self._checked(loss, norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        if self.ema is not self.network:
-            decay = ema.decay_at(self.config.optimiser.ema, self.steps)
-            ema.follow(self.ema, self.network, decay)
+        self._average()
         self.steps += 1
         return value
 
@@ -108,6 +106,11 @@ class Learner:
         with autocast(self.precision, self.device):
             beliefs = self.network(batch.images)
         return training_loss([b.float() for b in beliefs], batch.targets(), self.config.loss)
+
+    def _average(self) -> None:
+        if self.ema is not self.network:
+            decay = ema.decay_at(self.config.optimiser.ema, self.steps)
+            ema.follow(self.ema, self.network, decay)
 
     def _checked(self, loss: Tensor, norm: Tensor) -> float:
         """The loss as a number.

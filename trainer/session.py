@@ -19,15 +19,18 @@ from simulator.robot import Robot
 from simulator.transport import Hub, Security
 from simulator.worker import WorkerOptions
 from trainer import draws
+from trainer.augment_config import AugmentConfig
 from trainer.budget import Budget
 from trainer.config import Config, ConfigError
 from trainer.device import device_named
 from trainer.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
+from trainer.overfit import Overfit, overfit
 from trainer.pool import Pool, recorded
 from trainer.progress import Progress
 from trainer.record import Record
 from trainer.runs import Checkpoint, Run
+from trainer.source import Source
 from trainer.stream import Stream
 from trainer.weights import WeightsInfo
 
@@ -95,9 +98,7 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
-            _simulated(config, sitting, robot, prior, checkpoint, progress)
-            if recording is None
-            else contextlib.closing(Pool(recording, config, prior, progress.say))
+            _source(config, sitting, recording, robot, prior, checkpoint, progress)
         )
         # A new one only now: a mistake in the arguments leaves no folder behind.
         run = run or Run.create(sitting.folder, config)
@@ -115,6 +116,32 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         except LearnerError as error:
             raise LearnerError(f"{error}; {run.folder} keeps epoch {record.epoch}") from None
         return record.finish()
+
+
+def rehearse(config: Config, sitting: Sitting, progress: Progress) -> Overfit:
+    """Learn one batch by heart; see `trainer.overfit`. Leaves no run folder.
+
+    Args:
+        config: of the run to come.
+        sitting: where its samples come from; its folder is only a name.
+        progress: what the user sees.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it.
+    """
+    recording = None if sitting.recording is None else Recording.open(sitting.recording)
+    config = replace(config, augment=AugmentConfig())  # off: the same images every time
+    config = config if recording is None else recorded(config, recording)
+    _check_backbone(config, sitting)
+    robot = Robot.named(config.settings.robot)
+    draws.seed(config.seed)
+    learner = Learner(config, len(robot.keypoints), device_named(sitting.device), sitting.backbone)
+    prior, _ = _controlled(config, robot)
+    with _source(config, sitting, recording, robot, prior, None, progress) as source:
+        source.send(prior)
+        batch = source.batch(config.batch_size)
+    progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
+    return overfit(learner, batch, robot.keypoint_names, progress.say)
 
 
 def _check_backbone(config: Config, sitting: Sitting) -> None:
@@ -136,6 +163,21 @@ def _controlled(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
     feedback = config.feedback
     prior = JointPrior.uniform(robot.lower, robot.upper, config.settings.bins, feedback.alpha0)
     return prior, Controller(prior, feedback.enabled, feedback.select, feedback.weight)
+
+
+def _source(
+    config: Config,
+    sitting: Sitting,
+    recording: Recording | None,
+    robot: Robot,
+    prior: JointPrior,
+    checkpoint: Checkpoint | None,
+    progress: Progress,
+) -> contextlib.AbstractContextManager[Source]:
+    """Samples of the recording, or of simulators where there is none."""
+    if recording is None:
+        return _simulated(config, sitting, robot, prior, checkpoint, progress)
+    return contextlib.closing(Pool(recording, config, prior, progress.say))
 
 
 @contextlib.contextmanager
