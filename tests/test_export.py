@@ -5,11 +5,14 @@ import json
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from detector_parts import INFO, small_network, weights_file
+from torch.export import Dim
 
 from trainer import export as exporting
+from trainer import rivals
 from trainer.detector import Detector, DetectorError
 from trainer.export import ExportError, Shape, export
 from trainer.models import build
@@ -55,8 +58,6 @@ def test_a_detector_sees_the_same_from_either_file(exported, tmp_path, scales):
 
 
 def test_other_programs_find_keypoints_and_what_they_are(exported):
-    import onnxruntime
-
     session = onnxruntime.InferenceSession(exported[0])
     described = json.loads(session.get_modelmeta().custom_metadata_map["jointloop"])
     assert described["keypoints"] == list(INFO.keypoints)
@@ -101,6 +102,33 @@ def test_every_preset_exports(tmp_path, name):
     network = build(config.network, len(INFO.keypoints)).eval()
     parity = export(network, info, "onnx", tmp_path / "w.onnx")
     assert parity.beliefs < 1e-3
+
+
+class Rivals(torch.nn.Module):
+    """The decoding of `light` alone."""
+
+    def forward(self, beliefs):
+        return rivals.locate(beliefs, 4, 0.05)
+
+
+@pytest.mark.slow
+def test_decoding_among_rivals_exports(tmp_path):
+    free = {0: Dim("n"), 2: Dim("h", max=512), 3: Dim("w", max=512)}
+    with exporting._quiet():
+        program = torch.export.export(Rivals(), (torch.rand(2, 3, 30, 40),), dynamic_shapes=(free,))
+        torch.onnx.export(program, dynamo=True, verbose=False).save(tmp_path / "rivals.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "rivals.onnx")
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        n, h, w = rng.integers([1, 20, 20], [4, 60, 60])
+        y, x = np.mgrid[:h, :w]
+        spots = rng.uniform([0, 0, 0.7], [w, h, 1.0], (n, 3, 3, 3))[..., None, None]
+        squares = (x - spots[:, :, :, 0]) ** 2 + (y - spots[:, :, :, 1]) ** 2
+        beliefs = (spots[:, :, :, 2] * np.exp(-squares / 4.5)).max(axis=2).astype(np.float32)
+        ours = Rivals()(torch.from_numpy(beliefs))
+        theirs = session.run(None, {session.get_inputs()[0].name: beliefs})
+        for mine, other in zip(ours, theirs, strict=True):
+            assert np.allclose(mine.numpy(), other, atol=1e-3)
 
 
 def test_a_file_that_would_differ_is_refused_and_not_written(tmp_path, monkeypatch):
