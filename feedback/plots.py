@@ -127,6 +127,30 @@ def colour_beliefs(beliefs: ArrayLike) -> Image:
     return table[:, 0, ::-1].astype(np.uint8)[values]
 
 
+def overlay_beliefs(image: Image, beliefs: ArrayLike) -> Image:
+    """The image, darkened, with all of its belief maps glowing before it.
+
+    Args:
+        image: (H, W, 3) RGB.
+        beliefs: (J, h, w), h and w parts of H and W alike, in [0, 1].
+    """
+    height, width = image.shape[:2]
+    highest = np.asarray(beliefs, np.float32).max(axis=0)
+    # Resizing keeps pixel centres as belief maps do: cell c's at (c + 0.5) s - 0.5.
+    belief = np.clip(cv2.resize(highest, (width, height)), 0, 1)[..., None]
+    mixed = (1 - belief) * 0.5 * image + belief * colour_beliefs(belief[..., 0])
+    return np.rint(mixed).astype(np.uint8)
+
+
+def draw_outline(image: Image, mask: NDArray[np.uint8], colour: tuple[int, int, int]) -> Image:
+    """A copy of the image with the edge of what a mask (H, W) covers by half drawn into it."""
+    drawn = np.ascontiguousarray(image).copy()
+    covered = (mask >= 128).astype(np.uint8)
+    edges, _ = cv2.findContours(covered, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(drawn, edges, -1, colour, 1)
+    return drawn
+
+
 def belief_strip(beliefs: ArrayLike, gap: int = 1) -> Image:
     """J belief maps (J, h, w) side by side as one RGB picture (h, J w + (J - 1) gap, 3)."""
     maps = colour_beliefs(beliefs)

@@ -1,4 +1,4 @@
-"""Verbs that look at what the simulators make: gallery, check-labels."""
+"""Verbs that look at what the simulators make: gallery, check-labels, train --check-data."""
 
 import time
 from functools import partial
@@ -13,9 +13,12 @@ from jointloop.app import app, ready
 from jointloop.app import out as console
 
 if TYPE_CHECKING:
+    from feedback.finding import Finding
     from feedback.plots import Image
     from simulator.checking import Motion
     from simulator.sample import Sample
+    from trainer.config import Config
+    from trainer.session import Sitting
 
 BOX_COLOUR = (255, 190, 40)
 """RGB of the robot's box in a gallery."""
@@ -130,14 +133,34 @@ def check_labels(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
     report = check(settings, samples, backgrounds, _say, _motion())
-    found = findings(report)
-    for finding in found:
-        console.print("[green]  ok[/]" if finding.good else "[bold red]fail[/]", end="  ")
-        _say(f"{finding.name:<20} {finding.text}; wanted: {finding.bar}")
+    good = _tell(findings(report))
     picture = out / "check-labels.png"
     write_png(contact_sheet(pictures(report)), picture)
     _say(f"{picture}: the worst keypoint, sight and outline")
-    return 0 if all(finding.good for finding in found) else 1
+    return 0 if good else 1
+
+
+def check_data(config: "Config", sitting: "Sitting") -> int:
+    """What `train --check-data` does: look at training batches; see `trainer.checks`."""
+    from feedback.plots import write_png
+    from trainer.checks import SHEET, findings, sheet
+    from trainer.progress import Progress
+    from trainer.session import look
+
+    with Progress(console) as progress:
+        seen = look(config, sitting, progress)
+    good = _tell(findings(seen))
+    write_png(sheet(seen), SHEET)
+    _say(f"{SHEET}: {len(seen.batch)} samples with labels and masks, beside their belief maps")
+    return 0 if good else 1
+
+
+def _tell(findings: "list[Finding]") -> bool:
+    """One line per finding; whether all are good."""
+    for finding in findings:
+        console.print("[green]  ok[/]" if finding.good else "[bold red]fail[/]", end="  ")
+        _say(f"{finding.name:<20} {finding.text}; wanted: {finding.bar}")
+    return all(finding.good for finding in findings)
 
 
 def _motion() -> "Motion | None":

@@ -134,6 +134,7 @@ def train(
     device: str = "auto",
     resume: bool = False,
     overfit_one_batch: bool = False,
+    check_data: bool = False,
     timeout: float = 300.0,
     insecure: bool = False,
     keys: Path | None = None,
@@ -172,6 +173,8 @@ def train(
         resume: Go on with the run in the folder as it began; only epochs or minutes may change.
         overfit_one_batch: In place of a run, check that the network can learn a single batch by
             heart: about a minute for tiny. Leaves no run folder; exit code 1 if it cannot.
+        check_data: In place of a run, check a few training batches as the trainer sees them,
+            augmented, and draw them into check-data.png. Exit code 1 if something is wrong.
         timeout: Longest wait for a sample [s].
         insecure: Listen to other machines without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
@@ -184,12 +187,12 @@ def train(
     from trainer.progress import Progress
     from trainer.runs import Run
 
-    if overfit_one_batch == (run is not None) or (overfit_one_batch and resume):
+    if (run is not None, overfit_one_batch, check_data).count(True) != 1 or (resume and not run):
         raise JointloopError(
-            "give --run DIR for a run, or --overfit-one-batch, which leaves no run folder and has "
-            "nothing to resume"
+            "give --run DIR for a run, or one of --overfit-one-batch and --check-data, which leave "
+            "no run folder and have nothing to resume"
         )
-    run = run or Path("overfit-one-batch")
+    run = run or Path("check-data" if check_data else "overfit-one-batch")
     if (workers, bind, from_).count(None) != 2:
         raise JointloopError(
             "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
@@ -238,8 +241,10 @@ def train(
         device=device,
         security=Security(insecure, keys),
     )
-    if overfit_one_batch:
-        return _rehearse(config, sitting)
+    if overfit_one_batch or check_data:
+        from jointloop import looking
+
+        return looking.check_data(config, sitting) if check_data else _rehearse(config, sitting)
     try:
         with Progress(out) as progress:
             summary = session.train(config, sitting, progress)

@@ -1,11 +1,10 @@
 """What a check of the labels comes to: each measure against its bar, and pictures of the worst."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from feedback.finding import Finding
 from feedback.plots import PREDICTED_COLOUR, TRUE_COLOUR, Image, draw_box, draw_skeleton
 from simulator.checking import Outlines, Positions, Report, Sight
 from simulator.labels import OUTSIDE, VISIBLE
@@ -20,16 +19,6 @@ AREA_ERROR = 0.02
 """Largest difference of the areas, of the rendered one."""
 ZOOM = 16
 """Of the picture of the worst ball."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One measure against its bar."""
-
-    good: bool
-    name: str
-    text: str
-    bar: str
 
 
 def findings(report: Report) -> list[Finding]:

@@ -49,6 +49,7 @@ class Augment:
         device: torch.device | str = "cpu",
     ) -> None:
         self.config, self._settings, self._seed = config.augment, config.settings, config.seed
+        self.device = torch.device(device)
         if self.config.flip and mirror is None:
             raise ConfigError(
                 f"augment.flip is {self.config.flip}, but a mirror image of robot "

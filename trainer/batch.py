@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Batch:
         """(N, J, h, w) belief maps in [0, 1], float32."""
         return self.beliefs.float() / 255.0
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device | str) -> "Batch":
         """The same batch with its tensors on a device."""
         tensors = {name: getattr(self, name).to(device) for name in ("images", "masks", "beliefs")}
         return replace(self, **tensors)
@@ -70,3 +71,13 @@ def stack(samples: Sequence[Sample]) -> Batch:
         visibility=np.stack([s.labels.visibility for s in samples]),
         bins=np.array([s.hidden.bins for s in samples], dtype=np.int64),
     )
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of several, at least one, all of one shape and on one device."""
+
+    def joined(name: str) -> Any:
+        parts = [getattr(batch, name) for batch in batches]
+        return torch.cat(parts) if isinstance(parts[0], Tensor) else np.concatenate(parts)
+
+    return Batch(*(joined(field.name) for field in fields(Batch)))

@@ -19,8 +19,10 @@ from simulator.robot import Robot
 from simulator.transport import Hub, Security
 from simulator.worker import WorkerOptions
 from trainer import draws
+from trainer.augment import Augment
 from trainer.augment_config import AugmentConfig
 from trainer.budget import Budget
+from trainer.checks import Seen, see
 from trainer.config import Config, ConfigError
 from trainer.device import device_named
 from trainer.learner import Learner, LearnerError
@@ -129,19 +131,47 @@ def rehearse(config: Config, sitting: Sitting, progress: Progress) -> Overfit:
     Raises:
         JointloopError: an input or the environment does not allow it.
     """
-    recording = None if sitting.recording is None else Recording.open(sitting.recording)
-    config = replace(config, augment=AugmentConfig())  # off: the same images every time
-    config = config if recording is None else recorded(config, recording)
     _check_backbone(config, sitting)
-    robot = Robot.named(config.settings.robot)
-    draws.seed(config.seed)
-    learner = Learner(config, len(robot.keypoints), device_named(sitting.device), sitting.backbone)
-    prior, _ = _controlled(config, robot)
-    with _source(config, sitting, recording, robot, prior, None, progress) as source:
-        source.send(prior)
+    config = replace(config, augment=AugmentConfig())  # off: the same images every time
+    with _before_a_run(config, sitting, progress) as (config, robot, source):
+        draws.seed(config.seed)
+        device = device_named(sitting.device)
+        learner = Learner(config, len(robot.keypoints), device, sitting.backbone)
         batch = source.batch(config.batch_size)
     progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
     return overfit(learner, batch, robot.keypoint_names, progress.say)
+
+
+def look(config: Config, sitting: Sitting, progress: Progress) -> Seen:
+    """Training batches as the trainer sees them; see `trainer.checks`. Leaves no run folder.
+
+    Args:
+        config: of the run to come.
+        sitting: where its samples come from; its folder is only a name.
+        progress: what the user sees.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it.
+    """
+    # Used once: what simulators give is to be seen, not how long it is kept.
+    config = replace(config, stream=replace(config.stream, max_uses=1))
+    with _before_a_run(config, sitting, progress) as (config, robot, source):
+        augment = Augment(config, robot.mirror, device_named(sitting.device))
+        return see(config, robot, source, augment)
+
+
+@contextlib.contextmanager
+def _before_a_run(
+    config: Config, sitting: Sitting, progress: Progress
+) -> Iterator[tuple[Config, Robot, Source]]:
+    """A source of training samples from the first prior, with the config and robot that fit it."""
+    recording = None if sitting.recording is None else Recording.open(sitting.recording)
+    config = config if recording is None else recorded(config, recording)
+    robot = Robot.named(config.settings.robot)
+    prior, _ = _controlled(config, robot)
+    with _source(config, sitting, recording, robot, prior, None, progress) as source:
+        source.send(prior)
+        yield config, robot, source
 
 
 def _check_backbone(config: Config, sitting: Sitting) -> None:
