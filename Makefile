@@ -8,7 +8,7 @@ setup: .venv/installed ## a virtual environment with everything in it
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
-	$(BIN)/pip install --quiet -e '.[blender,train,onnx,dev]'
+	$(BIN)/pip install --quiet -e '.[blender,train,onnx,distributed,dev]'
 	touch $@
 
 demo: setup ## the closed loop on Blender renderings, under five minutes on two cores

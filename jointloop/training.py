@@ -3,6 +3,7 @@
 Each imports what it needs when it is called: `jointloop simulate` never loads torch.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -132,10 +133,12 @@ def train(
     backbone: Path | None = None,
     augment: Literal["none", "light", "full"] | None = None,
     device: str = "auto",
+    processes: int = 1,
     resume: bool = False,
     overfit_one_batch: bool = False,
     check_data: bool = False,
     timeout: float = 300.0,
+    tensorboard: bool = True,
     insecure: bool = False,
     keys: Path | None = None,
 ) -> int:
@@ -170,12 +173,14 @@ def train(
         backbone: File of torchvision's weights that the backbone begins with, .pth or .safetensors:
             vgg19 for heindl2019 and vgg-up, mobilenet_v2 for light.
         device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
+        processes: That share every batch, on this machine; with cuda, each has a GPU of its own.
         resume: Go on with the run in the folder as it began; only epochs or minutes may change.
         overfit_one_batch: In place of a run, check that the network can learn a single batch by
             heart: about a minute for tiny. Leaves no run folder; exit code 1 if it cannot.
         check_data: In place of a run, check a few training batches as the trainer sees them,
             augmented, and draw them into check-data.png. Exit code 1 if something is wrong.
-        timeout: Longest wait for a sample [s].
+        timeout: Longest wait for a sample, and of processes for each other [s].
+        tensorboard: Write event files for TensorBoard into the run's folder, where it is installed.
         insecure: Listen to other machines without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
     """
@@ -186,22 +191,22 @@ def train(
     from trainer.presets import preset as named_preset
     from trainer.progress import Progress
     from trainer.runs import Run
+    from trainer.team import is_member, start_together, started_together
 
-    if (run is not None, overfit_one_batch, check_data).count(True) != 1 or (resume and not run):
+    several = processes > 1 or started_together()
+    if (run is not None, overfit_one_batch, check_data).count(True) != 1 or (
+        not run and (resume or several)
+    ):
         raise JointloopError(
             "give --run DIR for a run, or one of --overfit-one-batch and --check-data, which leave "
-            "no run folder and have nothing to resume"
+            "no run folder, have nothing to resume and take one process"
         )
+    start_together(processes, sys.argv[1:])
+    if is_member():
+        session.follow(device, timeout)
+        return 0
     run = run or Path("check-data" if check_data else "overfit-one-batch")
-    if (workers, bind, from_).count(None) != 2:
-        raise JointloopError(
-            "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
-            "and --from DIR to train from a recording"
-        )
-    if from_ and (robot, size, variety) != (None,) * 3:
-        raise JointloopError(
-            "--robot, --size and --variety are the recording's; leave them out with --from"
-        )
+    _check_source(workers, bind, from_, (robot, size, variety))
     if workers:
         ready(engine, render_device)
     changes = {
@@ -238,6 +243,7 @@ def train(
         ),
         resume=resume,
         timeout=timeout,
+        tensorboard=tensorboard,
         device=device,
         security=Security(insecure, keys),
     )
@@ -296,6 +302,21 @@ def _rehearse(config: "Config", sitting: "Sitting") -> int:
         learnt = rehearse(config, sitting, progress)
     out.print(str(learnt), markup=False)
     return 0 if learnt.passed else 1
+
+
+def _check_source(
+    workers: int | None, bind: str | None, from_: Path | None, images: tuple[str | None, ...]
+) -> None:
+    """Samples have one source, and a recording's images are what they are."""
+    if (workers, bind, from_).count(None) != 2:
+        raise JointloopError(
+            "give one of --workers N to start simulators here, --bind ADDRESS to wait for others, "
+            "and --from DIR to train from a recording"
+        )
+    if from_ and any(images):
+        raise JointloopError(
+            "--robot, --size and --variety are the recording's; leave them out with --from"
+        )
 
 
 def _checked_size(size: str | None) -> str | None:

@@ -129,7 +129,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(monkeypatch
     learner.step(batch(), 0.5)
     before = [w.detach().clone() for w in learner.network.parameters()]
 
-    def steep(beliefs, target, config):
+    def steep(beliefs, target, config, mean):
         return torch.stack([b.sum() for b in beliefs]).sum().sub(3.0).mul(1e38)
 
     monkeypatch.setattr("trainer.learner.training_loss", steep)

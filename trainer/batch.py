@@ -1,6 +1,6 @@
 """Samples stacked into tensors, as the learner and the validation take them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simulator.sample import Sample
+
+ON_DEVICE = ("images", "masks", "beliefs")
+"""What of a batch is tensors; the rest is arrays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +49,27 @@ class Batch:
         """(N, J, h, w) belief maps in [0, 1], float32."""
         return self.beliefs.float() / 255.0
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The batch as arrays by name, for `of`; it lies on the CPU."""
+        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+
+    @staticmethod
+    def of(arrays: Mapping[str, NDArray[Any]]) -> "Batch":
+        """The batch of such arrays, laid out in memory as `stack` does.
+
+        Another layout would take other kernels, and give other last digits.
+
+        Raises:
+            KeyError: an array is missing.
+        """
+        values: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Batch)}
+        values |= {name: torch.from_numpy(values[name]) for name in ON_DEVICE}
+        values["images"] = values["images"].contiguous(memory_format=torch.channels_last)
+        return Batch(**values)
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with its tensors on a device."""
-        tensors = {name: getattr(self, name).to(device) for name in ("images", "masks", "beliefs")}
+        tensors = {name: getattr(self, name).to(device) for name in ON_DEVICE}
         return replace(self, **tensors)
 
     def chunks(self, size: int) -> Iterator["Batch"]:

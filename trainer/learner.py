@@ -20,6 +20,7 @@ from trainer.loss import training_loss
 from trainer.models import BeliefNetwork, build
 from trainer.optimiser import learning_rate, optimiser_of
 from trainer.precision import autocast, resolved
+from trainer.team import Team
 
 
 class LearnerError(JointloopError):
@@ -72,12 +73,17 @@ class Learner:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.augment = Augment(config, mirror, self.device)
         self.steps = 0
+        self._team, self._forward = Team(), self.network
+
+    def join(self, team: Team) -> None:
+        """Train with others from now on, who begin with this network and its optimiser."""
+        self._team, self._forward = team, team.wrap(self.network)
 
     def step(self, batch: Batch, progress: float) -> float:
         """One step on one batch.
 
         Args:
-            batch: at least two samples, for batch norm.
+            batch: at least two samples, for batch norm; a team deals it out.
             progress: share of the run behind us, 0 to 1; sets the learning rate.
 
         Returns:
@@ -88,7 +94,9 @@ class Learner:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config.optimiser, progress)
-        batch = self.augment(batch.to(self.device), self.steps)
+        share = self._team.deal(batch, progress).to(self.device)
+        number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
+        batch = self.augment(share, number)
         self.network.train()
         loss = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
@@ -104,8 +112,9 @@ class Learner:
 
     def _loss(self, batch: Batch) -> Tensor:
         with autocast(self.precision, self.device):
-            beliefs = self.network(batch.images)
-        return training_loss([b.float() for b in beliefs], batch.targets(), self.config.loss)
+            beliefs = self._forward(batch.images)
+        stages = [belief.float() for belief in beliefs]
+        return training_loss(stages, batch.targets(), self.config.loss, self._team.mean)
 
     def _average(self) -> None:
         if self.ema is not self.network:
@@ -118,7 +127,7 @@ class Learner:
         Raises:
             LearnerError: it or the gradient's norm is not finite.
         """
-        value, length = torch.stack([loss.detach(), norm]).tolist()
+        value, length = self._team.mean(torch.stack([loss.detach(), norm])).tolist()
         if math.isfinite(value) and (math.isfinite(length) or self._seeks_scale):
             return value
         what = f"the loss is {value}"

@@ -13,7 +13,12 @@ FAINT = 0.5
 """Belief of the one cell that a batch without any keypoint is measured by."""
 
 
-def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig) -> Tensor:
+def training_loss(
+    beliefs: Sequence[Tensor],
+    target: Tensor,
+    config: LossConfig,
+    mean: Callable[[Tensor], Tensor] = lambda values: values,
+) -> Tensor:
     """The pixel loss of every stage, averaged over stages, relative to that of all-zero maps.
 
     0 for the targets themselves and 1 for all-zero maps (with a background map that is one
@@ -29,9 +34,10 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
         beliefs: stages of (B, J, h, w) in [0, 1], or of (B, J + 1, h, w), the background last.
         target: (B, J, h, w) in [0, 1].
         config: which pixel loss, and how much more a cell counts near a keypoint.
+        mean: averages over all shares of the batch, where this is one: they have one divisor.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0 over the whole batch.
     """
     near, nothing = target, torch.zeros_like(target)
     if beliefs[-1].shape[1] == target.shape[1] + 1:
@@ -42,8 +48,8 @@ def training_loss(beliefs: Sequence[Tensor], target: Tensor, config: LossConfig)
     weight = 1.0 + config.foreground * near
     pixel = PIXEL[config.kind]
     least = (weight * pixel(target, target)).mean()
-    unit = (weight * pixel(nothing, target)).mean() - least
-    unit = unit.clamp(min=_faint(pixel, target))
+    least, zero = mean(torch.stack([least, (weight * pixel(nothing, target)).mean()]))
+    unit = (zero - least).clamp(min=_faint(pixel, target))
     losses = [(weight * pixel(stage, target)).mean() for stage in beliefs]
     return (torch.stack(losses).mean() - least) / unit
 

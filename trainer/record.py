@@ -18,6 +18,7 @@ from feedback.history import History, movement, prior_of, read_history
 from simulator.robot import Robot
 from trainer import draws
 from trainer.batch import Batch
+from trainer.board import Board
 from trainer.budget import Budget
 from trainer.files import write_json, write_npz
 from trainer.learner import Learner, LearnerError
@@ -41,6 +42,7 @@ class Record:
         controller: Controller,
         source: Source,
         budget: Budget,
+        board: Board | None = None,
     ) -> None:
         self.run = run
         self.names = robot.keypoint_names
@@ -49,7 +51,7 @@ class Record:
         self.epoch = -1
         """The last epoch written down; 0 is the untrained network, -1 nothing yet."""
         self._learner, self._controller = learner, controller
-        self._source, self._budget = source, budget
+        self._source, self._budget, self._board = source, budget, board
         self._info = WeightsInfo.of(run.config, robot)
         self._best = float("inf")
         self._history = History(run.folder)
@@ -84,7 +86,7 @@ class Record:
         return held_out
 
     def add(self, epoch: int, losses: list[float], judged: Validation) -> str:
-        """Write down an epoch: metrics, prior, gallery, checkpoint.
+        """Write down an epoch: metrics, prior, gallery, board, checkpoint.
 
         Args:
             epoch: 0 for the untrained network.
@@ -103,7 +105,12 @@ class Record:
         if epoch:
             self._history.append(self._controller.observation)
         train_loss = float(np.mean(losses)) if losses else None
-        self.run.append_metrics(self._row(train_loss, judged))
+        row = self._row(train_loss, judged)
+        self.run.append_metrics(row)
+        gallery = self._gallery(judged)
+        if self._board:
+            rate = self._learner.optimiser.param_groups[0]["lr"]
+            self._board.add(row, losses, rate, self._controller.prior, gallery)
         score = judged.loss
         best, self._best = score < self._best, min(score, self._best)
         loop = {
@@ -117,7 +124,9 @@ class Record:
             self._learner.state_dict(), loop, draws.state_dict(self._learner.device)
         )
         self.run.save_checkpoint(self._learner.ema, self._info, checkpoint, best)
-        self._save_gallery(judged)
+        folder = self.run.folder / "gallery"
+        folder.mkdir(exist_ok=True)
+        write_npz(folder / "gallery.npz", gallery)
         entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
         parts = (
@@ -165,12 +174,12 @@ class Record:
             **self._source.traffic(),
         }
 
-    def _save_gallery(self, judged: Validation) -> None:
+    def _gallery(self, judged: Validation) -> dict[str, NDArray[Any]]:
         assert self.held_out is not None
         held_out = self.held_out
         order = np.argsort(judged.losses, kind="stable")
         chosen = order[np.linspace(0, len(order) - 1, min(GALLERY, len(order))).astype(int)]
-        arrays = {
+        return {
             "index": chosen,
             "images": held_out.images[chosen].permute(0, 2, 3, 1).numpy(),
             "pixels": held_out.pixels[chosen],
@@ -181,9 +190,6 @@ class Record:
             "losses": judged.losses[chosen],
             "beliefs": self._beliefs(held_out.images[chosen]),
         }
-        folder = self.run.folder / "gallery"
-        folder.mkdir(exist_ok=True)
-        write_npz(folder / "gallery.npz", arrays)
 
     @torch.no_grad()
     def _beliefs(self, images: torch.Tensor) -> NDArray[np.uint8]:

@@ -8,11 +8,13 @@ last.state.pt     what a resume needs: weights as trained and as averaged, the o
                   run stands (read with `weights_only=True`)
 best.safetensors  the weights of the best epoch
 summary.json      written once, when the run is finished
+tensorboard/      event files; see `trainer.board`
 """
 
 import fcntl
 import json
 import os
+import shutil
 import weakref
 import zipfile
 from collections.abc import Mapping
@@ -25,6 +27,7 @@ import torch
 
 from blender_scenes.spec import JointloopError
 from trainer.batch import Batch
+from trainer.board import FOLDER
 from trainer.config import Config
 from trainer.files import write_beside, write_json, write_npz, write_text
 from trainer.models import BeliefNetwork
@@ -104,6 +107,7 @@ class Run:
             Run._check_contents(folder)  # nobody else can change it now
             for name in BIRTH:
                 (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
             write_text(folder / "config.json", config.to_json() + "\n")
         except OSError as error:
             raise RunError(f"{folder} cannot be written: {error.strerror}") from None
@@ -180,8 +184,7 @@ class Run:
 
     def save_held_out(self, held_out: Batch) -> None:
         """Keep the held-out set."""
-        arrays = {f.name: np.asarray(getattr(held_out, f.name)) for f in fields(Batch)}
-        write_npz(self.folder / "heldout.npz", arrays)
+        write_npz(self.folder / "heldout.npz", held_out.arrays())
 
     def load_held_out(self) -> Batch:
         """The held-out set that `save_held_out` kept.
@@ -192,15 +195,9 @@ class Run:
         path = self.folder / "heldout.npz"
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                values = {f.name: arrays[f.name] for f in fields(Batch)}
+                return Batch.of(arrays)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"cannot read the held-out set {path}: {error}") from None
-        tensors = {
-            name: torch.from_numpy(values.pop(name)) for name in ("images", "masks", "beliefs")
-        }
-        # Laid out as `stack` does: another layout takes other kernels, and other last digits.
-        tensors["images"] = tensors["images"].contiguous(memory_format=torch.channels_last)
-        return Batch(**tensors, **values)
 
     def save_checkpoint(
         self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
@@ -242,7 +239,7 @@ class Run:
 
 
 BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
-"""What a run writes before its first checkpoint."""
+"""What a run writes before its first checkpoint, beside TensorBoard's events."""
 
 
 def _names(folder: Path) -> set[str]:
@@ -251,7 +248,7 @@ def _names(folder: Path) -> set[str]:
 
 def _stillborn(folder: Path) -> bool:
     """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
-    if not folder.is_dir() or not _names(folder) <= set(BIRTH):
+    if not folder.is_dir() or not _names(folder) <= {*BIRTH, FOLDER}:
         return False
     try:
         Run.open(folder)

@@ -21,6 +21,7 @@ from simulator.worker import WorkerOptions
 from trainer import draws
 from trainer.augment import Augment
 from trainer.augment_config import AugmentConfig
+from trainer.board import Board, available
 from trainer.budget import Budget
 from trainer.checks import Seen, see
 from trainer.config import Config, ConfigError
@@ -34,6 +35,7 @@ from trainer.record import Record
 from trainer.runs import Checkpoint, Run
 from trainer.source import Source
 from trainer.stream import Stream
+from trainer.team import gather
 from trainer.weights import WeightsInfo
 
 
@@ -59,6 +61,8 @@ class Sitting:
     """Longest wait for a sample [s]."""
     device: str = "auto"
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
+    tensorboard: bool = True
+    """Write event files for TensorBoard, where it is installed."""
     security: Security = field(default_factory=Security)
 
     def __post_init__(self) -> None:
@@ -90,13 +94,19 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
             config = config if recording is None else recorded(config, recording)
         robot = Robot.named(config.settings.robot)
         checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
+        team = stack.enter_context(gather(sitting.device, sitting.timeout))
+        if config.batch_size % team.size:
+            raise ConfigError(
+                f"batch_size is {config.batch_size}; expected a multiple of {team.size}, the "
+                "number of processes"
+            )
         if sitting.workers is not None:  # simulators here take a core each
-            torch.set_num_threads(max(1, (os.cpu_count() or 1) - sitting.workers))
+            cores = (os.cpu_count() or 1) - sitting.workers
+            torch.set_num_threads(max(1, cores // team.local))
         draws.seed(config.seed)
         backbone = None if sitting.resume else sitting.backbone
-        learner = Learner(
-            config, len(robot.keypoints), device_named(sitting.device), backbone, robot.mirror
-        )
+        device = team.device or device_named(sitting.device)
+        learner = Learner(config, len(robot.keypoints), device, backbone, robot.mirror)
         prior, controller = _controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
@@ -105,14 +115,20 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         # A new one only now: a mistake in the arguments leaves no folder behind.
         run = run or Run.create(sitting.folder, config)
         stack.callback(run.close)
-        record = Record(run, robot, learner, controller, source, budget)
+        if board := _board(run, robot, checkpoint, sitting, progress):
+            stack.callback(board.close)
+        record = Record(run, robot, learner, controller, source, budget, board)
         progress.say(learner.network.backbone_note())
         if learner.backbone:
             progress.say(str(learner.backbone))
         progress.say(f"training on {learner.device}, precision {learner.precision}")
+        if note := team.note():
+            progress.say(note)
         if checkpoint:
             record.restore(checkpoint)
             progress.say(f"{run.folder}: going on after epoch {record.epoch}")
+        team.begin(config.to_json(), learner.state_dict())
+        learner.join(team)
         try:
             close_the_loop(config, source, learner, controller, record, budget, progress)
         except LearnerError as error:
@@ -188,6 +204,30 @@ def _check_backbone(config: Config, sitting: Sitting) -> None:
         )
 
 
+def follow(device: str, timeout: float) -> None:
+    """A member's part of a run; the lead says what to train, and when it is over.
+
+    Args:
+        device: cpu, cuda, or auto.
+        timeout: longest wait for the others within a step [s].
+
+    Raises:
+        JointloopError: the environment does not allow it, or the lead ended within a step.
+    """
+    with gather(device, timeout) as team:
+        if not (told := team.beginning()):
+            return
+        config = Config.from_json(told["config"])
+        robot = Robot.named(config.settings.robot)
+        draws.seed(config.seed + team.rank)
+        where = team.device or device_named(device)
+        learner = Learner(config, len(robot.keypoints), where, mirror=robot.mirror)
+        learner.load_state_dict(told["learner"])
+        learner.join(team)
+        while share := team.share():
+            learner.step(*share)
+
+
 def _controlled(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
     """The uniform prior that a run begins with, and the controller that moves it."""
     feedback = config.feedback
@@ -208,6 +248,18 @@ def _source(
     if recording is None:
         return _simulated(config, sitting, robot, prior, checkpoint, progress)
     return contextlib.closing(Pool(recording, config, prior, progress.say))
+
+
+def _board(
+    run: Run, robot: Robot, checkpoint: Checkpoint | None, sitting: Sitting, progress: Progress
+) -> Board | None:
+    """Where the run is shown while it goes on, if it is wanted and can be."""
+    if not sitting.tensorboard:
+        return None
+    if not available():
+        progress.say("note: no event files: TensorBoard is not installed (pip install tensorboard)")
+        return None
+    return Board(run.folder, robot, checkpoint.learner["steps"] if checkpoint else None)
 
 
 @contextlib.contextmanager
