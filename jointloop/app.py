@@ -3,7 +3,7 @@
 import tyro
 from rich.console import Console
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import Device, Engine, JointloopError
 
 app = tyro.extras.SubcommandApp()
 out = Console(highlight=False, soft_wrap=True)
@@ -15,3 +15,17 @@ def ready(engine: Engine, device: Device = "cpu") -> None:
 
     if line := need(engine, device):
         out.print(f"note: {line}", markup=False)
+
+
+def scales_in(text: str) -> tuple[float, ...]:
+    """Image scales from text with commas between them.
+
+    Raises:
+        JointloopError: it says something else.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise JointloopError(
+            f"scales is {text!r}; expected numbers between commas, such as 0.8,1,1.25"
+        ) from None

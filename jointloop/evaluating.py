@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.spec import JointloopError
-from jointloop.app import app
+from jointloop.app import app, scales_in
 from jointloop.app import out as console
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ TILE = (320, 240)
 @app.command
 def evaluate(
     *,
-    weights: Path,
     data: Path,
+    weights: Path | None = None,
     out: Path = Path("metrics.json"),
     split: Literal["heldout", "train", "all"] = "heldout",
     images: Path | None = None,
-    scales: tuple[float, ...] = (1.0,),
+    scales: str = "1",
     device: str = "auto",
     worst: int = 12,
     seed: int = 0,
@@ -49,12 +49,14 @@ def evaluate(
     an image that shows several robots is left out.
 
     Args:
-        weights: A run's best.safetensors, or what `export` wrote.
         data: Folder of a recording, or a COCO keypoints JSON, of `convert` or marked by hand.
+        weights: A run's best.safetensors, or what `export` wrote; by default those that come with
+            Jointloop.
         out: JSON file for the metrics; the worst cases are drawn beside it, as a PNG.
         split: Of a recording's samples: the held-out ones, the others, or all.
         images: Folder that a COCO file's image names begin from, where it is not the file's own.
-        scales: Image scales whose belief maps are averaged, such as 1.0 0.75.
+        scales: Sizes at which each image is looked at, relative to the one trained at, such as
+            0.8,1,1.25; beliefs are averaged.
         device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         worst: Cases in the picture; 0 leaves it out.
         seed: Of the bootstrap.
@@ -65,18 +67,26 @@ def evaluate(
     from trainer.evaluation import figures, judge, open_data
     from trainer.files import write_json
     from trainer.progress import Progress
+    from trainer.shipped import shipped_weights
 
     if worst < 0:
         raise JointloopError(f"worst is {worst}; expected at least 0")
     if not out.parent.is_dir():
         raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    chosen_scales = scales_in(scales)
+    weights = weights or shipped_weights()
     detector = Detector.open(weights, str(device_named(device)))
     annotated = open_data(data, detector.info, split, images)
     with Progress(console) as progress:
-        judged = judge(detector, annotated, scales, progress.update)
+        judged = judge(detector, annotated, chosen_scales, progress.update)
         progress.update("resampling")
         found = figures(judged, detector.info, seed)
-    asked = {"weights": str(weights), "data": str(data), "scales": list(scales), "seed": seed}
+    asked = {
+        "weights": str(weights),
+        "data": str(data),
+        "scales": list(chosen_scales),
+        "seed": seed,
+    }
     asked |= {"split": split} if data.is_dir() else {}
     write_json(out, found | {"asked": asked})
     for note in found["notes"]:

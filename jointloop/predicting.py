@@ -5,8 +5,7 @@ from typing import Literal
 
 import tyro
 
-from blender_scenes.spec import JointloopError
-from jointloop.app import app
+from jointloop.app import app, scales_in
 from jointloop.app import out as console
 
 
@@ -42,7 +41,7 @@ def predict(
     from trainer.progress import Progress
     from trainer.shipped import shipped_weights
 
-    options = Options(_scales(scales), threshold, beliefs)
+    options = Options(scales_in(scales), threshold, beliefs)
     media = find(inputs)
     detector = Detector.open(weights or shipped_weights(), device)
     detector.check_scales(options.scales)
@@ -89,15 +88,6 @@ def export(
     _say(f"compared with its weights on {parity.line}")
     _say(f"{out}: {info.robot}, {len(info.keypoints)} keypoints, preset {info.preset}")
     return 0
-
-
-def _scales(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise JointloopError(
-            f"scales is {text!r}; expected numbers between commas, such as 0.8,1,1.25"
-        ) from None
 
 
 def _say(line: str) -> None:
