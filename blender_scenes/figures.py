@@ -20,6 +20,9 @@ from blender_scenes.appearance import Materials
 from blender_scenes.meshes import Color, LinkMesh
 from blender_scenes.spec import Material, OtherRobot, RobotModel, SceneError
 
+FEWEST = 500
+"""Triangles that a link keeps at any detail: boxes and other plain shapes fall apart otherwise."""
+
 Poses = NDArray[np.float64]
 """(L, 4, 4) T_world_link of a robot."""
 
@@ -200,15 +203,16 @@ def _placed(scene: bpy.types.Scene, name: str, block: bpy.types.Mesh) -> bpy.typ
 def _mesh(
     scene: bpy.types.Scene, name: str, mesh: LinkMesh, materials: Materials, detail: float | None
 ) -> bpy.types.Mesh:
-    """All of a link's geometry as one mesh, thinned out to `detail`."""
+    """All of a link's geometry as one mesh, thinned out to `detail`, down to `FEWEST` triangles."""
     block = bpy.data.meshes.new(name)
     block.from_pydata(mesh.vertices, [], mesh.triangles.tolist())
     for material in materials.blocks:
         block.materials.append(material)
     block.polygons.foreach_set("material_index", mesh.materials)
     block.update()
-    if detail is not None and detail < 1:
-        block = _thinned(scene, block, detail)
+    kept = 1.0 if detail is None else max(detail, FEWEST / len(mesh.triangles))
+    if kept < 1:
+        block = _thinned(scene, block, kept)
     block.shade_smooth()
     block.set_sharp_from_angle(angle=np.radians(35))
     return block

@@ -1,7 +1,9 @@
 """The command line: its verbs, in the order that help shows them, and how errors end."""
 
+import os
 import signal
 import sys
+from types import FrameType
 
 from blender_scenes.spec import JointloopError
 
@@ -25,7 +27,9 @@ DESCRIPTION = (
 
 def main() -> None:
     """Run one verb; a user's mistake ends as one line and exit code 2."""
-    signal.signal(signal.SIGTERM, _stop)  # ends like Ctrl-C: nothing is left behind
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as behind nohup
+            signal.signal(number, _stop)
     try:
         code = app.cli(prog="jointloop", description=DESCRIPTION)
     except JointloopError as error:
@@ -49,5 +53,15 @@ def main() -> None:
     sys.exit(code)
 
 
-def _stop(*_: object) -> None:
+def _stop(_: int, frame: FrameType | None) -> None:
+    """End like Ctrl-C, so that nothing is left behind.
+
+    An exception in the middle of an import can be lost in a library's native code. There is nothing
+    to put away then but workers, which notice that their parent is gone.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            print("\njointloop: stopped", file=sys.stderr, flush=True)
+            os._exit(130)
+        frame = frame.f_back
     raise KeyboardInterrupt

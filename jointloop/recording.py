@@ -245,6 +245,7 @@ def _agree(
     for name, value, recorded in asked:
         if value is not None and value != recorded:
             short = name in ("variety", "prior")
+            name = {"width": "size: width", "height": "size: height"}.get(name, name)
             values = "is another" if short else f"{value} was given, but {recorded} recorded"
             raise JointloopError(
                 f"{name}: {values}; leave it out to go on with {recording.folder}, or record into "

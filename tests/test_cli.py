@@ -23,14 +23,15 @@ from trainer.runs import Run
 def jointloop(*words: str) -> int:
     """Run one verb in this process; its exit code."""
     argv, sys.argv = sys.argv, ["jointloop", *words]
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         main()
     except SystemExit as stop:
         return int(stop.code or 0)
     finally:
         sys.argv = argv
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     raise AssertionError("main always exits")
 
 
@@ -214,3 +215,20 @@ def test_a_batch_that_is_not_learnt_is_exit_code_1(
     assert jointloop(*words) == 1
     assert capsys.readouterr().out.strip().splitlines()[-1].startswith("fail: loss")
     assert [path.name for path in tmp_path.iterdir()] == ["sticks"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_an_import_ends_the_program(number: int, tmp_path: Path) -> None:
+    swallows = (
+        f"try:\n    os.kill(os.getpid(), {int(number)})\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    (tmp_path / "swallows.py").write_text(f"import os\n{swallows}")
+    verb = "import jointloop.cli as c; c.app.cli = lambda **_: __import__('swallows'); c.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r}); {verb}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stderr.strip()) == (130, "jointloop: stopped")

@@ -311,6 +311,14 @@ def _primitives() -> RobotModel:
     )
 
 
+def test_plain_shapes_are_not_thinned_out():
+    model = RobotModel("box", ("base",), (-1,), _primitives().visuals[:1])
+    thin = RobotScene(model, detail=0.05)
+    points, _ = thin.robot.surface(np.eye(4)[None])
+    thin.close()
+    np.testing.assert_allclose(np.abs(points), np.tile([0.2, 0.3, 0.1], (8, 1)), atol=1e-6)
+
+
 def test_first_hits_agree_with_analytic_shapes(robot):
     scene = RobotScene(_primitives())
     frame = dataclasses.replace(_frame(robot, 21), T_world_link=np.stack([np.eye(4), np.eye(4)]))
