@@ -10,6 +10,7 @@ from blender_scenes.spec import JointloopError
 # Verbs register as they are imported, and help shows them in that order.
 # isort: off
 import jointloop.training
+import jointloop.simulating
 import jointloop.evaluating
 import jointloop.choosing
 import jointloop.looking
