@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import bpy
 import cv2
 import numpy as np
-from mathutils import Matrix
 from numpy.typing import NDArray
 
+from blender_scenes.blender import bpy, mathutils
 from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, SceneError, Sun
 
 LIGHT_SIZE = (8, 4)
@@ -111,7 +110,7 @@ class SunLight:
         """Set direction, strength, softness and colour."""
         if sun == self._shown:
             return
-        self.block.matrix_world = Matrix(T_world_sun(sun).tolist())
+        self.block.matrix_world = mathutils.Matrix(T_world_sun(sun).tolist())
         self.lamp.energy = sun.strength
         self.lamp.angle = sun.angle
         self.lamp.color = sun.color

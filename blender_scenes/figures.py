@@ -8,15 +8,13 @@ A `Figure` is one robot; a `Crowd` holds the further robots of a scene and shows
 
 from collections.abc import Mapping, Sequence
 
-import bpy
 import numpy as np
-from mathutils import Matrix, Vector
-from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from blender_scenes import outline
 from blender_scenes.appearance import Materials
+from blender_scenes.blender import bpy, bvhtree, mathutils
 from blender_scenes.meshes import Color, LinkMesh
 from blender_scenes.spec import Material, OtherRobot, RobotModel, SceneError
 
@@ -39,7 +37,7 @@ class Form:
         self.vertices = flat.reshape(-1, 3).astype(np.float64)
         self.triangles = indices.reshape(-1, 3).astype(np.int64)
         self.hull = _hull(self.vertices)
-        self.tree = BVHTree.FromPolygons(self.vertices.tolist(), self.triangles.tolist())
+        self.tree = bvhtree.BVHTree.FromPolygons(self.vertices.tolist(), self.triangles.tolist())
 
 
 class Figure:
@@ -90,7 +88,7 @@ class Figure:
         for link, block in self.links.items():
             T = T_world_link[link]
             if link not in self._posed or not np.array_equal(T, self._posed[link]):
-                block.matrix_world = Matrix(T.tolist())
+                block.matrix_world = mathutils.Matrix(T.tolist())
                 self._posed[link] = T.copy()
 
     def show(self, visible: bool) -> None:
@@ -130,9 +128,9 @@ class Figure:
         hits = np.full(len(rays), -1, np.int64)
         for link, form in self.forms.items():
             T_link_world = np.linalg.inv(T_world_link[link])
-            origin = Vector(T_link_world[:3, :3] @ eye + T_link_world[:3, 3])
+            origin = mathutils.Vector(T_link_world[:3, :3] @ eye + T_link_world[:3, 3])
             for i, ray in enumerate(rays @ T_link_world[:3, :3].T):
-                distance = form.tree.ray_cast(origin, Vector(ray))[3]
+                distance = form.tree.ray_cast(origin, mathutils.Vector(ray))[3]
                 if distance is not None and distance < distances[i]:
                     distances[i], hits[i] = distance, link
         return distances, hits

@@ -19,14 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import bmesh
-import bpy
 import numpy as np
-from mathutils import Matrix
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from blender_scenes.blender import bmesh, bpy, mathutils
 from blender_scenes.spec import RobotModel, SceneError, Visual
 
 _LIBC = ctypes.CDLL(None)
@@ -157,7 +155,7 @@ def _primitive(visual: Visual) -> list[Part]:
     kind, size = visual.primitive
     bm = bmesh.new()
     if kind == "box":
-        bmesh.ops.create_cube(bm, size=1.0, matrix=Matrix.Diagonal((*size, 1.0)))
+        bmesh.ops.create_cube(bm, size=1.0, matrix=mathutils.Matrix.Diagonal((*size, 1.0)))
     elif kind == "cylinder":
         radius, length = size
         bmesh.ops.create_cone(

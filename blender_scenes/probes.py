@@ -11,10 +11,10 @@ with the projection, the ray casting or the visibility rule that make the labels
 from collections.abc import Sequence
 from dataclasses import replace
 
-import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.blender import bpy
 from blender_scenes.robot_scene import RobotScene
 from blender_scenes.spec import (
     MATERIAL_SLOTS,

@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-import bpy
 import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import outline, solids
 from blender_scenes.appearance import SunLight, Surroundings
 from blender_scenes.background import backdrop, over, through_lens
+from blender_scenes.blender import bpy
 from blender_scenes.figures import Crowd, Figure
 from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder
 from blender_scenes.lens import Bend, bend, distorts
@@ -56,7 +56,6 @@ class RobotScene:
         *,
         samples: int = 4,
         detail: float | None = None,
-        threads: int = 1,
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
         engine: Engine = "cycles",
@@ -68,7 +67,6 @@ class RobotScene:
             model: the robot.
             samples: Cycles' samples per pixel.
             detail: share of triangles kept, 0 to 1; None keeps all.
-            threads: of Cycles. Several processes of one thread outrun one of several.
             backgrounds: the pictures that frames of theme "photos" name.
             others: models of the further robots that frames may show, by name.
             engine: one of Blender's; only Cycles on the CPU draws the same bytes everywhere.
@@ -78,10 +76,9 @@ class RobotScene:
             SceneError: a mesh or HDRI is missing or unreadable, an argument out of range, or no GPU
                 there for Cycles.
         """
-        if samples < 1 or threads < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
+        if samples < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
             raise SceneError(
-                f"samples={samples}, threads={threads}, detail={detail}: wanted at least 1, "
-                "at least 1, and more than 0 up to 1"
+                f"samples={samples}, detail={detail}: wanted at least 1, and more than 0 up to 1"
             )
         self.model = model
         self.photos = backgrounds
@@ -92,7 +89,7 @@ class RobotScene:
             for name, other in (others or {}).items()
         }
         self.scene = bpy.context.scene
-        configure(self.scene, samples, threads, engine, device)
+        configure(self.scene, samples, engine, device)
         self.sun = SunLight(self.scene)
         self.surroundings = Surroundings(self.scene)
         self.robot = Figure.built(self.scene, model, read, detail)

@@ -6,11 +6,9 @@
 from collections.abc import Sequence
 from typing import get_args
 
-import bmesh
-import bpy
 import numpy as np
-from mathutils import Matrix
 
+from blender_scenes.blender import bmesh, bpy, mathutils
 from blender_scenes.figures import twin
 from blender_scenes.solids import Shape, T_world_solid, shape
 from blender_scenes.spec import Prop
@@ -73,7 +71,7 @@ def _set(block: bpy.types.Object, solid: Prop | None) -> None:
     block.hide_render = solid is None
     if solid is None:
         return
-    block.matrix_world = Matrix(T_world_solid(solid).tolist())
+    block.matrix_world = mathutils.Matrix(T_world_solid(solid).tolist())
     block.color = (*solid.color, solid.roughness)
     block.pass_index = round(FINE * solid.metallic)
 

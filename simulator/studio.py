@@ -95,7 +95,6 @@ class Studio:
             self.robot.model,
             samples=samples,
             detail=self.detail,
-            threads=1,
             backgrounds=self.backgrounds,
             others=others,
             engine=engine,

@@ -49,3 +49,8 @@ def test_nothing_unpickles() -> None:
 def test_only_the_transport_imports_zmq() -> None:
     users = {f.parent for f in FILES if "zmq" in imports(f)}
     assert users == {ROOT / "simulator" / "transport"}
+
+
+def test_blender_is_imported_in_one_place() -> None:
+    users = {f.name for f in FILES if imports(f) & {"bpy", "bmesh", "mathutils"}}
+    assert users == {"blender.py"}
