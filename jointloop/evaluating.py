@@ -1,5 +1,6 @@
 """The verb that judges a detector: evaluate."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,8 +51,8 @@ def evaluate(
 
     Args:
         data: Folder of a recording, or a COCO keypoints JSON, of `convert` or marked by hand.
-        weights: A run's best.safetensors, or what `export` wrote; by default those that come with
-            Jointloop.
+        weights: A run's best.safetensors, or an .onnx file of `export`; by default those that come
+            with Jointloop.
         out: JSON file for the metrics; the worst cases are drawn beside it, as a PNG.
         split: Of a recording's samples: the held-out ones, the others, or all.
         images: Folder that a COCO file's image names begin from, where it is not the file's own.
@@ -71,8 +72,9 @@ def evaluate(
 
     if worst < 0:
         raise JointloopError(f"worst is {worst}; expected at least 0")
-    if not out.parent.is_dir():
-        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    if seed < 0:
+        raise JointloopError(f"seed is {seed}; expected at least 0")
+    _check_place(out)
     chosen_scales = scales_in(scales)
     weights = weights or shipped_weights()
     detector = Detector.open(weights, str(device_named(device)))
@@ -81,6 +83,11 @@ def evaluate(
         judged = judge(detector, annotated, chosen_scales, progress.update)
         progress.update("resampling")
         found = figures(judged, detector.info, seed)
+    if not found["overall"]["n_in_frame"]:
+        raise JointloopError(
+            f"{data} labels no keypoint in any of its {found['images']} images; expected some with "
+            "visibility 1 or 2"
+        )
     asked = {
         "weights": str(weights),
         "data": str(data),
@@ -99,6 +106,24 @@ def evaluate(
         write_png(contact_sheet(tiles), picture)
         _say(f"worst     {picture}: green is true, magenta is found")
     return 0
+
+
+def _check_place(out: Path) -> None:
+    """Metrics may take the place of older ones, and of nothing else.
+
+    Raises:
+        JointloopError: there is no folder, the name is no .json, or something else lies there.
+    """
+    if not out.parent.is_dir():
+        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    if out.suffix != ".json":
+        raise JointloopError(f"out is {out}; expected a name that ends in .json")
+    try:
+        metrics = not out.exists() or "definitions" in json.loads(out.read_bytes())
+    except (OSError, ValueError, TypeError):
+        metrics = False
+    if not metrics:
+        raise JointloopError(f"out is {out}, which holds something other than metrics")
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Verbs of the loop: demo, train, inspect; each imports what it needs when it is called."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -73,8 +74,8 @@ def train(
     """Train a joint detector in the closed loop, on simulators or on a recording.
 
     Args:
-        preset: What `jointloop presets` lists: tiny (CPU, minutes), light, vgg-up or heindl2019
-            (the paper's network, GPU).
+        preset: What `jointloop presets` lists: tiny (CPU, minutes), small, light, vgg-up or
+            heindl2019 (the paper's network, GPU).
         run: Folder of the run.
         workers: Simulators to start here.
         bind: Where simulators started elsewhere connect, such as tcp://127.0.0.1:5555; the port
@@ -121,6 +122,8 @@ def train(
     from trainer.runs import Run
     from trainer.team import is_member, start_together, started_together
 
+    if processes < 1:
+        raise JointloopError(f"processes is {processes}; expected at least 1")
     several = processes > 1 or started_together()
     if (run is not None, overfit_one_batch, check_data).count(True) != 1 or (
         not run and (resume or several)
@@ -131,7 +134,8 @@ def train(
         )
     start_together(processes, sys.argv[1:])
     if is_member():
-        session.follow(device, timeout)
+        with contextlib.suppress(KeyboardInterrupt):  # the lead says so
+            session.follow(device, timeout)
         return 0
     run = run or Path("check-data" if check_data else "overfit-one-batch")
     _check_source(workers, bind, from_, (robot, size, variety))

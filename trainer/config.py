@@ -159,7 +159,11 @@ class Config:
         family = self.network.family
         multiple = MULTIPLE[family]
         if s.width % multiple or s.height % multiple:
-            raise ConfigError(f"image size {s.size}; {self.preset} takes multiples of {multiple}")
+            width, height = (-(-side // multiple) * multiple for side in (s.width, s.height))
+            raise ConfigError(
+                f"image size {s.size}; {self.preset} takes multiples of {multiple}, such as "
+                f"{width}x{height}"
+            )
         if self.network.backbone is not None and family not in PRETRAINED:
             raise ConfigError(
                 f"the backbone of {self.preset} takes no weights from a file; heindl2019 and "

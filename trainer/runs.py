@@ -105,7 +105,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             run = Run(folder, config, _locked(folder))
             Run._check_contents(folder)  # nobody else can change it now
-            for name in BIRTH:
+            for name in (*BIRTH, *DERIVED):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / FOLDER, ignore_errors=True)
             write_text(folder / "config.json", config.to_json() + "\n")
@@ -240,6 +240,8 @@ class Run:
 
 BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
 """What a run writes before its first checkpoint, beside TensorBoard's events."""
+DERIVED = ("report.html", "prior.png", "gallery.png")
+"""What `inspect` makes of a run, and can make again."""
 
 
 def _names(folder: Path) -> set[str]:
@@ -248,7 +250,7 @@ def _names(folder: Path) -> set[str]:
 
 def _stillborn(folder: Path) -> bool:
     """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
-    if not folder.is_dir() or not _names(folder) <= {*BIRTH, FOLDER}:
+    if not folder.is_dir() or not _names(folder) <= {*BIRTH, *DERIVED, FOLDER}:
         return False
     try:
         Run.open(folder)

@@ -9,6 +9,7 @@ another number of them.
 """
 
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -105,17 +106,28 @@ def start_together(processes: int, arguments: Sequence[str]) -> None:
 
     Raises:
         TeamError: Lightning Fabric is not installed.
+        SystemExit: the processes have ended; what there is to say, the lead has said.
     """
     if processes < 2 or started_together():
         return
     if importlib.util.find_spec("lightning_fabric") is None:
         raise TeamError(MISSING)
-    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    for part in ("multiprocessing.api", "agent.server.api"):  # which report every signal
+        logging.getLogger(f"torch.distributed.elastic.{part}").setLevel(logging.CRITICAL)
     # After the dashes torchrun looks for no options of its own: it would take --run for one.
-    command = [sys.executable, "-m", *torchrun, "-m", "--", "jointloop", *arguments]
-    threads = max(1, (os.cpu_count() or 1) // processes)
-    sys.stdout.flush()
-    os.execve(sys.executable, command, {"OMP_NUM_THREADS": str(threads)} | os.environ)
+    ours = ["-m", "--", "jointloop", *arguments]
+    try:
+        torchrun(["--standalone", "--nproc-per-node", str(processes), *ours])
+    except SignalException:
+        sys.exit(130)
+    except ChildFailedError as error:
+        sys.exit(error.get_first_failure()[1].exitcode)
+    sys.exit(0)
 
 
 def is_member() -> bool:
