@@ -35,6 +35,13 @@ def equal(a, b):
     return mine.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in mine.items())
 
 
+def test_weights_may_be_read_by_whom_other_files_may(tmp_path):
+    save_weights(tmp_path / "w.safetensors", network(), INFO)
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 def test_weights_say_what_they_are_for(tmp_path):
     save_weights(tmp_path / "w.safetensors", network(), INFO)
     assert read_info(tmp_path / "w.safetensors") == INFO

@@ -133,7 +133,14 @@ def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
     """Write a network's weights and what they are for as safetensors."""
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     metadata = {"jointloop": info.to_json()}
-    write_beside(path, lambda beside: save_file(tensors, beside, metadata))
+
+    def save(beside: Path) -> None:
+        beside.touch()
+        mode = beside.stat().st_mode  # as any other file's: safetensors lets no one else read it
+        save_file(tensors, beside, metadata)
+        beside.chmod(mode)
+
+    write_beside(path, save)
 
 
 def read_info(path: Path) -> WeightsInfo:
