@@ -267,7 +267,7 @@ def test_an_existing_recording_is_not_touched(whole: Recording) -> None:
 def test_what_contradicts_a_recording_is_one_line(whole: Recording) -> None:
     for flag, value, word in (
         ("--robot", "panda", "robot"),
-        ("--size", "96x64", "width"),
+        ("--size", "96x64", "size: width"),
         ("--samples", "13", "samples"),
         ("--engine", "cycles", "engine"),
         ("--variety", "calm", "variety"),

@@ -130,7 +130,8 @@ def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
     from simulator.studio import Studio
 
     monkeypatch.setitem(sys.modules, "bpy", None)
-    monkeypatch.delitem(sys.modules, "blender_scenes.robot_scene", raising=False)
+    for name in ("blender_scenes.robot_scene", "blender_scenes.blender"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(NoBlenderError, match="pip install"):
         Studio(SETTINGS)
 
