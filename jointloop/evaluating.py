@@ -64,7 +64,6 @@ def evaluate(
     """
     from feedback.plots import contact_sheet, write_png
     from trainer.detector import Detector
-    from trainer.device import device_named
     from trainer.evaluation import figures, judge, open_data
     from trainer.files import write_json
     from trainer.progress import Progress
@@ -77,7 +76,7 @@ def evaluate(
     _check_place(out)
     chosen_scales = scales_in(scales)
     weights = weights or shipped_weights()
-    detector = Detector.open(weights, str(device_named(device)))
+    detector = Detector.open(weights, device)
     annotated = open_data(data, detector.info, split, images)
     with Progress(console) as progress:
         judged = judge(detector, annotated, chosen_scales, progress.update)
