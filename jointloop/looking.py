@@ -1,7 +1,6 @@
 """Verbs that look at what the simulators make: gallery, check-labels, train --check-data."""
 
 import time
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +14,7 @@ from jointloop.app import out as console
 if TYPE_CHECKING:
     from feedback.finding import Finding
     from feedback.plots import Image
-    from simulator.checking import Motion
+    from simulator import checking
     from simulator.sample import Sample
     from trainer.config import Config
     from trainer.session import Sitting
@@ -132,7 +131,7 @@ def check_labels(
     settings = Settings(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
-    report = check(settings, samples, backgrounds, _say, _motion())
+    report = check(settings, samples, backgrounds, _say, _motion(width, height))
     good = _tell(findings(report))
     picture = out / "check-labels.png"
     write_png(contact_sheet(pictures(report)), picture)
@@ -163,15 +162,15 @@ def _tell(findings: "list[Finding]") -> bool:
     return all(finding.good for finding in findings)
 
 
-def _motion() -> "Motion | None":
+def _motion(width: int, height: int) -> "checking.Motion | None":
     """How training moves images; None, said in a line, without PyTorch."""
     if find_spec("torch") is None:
         _say("note: augmented images are not checked: PyTorch is not installed")
         return None
     from trainer.augment_config import amount
-    from trainer.warp import moved_alone
+    from trainer.warp import Motion
 
-    return partial(moved_alone, amount("full"))
+    return Motion(amount("full"), width, height)
 
 
 def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":

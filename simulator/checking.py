@@ -10,7 +10,7 @@ What a label is compared with comes out of rendered pixels alone; see `blender_s
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -40,9 +40,16 @@ GLIMPSE = 1.0
 """Light that counts as seeing a ball [full pixels]."""
 
 
-Picture = NDArray[np.float64]
-Motion = Callable[[Picture, NDArray[np.float64], int], tuple[Picture, NDArray[np.float64]]]
-"""(H, W) light, (J, 2) keypoints [px] and a sample's number, to light and keypoints when moved."""
+class Motion(Protocol):
+    """How an image may be moved after it was rendered; a sample's number decides on the motion."""
+
+    def keypoints(self, pixels: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        """Where (J, 2) keypoints [px] come to lie."""
+        ...
+
+    def picture(self, light: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        """The (H, W) light, moved."""
+        ...
 
 
 class CheckError(JointloopError):
@@ -234,14 +241,13 @@ def _positions(
         pixels, _ = labels.project(shown.camera, points)
         inner, outer = (_within(pixels, shown.camera, by) for by in (RIM, -RIM))
         if motion:
-            blank = np.zeros((shown.camera.height, shown.camera.width))
-            _, pixels = motion(blank, pixels, number)
+            pixels = motion.keypoints(pixels, number)
             inner &= _within(pixels, shown.camera, MOVED_RIM)
         seen = np.full_like(pixels, np.nan)
         for group in _apart(pixels, np.flatnonzero(inner)):
             light = balls.light(shown, points, RADIUS, group)
             if motion:
-                light, _ = motion(light, pixels, number)
+                light = motion.picture(light, number)
             seen[group] = [_centroid(light, pixels[j]) for j in group]
             error = float(np.linalg.norm(seen[group] - pixels[group], axis=1).max())
             if error > most:

@@ -1,7 +1,6 @@
 """The check of the labels: it passes for true ones, fails for false ones, and asks pixels alone."""
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ from simulator.checking import CheckError, check
 from simulator.settings import Settings
 from simulator.variety import FULL
 from trainer.augment_config import amount
-from trainer.warp import moved_alone
+from trainer.warp import Motion
 
 pytest.importorskip("bpy")
 from blender_scenes.probes import Balls, Identity
@@ -43,7 +42,7 @@ def quiet(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def report():
-    return check(SETTINGS, 3, None, quiet, partial(moved_alone, amount("full")))
+    return check(SETTINGS, 3, None, quiet, Motion(amount("full"), SETTINGS.width, SETTINGS.height))
 
 
 def _names(report, good: bool) -> set[str]:

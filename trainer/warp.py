@@ -95,24 +95,28 @@ def move(
     return moved, known.astype(np.uint8)
 
 
-def moved_alone(
-    config: AugmentConfig, light: NDArray[np.float64], pixels: NDArray[np.float64], number: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """One picture and its keypoints, moved as training would: what `check-labels` looks at.
+class Motion:
+    """Moves single pictures as training would, never mirrored: what `check-labels` looks at.
 
     Args:
-        config: how far things move; never mirrored.
-        light: (H, W).
-        pixels: (J, 2) [px].
-        number: decides on the motion.
-
-    Returns:
-        The same of the moved picture.
+        config: how far things move.
+        width: of the pictures [px].
+        height: of the pictures [px].
     """
-    height, width = light.shape
-    rng = np.random.default_rng(number)
-    T, _ = draw_motions(dataclasses.replace(config, flip=0.0), 1, width, height, rng)
-    image = torch.from_numpy(light)[None, None]
-    known = np.full((1, len(pixels)), HIDDEN, np.uint8)
-    positions, _ = move(pixels[None], known, T, width, height)
-    return warp(image, image[0], T)[0][0, 0].numpy(), positions[0]
+
+    def __init__(self, config: AugmentConfig, width: int, height: int) -> None:
+        self._config = dataclasses.replace(config, flip=0.0)
+        self._size = width, height
+
+    def keypoints(self, pixels: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        """Where (J, 2) keypoints [px] of the picture of that number come to lie."""
+        known = np.full((1, len(pixels)), HIDDEN, np.uint8)
+        return move(pixels[None], known, self._of(number), *self._size)[0][0]
+
+    def picture(self, light: NDArray[np.float64], number: int) -> NDArray[np.float64]:
+        """The picture (H, W) of that number, moved."""
+        image = torch.from_numpy(light)[None, None]
+        return warp(image, image[0], self._of(number))[0][0, 0].numpy()
+
+    def _of(self, number: int) -> NDArray[np.float64]:
+        return draw_motions(self._config, 1, *self._size, np.random.default_rng(number))[0]
