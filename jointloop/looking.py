@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simulator import checking
     from simulator.sample import Sample
     from trainer.config import Config
-    from trainer.session import Sitting
+    from trainer.sitting import Sitting
 
 BOX_COLOUR = (255, 190, 40)
 """RGB of the robot's box in a gallery."""
@@ -144,7 +144,7 @@ def check_data(config: "Config", sitting: "Sitting") -> int:
     from feedback.plots import write_png
     from trainer.checks import SHEET, findings, sheet
     from trainer.progress import Progress
-    from trainer.session import look
+    from trainer.rehearse import look
 
     with Progress(console) as progress:
         seen = look(config, sitting, progress)

@@ -12,7 +12,7 @@ from jointloop.app import app, out, ready
 
 if TYPE_CHECKING:
     from trainer.config import Config
-    from trainer.session import Sitting
+    from trainer.sitting import Sitting
 
 
 @app.command
@@ -60,6 +60,7 @@ def train(
     variety: str | None = None,
     backgrounds: Path | None = None,
     backbone: Path | None = None,
+    weights: Path | None = None,
     augment: Literal["none", "light", "full"] | None = None,
     device: str = "auto",
     processes: int = 1,
@@ -101,6 +102,8 @@ def train(
             backgrounds as well.
         backbone: File of torchvision's weights that the backbone begins with, .pth or .safetensors:
             vgg19 for heindl2019 and vgg-up, mobilenet_v2 for light.
+        weights: Detector that the whole network begins with, of the same preset and keypoints:
+            best.safetensors of another run, say for another size, variety or relative of the robot.
         device: To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         processes: That share every batch, on this machine; with cuda, each has a GPU of its own.
         resume: Go on with the run in the folder as it began; only epochs or minutes may change.
@@ -120,6 +123,8 @@ def train(
     from trainer.presets import preset as named_preset
     from trainer.progress import Progress
     from trainer.runs import Run
+    from trainer.sitting import Sitting
+    from trainer.start import Start
     from trainer.team import is_member, start_together, started_together
 
     if processes < 1:
@@ -154,6 +159,7 @@ def train(
         "backgrounds": None if backgrounds is None else str(backgrounds),
         "variety": None if variety is None else variety_named(variety),
         "backbone": backbone and backbone.name,
+        "weights": weights and weights.name,
     }
     if resume:
         config = Run.open(run).config.resumed(preset, changes)
@@ -164,12 +170,12 @@ def train(
             "--backgrounds is the recording's; with --from, leave it out or have augmentation "
             "replace backgrounds: --augment full"
         )
-    sitting = session.Sitting(
+    sitting = Sitting(
         folder=run,
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         recording=from_,
-        backbone=backbone,
+        start=Start(backbone, weights),
         worker=WorkerOptions(
             "", engine=engine, device=render_device, samples=samples, backgrounds=backgrounds
         ),
@@ -214,7 +220,7 @@ def inspect(run: tyro.conf.Positional[Path]) -> int:
 def _rehearse(config: "Config", sitting: "Sitting") -> int:
     """The exit code of a batch learnt by heart, or not."""
     from trainer.progress import Progress
-    from trainer.session import rehearse
+    from trainer.rehearse import rehearse
 
     with Progress(out) as progress:
         learnt = rehearse(config, sitting, progress)

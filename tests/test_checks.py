@@ -23,7 +23,8 @@ from trainer.config import Config
 from trainer.paint import paint
 from trainer.presets import preset
 from trainer.progress import Progress
-from trainer.session import Sitting, look
+from trainer.rehearse import look
+from trainer.sitting import Sitting
 
 CONFIG = replace(preset("tiny"), settings=SMALL)
 

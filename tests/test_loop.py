@@ -22,7 +22,8 @@ from trainer.config import Config, ConfigError, NetworkConfig
 from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import RunError
-from trainer.session import Sitting, train
+from trainer.session import train
+from trainer.sitting import Sitting
 
 
 def small(feedback: bool = True, epochs: int = 3) -> Config:

@@ -25,7 +25,8 @@ from trainer.pool import Pool, PoolError, effective, importance, systematic
 from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import Run
-from trainer.session import Sitting, train
+from trainer.session import train
+from trainer.sitting import Sitting
 from trainer.stream import StreamError
 
 PRIOR = JointPrior.uniform([0.0, 0.0], [1.0, 1.0], 3)

@@ -24,7 +24,7 @@ from trainer.config import Config, ConfigError
 from trainer.learner import Learner
 from trainer.presets import preset
 from trainer.progress import Progress
-from trainer.session import Sitting
+from trainer.sitting import Sitting
 from trainer.team import Team, is_member
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

@@ -20,7 +20,8 @@ from feedback.history import FILE
 from trainer.presets import preset
 from trainer.progress import Progress
 from trainer.runs import Run
-from trainer.session import Sitting, train
+from trainer.session import train
+from trainer.sitting import Sitting
 
 EPOCHS = 3
 WALL = ("seconds", "data_wait", "time")

@@ -50,10 +50,16 @@ def test_weights_say_what_they_are_for(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"robot": "panda"}, "for robot 'ur10', but the run has 'panda'"),
-        ({"keypoints": ("a", "b", "c")}, "for keypoints .*'elbow'.*but the run has .*'b'"),
-        ({"stride": 8}, "for stride 4, but the run has 8"),
-        ({"network": dataclasses.replace(CONFIG.network, head=8)}, "for network .*the run has"),
+        ({"robot": "panda"}, r"\(tiny\) are for robot 'ur10', but the run \(tiny\) has 'panda'"),
+        (
+            {"keypoints": ("a", "b", "c")},
+            r"for keypoints .*'elbow'.*but the run \(tiny\) has .*'b'",
+        ),
+        ({"stride": 8}, r"for stride 4, but the run \(tiny\) has 8"),
+        (
+            {"network": dataclasses.replace(CONFIG.network, head=8)},
+            r"for network.head 128, but the run \(tiny\) has 8",
+        ),
     ],
 )
 def test_weights_for_something_else_are_refused_naming_both(tmp_path, change, message):

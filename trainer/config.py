@@ -149,6 +149,8 @@ class Config:
     """Training time, in place of a number of epochs."""
     epoch_samples: int = 10_000
     """Training samples per epoch."""
+    weights: str | None = None
+    """Name of the file of weights that the network began with; None: `network.backbone` says."""
     precision: Precision = "auto"
     """Of the forward pass; auto takes 16 bits on a GPU."""
     seed: int = 0
@@ -210,6 +212,7 @@ class Config:
         feedback: bool = True,
         variety: Variety | None = None,
         backbone: str | None = None,
+        weights: str | None = None,
         learning_rate: float | None = None,
         precision: Precision | None = None,
         augment: str | None = None,
@@ -243,6 +246,7 @@ class Config:
             optimiser=self.optimiser
             if learning_rate is None
             else dataclasses.replace(self.optimiser, learning_rate=learning_rate),
+            weights=weights or self.weights,
             precision=precision or self.precision,
             seed=self.seed if seed is None else seed,
             epochs=self.epochs if epochs is None else epochs,

@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,13 +12,13 @@ from torch.nn.utils import clip_grad_norm_
 from blender_scenes.spec import JointloopError
 from trainer import ema
 from trainer.augment import Augment
-from trainer.backbone import Loaded, load_backbone
 from trainer.batch import Batch
 from trainer.config import Config, Precision
 from trainer.loss import training_loss
 from trainer.models import BeliefNetwork, build
 from trainer.optimiser import learning_rate, optimiser_of
 from trainer.precision import autocast, resolved
+from trainer.start import Start
 from trainer.team import Team
 
 
@@ -35,28 +34,29 @@ class Learner:
     ema: BeliefNetwork
     """What is judged and saved: the moving average of the network, or itself without one."""
 
-    backbone: Loaded | None
-    """What the backbone took from a file."""
+    origin: str
+    """What its weights began as, in a line."""
 
     def __init__(
         self,
         config: Config,
         joints: int,
         device: torch.device | str = "cpu",
-        backbone: Path | None = None,
+        start: Start | None = None,
         mirror: Sequence[int] | None = None,
     ) -> None:
-        """Build the network with weights drawn from the config's seed.
+        """Build the network with weights drawn from the config's seed, or those of a file.
 
         Args:
             config: of the run.
             joints: number of keypoints.
             device: where it is trained.
-            backbone: file of weights that a new run's backbone begins with.
+            start: files that a new run begins with.
             mirror: of the robot; see `Robot.mirror`.
 
         Raises:
-            BackboneError: the file has no such weights.
+            BackboneError: a file has no such weights.
+            WeightsError: likewise.
         """
         self.config = config
         self.device = torch.device(device)
@@ -64,7 +64,7 @@ class Learner:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.network = build(config.network, joints)
-        self.backbone = load_backbone(self.network, backbone) if backbone else None
+        self.origin = (start or Start()).load(self.network)
         self.network.to(self.device)
         self.ema = self.network
         if config.optimiser.ema:

@@ -1,6 +1,7 @@
 """Files of weights: safetensors that say in their metadata what they are for."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,8 @@ from trainer.typed_json import ConfigError, read
 
 SCHEMA = 2
 """Version of the metadata."""
+ALIKE = ("robot", "keypoints", "stride", "network")
+"""What the weights of one run have in common."""
 
 
 class WeightsError(JointloopError):
@@ -163,8 +166,27 @@ def open_network(
     Raises:
         WeightsError: the file cannot be read, or its weights and its metadata disagree.
     """
-    info, tensors = _read(path)
+    info = read_info(path)
     network = build(info.network, len(info.keypoints))
+    load_weights(network, path)
+    return network.to(device).eval(), info
+
+
+def load_weights(network: BeliefNetwork, path: Path) -> WeightsInfo:
+    """Give a network the weights in a file, and the normalisation of its input.
+
+    Args:
+        network: of the kind that the file's metadata describe.
+        path: the file.
+
+    Returns:
+        What the weights are for.
+
+    Raises:
+        WeightsError: the file cannot be read, or its weights do not fit; the network is left as it
+            was.
+    """
+    info, tensors = _read(path)
     _check_shapes(path, tensors, info, network)
     network.load_state_dict(tensors)
     for buffer, values in (
@@ -172,7 +194,7 @@ def open_network(
         (network.std, info.normalisation.std),
     ):
         buffer.copy_(255.0 * torch.tensor(values).view_as(buffer))
-    return network.to(device).eval(), info
+    return info
 
 
 def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -189,19 +211,28 @@ def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tens
     return WeightsInfo.from_json(text, f"weights {path}"), weights
 
 
-def check_weights(path: Path, info: WeightsInfo) -> None:
+def check_weights(path: Path, info: WeightsInfo, alike: Sequence[str] = ALIKE) -> None:
     """See by their metadata whether the weights in a file are those of a run.
 
+    Args:
+        path: the file.
+        info: what the run trains.
+        alike: names of what has to be the same.
+
     Raises:
-        WeightsError: the file cannot be read, or its weights are for another robot, other
-            keypoints, another stride or another network.
+        WeightsError: the file cannot be read, or something of that is not.
     """
     saved = read_info(path)
-    for name in ("robot", "keypoints", "stride", "network"):
+    for name in alike:
         theirs, ours = getattr(saved, name), getattr(info, name)
+        if name == "network" and theirs != ours:  # of its many settings, one that differs
+            pairs = zip(asdict(theirs).items(), asdict(ours).items(), strict=True)
+            (part, theirs), (_, ours) = next((a, b) for a, b in pairs if a != b)
+            name = f"network.{part}"
         if theirs != ours:
             raise WeightsError(
-                f"weights {path} are for {name} {theirs!r}, but the run has {ours!r}"
+                f"weights {path} ({saved.preset}) are for {name} {theirs!r}, but the run "
+                f"({info.preset}) has {ours!r}"
             )
 
 
