@@ -1,4 +1,4 @@
-"""Pictures in pixels: skeletons drawn into images, belief maps in colour, the prior as a PNG."""
+"""Pictures in pixels: skeletons drawn into images, belief maps in colour."""
 
 import base64
 import math
@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from feedback.history import marginals
 from feedback.selection import FeedbackError
 
 Image = NDArray[np.uint8]
@@ -157,43 +156,6 @@ def belief_strip(beliefs: ArrayLike, gap: int = 1) -> Image:
     maps = np.pad(maps, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=128)
     strip = np.concatenate(list(maps), axis=1)
     return strip[:, : strip.shape[1] - gap] if gap else strip
-
-
-def prior_picture(history: Sequence[Mapping[str, Any]]) -> Image:
-    """The prior's evolution as an RGB picture: a panel per joint, time to the right, bins upwards.
-
-    Grey is uniform, orange above it, blue below; the strongest colour is the largest factor seen.
-
-    Args:
-        history: entries of `feedback.history.read_history`.
-
-    Raises:
-        PlotError: the history is empty.
-    """
-    if not history:
-        raise PlotError("the prior history is empty: there is nothing to draw yet")
-    p = marginals(history)
-    T, D, K = p.shape
-    strength = np.log2(p * K)
-    strength = strength / max(float(np.abs(strength).max()), 1e-9)
-    neutral, more, less = (
-        np.array(c, float) for c in ((232, 232, 232), (217, 72, 1), (8, 81, 156))
-    )
-    ends = np.where(strength[..., None] > 0, more, less)
-    colours = neutral + (ends - neutral) * np.abs(strength[..., None])
-    panels = np.rint(colours).astype(np.uint8).transpose(1, 2, 0, 3)[:, ::-1]  # D, K up, T
-    size = (max(240, 4 * T), max(160, 4 * K))
-    panels = [cv2.resize(q, size, interpolation=cv2.INTER_NEAREST) for q in panels]
-    panels = [np.pad(q, ((8, 8), (8, 8), (0, 0)), constant_values=255) for q in panels]
-    columns = min(D, 3)
-    panels += [np.full_like(panels[0], 255)] * (-D % columns)
-    rows = [np.concatenate(panels[i : i + columns], 1) for i in range(0, len(panels), columns)]
-    return np.concatenate(rows)
-
-
-def prior_png(history: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    """Write `prior_picture` to a PNG file, beside first and then renamed; returns the path."""
-    return write_png(prior_picture(history), path)
 
 
 def write_png(image: Image, path: Path) -> Path:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from feedback import gallery, headline, sections
 from feedback.history import HistoryError, read_history
-from feedback.plots import gallery_picture, prior_png, write_png
+from feedback.plots import gallery_picture, write_png
+from feedback.prior_picture import prior_captions, prior_png
 from feedback.run_data import RunData
 from feedback.selection import FeedbackError
 
@@ -62,8 +63,9 @@ def write_pictures(folder: Path) -> list[Path]:
     if run.gallery is not None and run.robot:
         picture = gallery_picture(run.gallery, run.robot["skeleton"])
         written.append(write_png(picture, folder / "gallery.png"))
-    if run.history:
-        written.append(prior_png(run.history, folder / "prior.png"))
+    if run.history and run.robot:
+        captions = prior_captions(run.robot)
+        written.append(prior_png(run.history, captions, folder / "prior.png"))
     return written
 
 

@@ -82,8 +82,9 @@ def test_beliefs_are_kept_on_request(tmp_path):
     run([path], tmp_path / "without")
     run([path], tmp_path / "with", Options(beliefs=True))
     assert not (tmp_path / "without" / "a.beliefs.png").exists()
-    strip = cv2.imread(str(tmp_path / "with" / "a.beliefs.png"))
-    assert strip.shape == (16, 3 * 24 + 2, 3)  # 96x64 at stride 4
+    panels = cv2.imread(str(tmp_path / "with" / "a.beliefs.png"))
+    assert panels is not None
+    assert len(np.unique(panels)) > 20
 
 
 def test_a_video_comes_back_with_every_frame_and_its_keypoints(tmp_path):

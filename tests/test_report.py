@@ -10,7 +10,8 @@ from feedback.charts import Series, heat_limit, line_chart
 from feedback.controller import Controller
 from feedback.gallery import pick
 from feedback.history import FILE, History, read_history
-from feedback.plots import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton, prior_png
+from feedback.plots import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton
+from feedback.prior_picture import prior_captions, prior_picture, prior_png
 from feedback.report import ReportError, write_report
 from feedback.sections import DEFINITIONS
 from feedback.text import duration, number
@@ -320,11 +321,16 @@ def test_belief_strip_is_brightest_at_the_peaks():
         assert np.unravel_index(cell.argmax(), cell.shape) == (y, x)
 
 
-def test_prior_png_is_a_picture(run, tmp_path):
-    path = prior_png(read_history(run), tmp_path / "prior.png")
+def test_the_prior_is_a_picture_of_captioned_panels(run, tmp_path):
+    history = read_history(run)
+    captions = prior_captions(json.loads((run / "robot.json").read_text()))
+    path = prior_png(history, captions, tmp_path / "prior.png")
     assert path.read_bytes().startswith(b"\x89PNG")
+    assert captions[0] == "shoulder_pan -180..180 deg"
     with pytest.raises(PlotError, match="empty"):
-        prior_png([], tmp_path / "none.png")
+        prior_picture([], captions)
+    with pytest.raises(PlotError, match="panels and 1 captions"):
+        prior_picture(history, captions[:1])
 
 
 def test_hidden_and_visible_keypoints_have_rows_of_their_own(tmp_path: Path):

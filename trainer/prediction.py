@@ -3,7 +3,7 @@
 keypoints.csv          one line per keypoint, for people and spreadsheets
 coco_keypoints.json    COCO's results format, one entry per image or frame
 KEY.png, KEY.mp4       the picture or video with what was found drawn into it
-KEY.beliefs.png        the belief maps side by side, on request
+KEY.beliefs.png        every keypoint's belief map before the picture, on request
 
 Pixel centres lie at integers. Every file gets its name when it is whole; what was found before an
 interruption is written all the same.
@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from blender_scenes.photos import PhotoError
-from feedback.plots import PREDICTED_COLOUR, belief_strip, draw_skeleton, write_png
+from feedback.captions import PAPER, belief_panels, draw_names
+from feedback.plots import PREDICTED_COLOUR, draw_skeleton, write_png
 from simulator.convert import new_folder
 from simulator.labels import OUTSIDE, VISIBLE
 from trainer.decode import FOUND, Peaks
@@ -94,7 +95,10 @@ class Predictions:
         drawn = self._keep(medium, None, image, peaks, 0)
         write_png(drawn, self.folder / f"{medium.key}.png")
         if self._options.beliefs:
-            write_png(belief_strip(beliefs[0]), self.folder / f"{medium.key}.beliefs.png")
+            names = self._detector.info.keypoints
+            captions = [f"{n} {s:.2f}" for n, s in zip(names, peaks.scores[0], strict=True)]
+            panels = belief_panels(image, beliefs[0], captions)
+            write_png(panels, self.folder / f"{medium.key}.beliefs.png")
         found = int((peaks.scores >= self._options.threshold).sum())
         return f"{medium.path}: {found} of {peaks.scores.size} keypoints found"
 
@@ -140,7 +144,8 @@ class Predictions:
             for name, pixel, score, there in zip(info.keypoints, pixels, scores, found, strict=True)
         ]
         seen = np.where(found, VISIBLE, OUTSIDE)
-        return draw_skeleton(image, peaks.pixels[i], seen, info.skeleton, PREDICTED_COLOUR)
+        drawn = draw_skeleton(image, peaks.pixels[i], seen, info.skeleton, PREDICTED_COLOUR)
+        return draw_names(drawn, peaks.pixels[i], found, info.keypoints, PAPER)
 
 
 def predict(

@@ -1,0 +1,92 @@
+"""Names in pictures: keypoints by name, belief maps and priors under captions."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from feedback.plots import Image, PlotError, contact_sheet, overlay_beliefs
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+SMALLEST = 200
+"""Rows of the smallest image that has room for names."""
+INK, PAPER = (24, 24, 24), (255, 255, 255)
+"""RGB of captions and what they stand on."""
+PANEL = 280
+"""Width of a panel [px]."""
+BAR = 22
+"""Height of a panel's caption [px]."""
+
+
+def draw_names(
+    image: Image,
+    pixels: ArrayLike,
+    shown: NDArray[np.bool_],
+    names: Sequence[str],
+    colour: tuple[int, int, int],
+) -> Image:
+    """A copy of the image with names written beside keypoints; itself where it has no room.
+
+    Args:
+        image: (H, W, 3) RGB.
+        pixels: (J, 2) keypoints [px].
+        shown: (J,) whose names to write.
+        names: (J,) of the keypoints.
+        colour: RGB of the letters, which have a dark rim.
+    """
+    height, width = image.shape[:2]
+    if height < SMALLEST:
+        return image
+    drawn = np.ascontiguousarray(image).copy()
+    scale, thin = max(height / 1200, 0.35), max(round(height / 700), 1)
+    taken: list[tuple[int, int, int, int]] = []
+    for j in np.flatnonzero(shown).tolist():
+        x, y = np.rint(np.asarray(pixels, float)[j]).astype(int).tolist()
+        name = str(names[j])
+        (wide, high), _ = cv2.getTextSize(name, FONT, scale, thin)
+        left = int(np.clip(x + high, 0, max(width - wide, 0)))
+        base = int(np.clip(y + high // 2, high, height - 2))
+        while any(_meet((left, base - high, left + wide, base), box) for box in taken):
+            base += 1  # wrists lie close to each other: one name under the other
+        taken.append((left, base - high, left + wide, base + 2))
+        for ink, thick in (((0, 0, 0), thin + 2), (colour, thin)):
+            cv2.putText(drawn, name, (left, base), FONT, scale, ink, thick, cv2.LINE_AA)
+    return drawn
+
+
+def belief_panels(image: Image, beliefs: ArrayLike, captions: Sequence[str]) -> Image:
+    """Every keypoint's belief map before the darkened image, under a caption of its own.
+
+    Args:
+        image: (H, W, 3) RGB.
+        beliefs: (J, h, w), h and w parts of H and W alike, in [0, 1].
+        captions: (J,).
+    """
+    height = max(round(image.shape[0] * PANEL / image.shape[1]), 1)
+    small = cv2.resize(image, (PANEL, height), interpolation=cv2.INTER_AREA)
+    maps = np.asarray(beliefs, np.float32)
+    panels = [overlay_beliefs(small.astype(np.uint8), one[None]) for one in maps]
+    return captioned(panels, captions)
+
+
+def captioned(panels: Sequence[Image], captions: Sequence[str]) -> Image:
+    """Panels of one size in rows, each under its caption.
+
+    Raises:
+        PlotError: there is none, or they are not as many as the captions.
+    """
+    if len(panels) != len(captions):
+        raise PlotError(f"{len(panels)} panels and {len(captions)} captions do not fit")
+    return contact_sheet([_under(c, p) for c, p in zip(captions, panels, strict=True)], gap=8)
+
+
+def _under(caption: str, panel: Image) -> Image:
+    bar = np.full((BAR, panel.shape[1], 3), PAPER, np.uint8)
+    cv2.putText(bar, caption, (2, BAR - 7), FONT, 0.45, INK, 1, cv2.LINE_AA)
+    return np.concatenate([bar, panel])
+
+
+def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    """Whether two boxes (left, top, right, bottom) overlap."""
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
