@@ -141,8 +141,9 @@ def _print(found: dict[str, Any]) -> None:
         "keypoints, the rest over all in the frame"
     )
     _say(
-        f"OKS AP {_number(oks['ap'], 100)} %, AP50 {_number(oks['ap50'], 100)} %, AP75 "
-        f"{_number(oks['ap75'], 100)} %, over {oks['n_robots']} robots; PCK-AUC to 20 px "
+        f"OKS AP {_number(oks['ap']['value'], 100)} %, AP50 "
+        f"{_number(oks['ap50']['value'], 100)} %, AP75 "
+        f"{_number(oks['ap75']['value'], 100)} %, over {oks['n_robots']} robots; PCK-AUC to 20 px "
         f"{_number(found['overall']['pck_auc_20px']['value'], 100)} %"
     )
 

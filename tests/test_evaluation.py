@@ -65,7 +65,7 @@ def test_one_that_knows_everything_is_perfect():
         "n": found["overall"]["n_in_frame"],
         "unit": "share",
     }
-    assert found["oks"]["ap"] == pytest.approx(1)
+    assert found["oks"]["ap"]["value"] == pytest.approx(1)
     assert found["images"] == len(data.images)
 
 
@@ -141,7 +141,8 @@ def test_a_set_in_which_nothing_is_to_be_found_has_no_figures():
     found = figures(judge(Teller(data), data), THREE)
     assert found["overall"]["mean_percent"]["value"] is None
     assert found["overall"]["mean_percent"]["interval"] is None
-    assert found["oks"]["ap"] is None
+    assert found["oks"]["ap"]["value"] is None
+    assert found["oks"]["ap"]["interval"] is None
     json.dumps(found, allow_nan=False)
 
 

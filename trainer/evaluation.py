@@ -15,10 +15,11 @@ from trainer.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.coco import read_coco
 from trainer.decode import FOUND, Peaks
 from trainer.metrics import DEFINITION, METRICS, Errors, counts, groups, nested
-from trainer.oks import DEFINITIONS, Robots, average_precision
+from trainer.oks import DEFINITIONS, Robots, average_precision, matches
+from trainer.oks_interval import intervals
 from trainer.weights import WeightsInfo
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of metrics.json."""
 CHUNK = 16
 """Images that are read and looked at at once."""
@@ -159,8 +160,24 @@ def figures(judged: Judged, info: WeightsInfo, seed: int = 0) -> dict[str, Any]:
             kind: {name: _group(errors, mask, bootstrap) for name, mask in masks.items()}
             for kind, masks in groups(visibility, names).items()
         },
-        "oks": average_precision(judged.robots, judged.peaks, judged.diagonals, sigmas)
-        | {"sigmas": sigmas.tolist(), "n_robots": int(visibility.any(axis=1).sum())},
+        "oks": _oks(judged, sigmas, bootstrap),
+    }
+
+
+def _oks(judged: Judged, sigmas: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
+    """Average precision, with its intervals and its denominator."""
+    asked = (judged.robots, judged.peaks, judged.diagonals, sigmas)
+    spread, robots = intervals(matches(*asked), bootstrap), judged.robots.visibility.any(axis=1)
+    numbers = {"sigmas": sigmas.tolist(), "n_robots": int(robots.sum())}
+    return numbers | {
+        name: {
+            "value": value,
+            "interval": spread[name],
+            "over": "n_robots",
+            "n": numbers["n_robots"],
+            "unit": "share",
+        }
+        for name, value in average_precision(*asked).items()
     }
 
 

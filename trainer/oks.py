@@ -9,12 +9,15 @@ infinitely far, and an image in which none was found has no detection.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.decode import Peaks
+
+if TYPE_CHECKING:
+    from faster_coco_eval import COCOeval_faster
 
 FAR = 20.0
 """Where keypoints that were not found are put: so many diagonals to the right of the image."""
@@ -54,21 +57,56 @@ def average_precision(
     Returns:
         None for everything if no image has a robot.
     """
-    from faster_coco_eval import COCO, COCOeval_faster
-
     if not truth.visibility.any():
         return dict.fromkeys(DEFINITIONS)
-    coco = COCO(as_coco(truth))
-    found = detections(peaks, diagonals)
-    if not found:
+    if not peaks.found.any():
         return dict.fromkeys(DEFINITIONS, 0.0)
-    evaluation = COCOeval_faster(
-        coco, coco.loadRes(found), "keypoints", kpt_oks_sigmas=sigmas.tolist()
-    )
-    evaluation.evaluate()
+    evaluation = _evaluation(truth, peaks, diagonals, sigmas)
     evaluation.accumulate()
     evaluation.summarize()
     return {key: float(evaluation.stats[i]) for i, key in enumerate(KEYS) if key}
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """What average precision needs to know of every one of N images."""
+
+    similarity: NDArray[np.float64]
+    """(N,) of the detection to the robot; 0 where one of them is missing."""
+    scores: NDArray[np.float64]
+    """(N,) of the detections, NaN where there is none."""
+    robots: NDArray[np.bool_]
+    """(N,) where there is a robot."""
+
+
+def matches(
+    truth: Robots, peaks: Peaks, diagonals: NDArray[np.float64], sigmas: NDArray[np.float64]
+) -> Matches:
+    """Every image's similarity, by faster-coco-eval; see `average_precision` for arguments."""
+    robots, found = truth.visibility.any(axis=1), peaks.found.any(axis=1)
+    similarity = np.zeros(len(robots))
+    if (both := np.flatnonzero(robots & found)).size:
+        evaluation = _evaluation(truth, peaks, diagonals, sigmas)
+        similarity[both] = [
+            float(np.ravel(evaluation.computeOks(i + 1, 1))[0]) for i in both.tolist()
+        ]
+    scores = np.full(len(robots), np.nan)
+    for one in detections(peaks, diagonals):
+        scores[one["image_id"] - 1] = one["score"]
+    return Matches(similarity, scores, robots)
+
+
+def _evaluation(
+    truth: Robots, peaks: Peaks, diagonals: NDArray[np.float64], sigmas: NDArray[np.float64]
+) -> "COCOeval_faster":
+    """Detections, of which there are some, matched with robots."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    coco = COCO(as_coco(truth))
+    found = coco.loadRes(detections(peaks, diagonals))
+    evaluation = COCOeval_faster(coco, found, "keypoints", kpt_oks_sigmas=sigmas.tolist())
+    evaluation.evaluate()
+    return evaluation
 
 
 def as_coco(truth: Robots) -> dict[str, Any]:
