@@ -122,6 +122,11 @@ def test_a_folder_in_which_nothing_can_be_read_is_an_error(tmp_path):
     with pytest.raises(MediaError, match="bad: nothing in it can be read"):
         run([tmp_path / "bad", good], tmp_path / "out")
     assert len(read(tmp_path / "out")[1]) == 1  # the others are kept
+    (tmp_path / "mine").mkdir()
+    for name, left in (("none", False), ("mine", True)):
+        with pytest.raises(MediaError, match="bad: nothing in it can be read"):
+            run([tmp_path / "bad"], tmp_path / name)
+        assert (tmp_path / name).exists() == left
 
 
 def test_an_interruption_keeps_what_was_found(tmp_path):

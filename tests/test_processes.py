@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from recording_parts import description, recorded
+from recording_parts import description, jointloop, recorded
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -128,6 +128,28 @@ def test_a_batch_that_cannot_be_shared_is_refused(
     with pytest.raises(ConfigError, match="batch_size is 7; expected a multiple of 2"):
         session.train(small(7), sitting, Progress(Console(quiet=True)))
     assert not (tmp_path / "run").exists()
+
+
+class Stop(Progress):
+    """A user who presses Ctrl-C after the first epoch."""
+
+    def say(self, text: str) -> None:
+        if text.startswith("epoch 1:"):
+            raise KeyboardInterrupt
+
+
+def test_a_run_of_one_process_goes_on_with_two(recording: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    sitting = Sitting(folder, recording=recording, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        session.train(small(), sitting, Stop(Console(quiet=True)))
+    words = ["train", "tiny", "--processes", "2", "--resume", "--device", "cpu"]
+    told = jointloop(*words, "--run", folder, "--from", recording)
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert [row["samples_consumed"] for row in rows] == [0, 16, 32]
+    assert rows[2]["samples_new"] == 32
 
 
 @pytest.fixture

@@ -172,6 +172,7 @@ def predict(
         MediaError: none of a folder's or of all pictures and videos can be read.
         RecordingError: the folder holds something already, or cannot be written.
     """
+    fresh = not folder.exists()
     predictions = Predictions(detector, folder, options)
     readable = dict.fromkeys((medium.given for medium in media), 0)
     try:
@@ -184,6 +185,8 @@ def predict(
     finally:
         if predictions.count:
             predictions.write()
+    if fresh and not predictions.count:
+        folder.rmdir()
     for given, count in readable.items():
         if not count and (given.is_dir() or not predictions.count):
             raise MediaError(f"{given}: nothing in it can be read")
