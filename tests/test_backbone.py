@@ -91,8 +91,8 @@ def test_vgg_weights_of_the_layers_in_use_are_taken_and_the_rest_is_named(head):
     assert loaded.numbers == 555_328
     assert sorted(loaded.unused) == ["classifier.6.bias", "features.12.bias", "features.12.weight"]
     assert str(loaded) == (
-        "backbone: 10 tensors, 0.56 M numbers, from vgg19-dcbb9e9d.pth; 3 more there are of no "
-        "use here"
+        "10 tensors, 0.56 M numbers; 3 more in it are of no use here: classifier.6.bias, "
+        "features.12.weight, features.12.bias"
     )
 
 

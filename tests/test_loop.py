@@ -24,6 +24,7 @@ from trainer.progress import Progress
 from trainer.runs import RunError
 from trainer.session import train
 from trainer.sitting import Sitting
+from trainer.start import Start
 
 
 def small(feedback: bool = True, epochs: int = 3) -> Config:
@@ -149,8 +150,8 @@ def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Pa
         epoch_samples=16,
     )
     folder = tmp_path / "run"
-    with pytest.raises(ConfigError, match=r"begin with vgg\.pth, but network\.backbone is None"):
-        run(folder, config, backbone=file)
+    with pytest.raises(ConfigError, match=r"begin with vgg\.pth, but the config names None"):
+        run(folder, config, start=Start(file))
     config = config.changed(backbone=file.name, epochs=2)
 
     def stop(epoch: int) -> None:
@@ -159,9 +160,9 @@ def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Pa
 
     lines = Lines(stop)
     with pytest.raises(KeyboardInterrupt):
-        run(folder, config, lines, backbone=file)
-    assert "backbone: VGG-19's layers without batch norm, weights of vgg.pth" in lines.lines
-    assert any("10 tensors" in line and "from vgg.pth" in line for line in lines.lines)
+        run(folder, config, lines, start=Start(file))
+    begun = "backbone: VGG-19's layers without batch norm, weights of vgg.pth: 10 tensors"
+    assert any(line.startswith(begun) for line in lines.lines)
     file.unlink()
     run(folder, config, resume=True)
     saved = load_file(folder / "last.safetensors")

@@ -19,7 +19,7 @@ PART = "features."
 COUNTER = "num_batches_tracked"
 """Batch norm's count of its batches: older files lack it, and nothing here depends on it."""
 SHOWN = 3
-"""Names that an error shows, of those that do not fit."""
+"""Names that a line shows, of those that do not fit or are of no use."""
 
 
 class BackboneError(JointloopError):
@@ -30,8 +30,6 @@ class BackboneError(JointloopError):
 class Loaded:
     """What a backbone took from a file."""
 
-    file: str
-    """Its name."""
     loaded: tuple[str, ...]
     """Names of the tensors that were taken."""
     unused: tuple[str, ...]
@@ -40,11 +38,12 @@ class Loaded:
     """Numbers in those that were."""
 
     def __str__(self) -> str:
-        left = f"; {len(self.unused)} more there are of no use here" if self.unused else ""
-        return (
-            f"backbone: {len(self.loaded)} tensors, {self.numbers / 1e6:.2f} M numbers, from "
-            f"{self.file}{left}"
-        )
+        text = f"{len(self.loaded)} tensors, {self.numbers / 1e6:.2f} M numbers"
+        if not self.unused:
+            return text
+        more = ", ..." if len(self.unused) > SHOWN else ""
+        names = ", ".join(self.unused[:SHOWN])
+        return f"{text}; {len(self.unused)} more in it are of no use here: {names}{more}"
 
 
 def load_backbone(network: BeliefNetwork, path: Path) -> Loaded:
@@ -78,7 +77,6 @@ def load_backbone(network: BeliefNetwork, path: Path) -> Loaded:
     own = {name.removeprefix(PART): tensor for name, tensor in taken.items()}
     network.features.load_state_dict(network.features.state_dict() | own)
     return Loaded(
-        file=path.name,
         loaded=tuple(taken),
         unused=tuple(name for name in found if name not in taken),
         numbers=sum(tensor.numel() for tensor in taken.values()),

@@ -70,4 +70,4 @@ class Start:
                 f"at {info.width}x{info.height}"
             )
         note = network.backbone_note()
-        return f"{note}; {load_backbone(network, self.backbone)}" if self.backbone else note
+        return f"{note}: {load_backbone(network, self.backbone)}" if self.backbone else note
