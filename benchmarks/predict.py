@@ -1,7 +1,8 @@
 """Images a second of every preset's network, in PyTorch and in ONNX Runtime, on this machine.
 
-From images in memory to keypoints in their pixels, by `Detector.detect`, at the preset's own size;
-random weights, since speed does not depend on them. Batches are of images given at once.
+From images in memory to keypoints in their pixels, by `Detector.detect`, at the preset's own size
+or one that follows its name (`small@256x192`); random weights, since speed does not depend on them.
+Batches are of images given at once.
 
     python benchmarks/predict.py --json benchmarks/results/predict.json
 """
@@ -48,7 +49,8 @@ def rate(detector: Detector, batch: int, seconds: float) -> float:
 
 def measure(name: str, runtimes: list[str], seconds: float) -> dict[str, Any]:
     """All rates of one preset [images/s]."""
-    config, robot = preset(name), Robot.named("ur10")
+    name, _, size = name.partition("@")
+    config, robot = preset(name).changed(size=size or None), Robot.named("ur10")
     info = WeightsInfo.of(config, robot)
     torch.manual_seed(0)
     network = build(config.network, len(info.keypoints)).eval()
@@ -68,7 +70,7 @@ def measure(name: str, runtimes: list[str], seconds: float) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", default=list(PRESETS), choices=list(PRESETS))
+    parser.add_argument("--presets", nargs="+", default=[*PRESETS, "small@256x192"])
     parser.add_argument("--runtimes", nargs="+", default=["eager", "onnx"])
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -84,7 +86,7 @@ def main() -> None:
             for runtime in args.runtimes
             for batch in BATCHES
         )
-        print(f"{name} at {row['size']}: images/s {rates}", flush=True)
+        print(f"{row['preset']} at {row['size']}: images/s {rates}", flush=True)
     if args.json:
         machine = {
             "cores": os.cpu_count(),
