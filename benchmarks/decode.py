@@ -72,7 +72,7 @@ def quarter(maps: Maps, sigma: float) -> Places:
     slope = np.stack([near[:, 1, 2] - near[:, 1, 0], near[:, 2, 1] - near[:, 0, 1]], axis=1)
     last = np.array([maps.shape[2] - 1, maps.shape[1] - 1])
     inside = (cells > 0) & (cells < last)
-    return cells + np.where(inside, 0.25 * np.sign(slope), 0.0)
+    return cells.astype(np.float64) + np.where(inside, 0.25 * np.sign(slope), 0.0)
 
 
 def centroid(maps: Maps, sigma: float) -> Places:
@@ -105,7 +105,7 @@ def dark(maps: Maps, sigma: float) -> Places:
     usable = ((cells > 1) & (cells < last - 1)).all(axis=1) & (determinant != 0)
     safe = np.where(usable, determinant, 1.0)
     step = -np.stack([dyy * dx - dxy * dy, dxx * dy - dxy * dx], axis=1) / safe[:, None]
-    return cells + np.where(usable[:, None], step, 0.0)
+    return cells.astype(np.float64) + np.where(usable[:, None], step, 0.0)
 
 
 def jointloop(maps: Maps, sigma: float) -> Places:
@@ -151,7 +151,7 @@ def measure(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--strides", nargs="+", type=int, default=(4, 8))
     parser.add_argument("--sigmas", nargs="+", type=float, default=(1.0, 1.5, 2.0), help="[cells]")

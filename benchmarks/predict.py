@@ -69,7 +69,7 @@ def measure(name: str, runtimes: list[str], seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--presets", nargs="+", default=[*PRESETS, "small@256x192"])
     parser.add_argument("--runtimes", nargs="+", default=["eager", "onnx"])
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")

@@ -45,7 +45,7 @@ class Runtime(Protocol):
 class TorchRuntime:
     """A network in PyTorch."""
 
-    size = None
+    size: tuple[int, int] | None = None
 
     def __init__(self, network: BeliefNetwork, info: WeightsInfo) -> None:
         self.network, self.info = network, info
