@@ -11,10 +11,14 @@ from feedback.plots import Image, PlotError, contact_sheet, overlay_beliefs
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALLEST = 200
 """Rows of the smallest image that has room for names."""
+LETTERS = 0.45
+"""Scale of a caption's letters."""
 INK, PAPER = (24, 24, 24), (255, 255, 255)
 """RGB of captions and what they stand on."""
 PANEL = 280
-"""Width of a panel [px]."""
+"""Width of a panel, and its largest height [px]."""
+RING = 9
+"""Radius of the ring around a peak [px]."""
 BAR = 22
 """Height of a panel's caption [px]."""
 
@@ -55,18 +59,28 @@ def draw_names(
     return drawn
 
 
-def belief_panels(image: Image, beliefs: ArrayLike, captions: Sequence[str]) -> Image:
-    """Every keypoint's belief map before the darkened image, under a caption of its own.
+def belief_panels(
+    image: Image, beliefs: ArrayLike, pixels: ArrayLike, captions: Sequence[str]
+) -> Image:
+    """Every keypoint's belief map before the darkened image, a ring where it is highest, under a
+    caption of its own.
 
     Args:
         image: (H, W, 3) RGB.
         beliefs: (J, h, w), h and w parts of H and W alike, in [0, 1].
+        pixels: (J, 2) their peaks [px].
         captions: (J,).
     """
-    height = max(round(image.shape[0] * PANEL / image.shape[1]), 1)
-    small = cv2.resize(image, (PANEL, height), interpolation=cv2.INTER_AREA)
-    maps = np.asarray(beliefs, np.float32)
-    panels = [overlay_beliefs(small.astype(np.uint8), one[None]) for one in maps]
+    height, width = image.shape[:2]
+    scale = PANEL / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    centres = np.rint((np.asarray(pixels, float) + 0.5) * scale - 0.5).astype(int)
+    panels = []
+    for one, centre in zip(np.asarray(beliefs, np.float32), centres.tolist(), strict=True):
+        panel = overlay_beliefs(small, one[None])
+        cv2.circle(panel, centre, RING, PAPER, 1, cv2.LINE_AA)
+        panels.append(np.pad(panel, ((0, 0), (0, PANEL - size[0]), (0, 0)), constant_values=255))
     return captioned(panels, captions)
 
 
@@ -82,9 +96,16 @@ def captioned(panels: Sequence[Image], captions: Sequence[str]) -> Image:
 
 
 def _under(caption: str, panel: Image) -> Image:
-    bar = np.full((BAR, panel.shape[1], 3), PAPER, np.uint8)
-    cv2.putText(bar, caption, (2, BAR - 7), FONT, 0.45, INK, 1, cv2.LINE_AA)
-    return np.concatenate([bar, panel])
+    return np.concatenate([text_bar(caption, panel.shape[1]), panel])
+
+
+def text_bar(text: str, width: int) -> Image:
+    """A line of text on white, made smaller where it is too long."""
+    bar = np.full((BAR, width, 3), PAPER, np.uint8)
+    (wide, _), _ = cv2.getTextSize(text, FONT, LETTERS, 1)
+    scale = LETTERS * min(1.0, (width - 4) / max(wide, 1))
+    cv2.putText(bar, text, (2, BAR - 7), FONT, scale, INK, 1, cv2.LINE_AA)
+    return bar
 
 
 def _meet(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:

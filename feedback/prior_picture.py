@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from feedback.captions import captioned
+from feedback.captions import captioned, text_bar
 from feedback.history import marginals
 from feedback.plots import Image, PlotError, write_png
 
-LEAST = (240, 160)
+LEAST = (280, 160)
 """Width and height of the smallest panel [px]."""
 CELL = 4
 """Side of a bin of one version, where that makes larger ones [px]."""
@@ -51,7 +51,12 @@ def prior_picture(history: Sequence[Mapping[str, Any]], captions: Sequence[str])
     panels = np.rint(colours).astype(np.uint8).transpose(1, 2, 0, 3)[:, ::-1]  # joint, bin, version
     size = (max(LEAST[0], CELL * versions), max(LEAST[1], CELL * bins))
     large = [cv2.resize(q, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8) for q in panels]
-    return captioned(large, captions)
+    picture = captioned(large, captions)
+    legend = (
+        f"to the right: prior versions 0 to {versions - 1}, one per epoch; upwards: the angle's "
+        "bins; grey: uniform, orange: drawn more often, blue: less"
+    )
+    return np.concatenate([picture, text_bar(legend, picture.shape[1])])
 
 
 def prior_png(history: Sequence[Mapping[str, Any]], captions: Sequence[str], path: Path) -> Path:

@@ -44,6 +44,9 @@ def main() -> None:
             file=sys.stderr,
         )
         code = 2
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     except OSError as error:
         name = f": {error.filename}" if error.filename else ""
         print(f"jointloop: error: {error.strerror or error}{name}", file=sys.stderr)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from feedback.captions import BAR, PANEL, SMALLEST, belief_panels, captioned, draw_names
+from feedback.captions import BAR, PANEL, RING, SMALLEST, belief_panels, captioned, draw_names
 from feedback.plots import PlotError
 
 NAMES = ("elbow", "wrist_1", "tool_flange")
@@ -42,17 +42,25 @@ def test_every_belief_glows_in_a_panel_of_its_own() -> None:
     image = np.zeros((60, 80, 3), np.uint8)
     beliefs = np.zeros((2, 15, 20), np.float32)
     beliefs[0, 3, 4], beliefs[1, 10, 15] = 1, 1
-    picture = belief_panels(image, beliefs, ["one", "two"])
-    high = BAR + round(PANEL * 0.75)
-    panels = [picture[:high, :PANEL], picture[:high, -PANEL:]]
+    peaks = np.array([[4, 3], [15, 10]]) * 4 + 1.5
+    picture = belief_panels(image, beliefs, peaks, ["one", "two"])
+    high, scale = BAR + round(PANEL * 0.75), PANEL / 20
+    one, two = picture[:high, :PANEL], picture[:high, -PANEL:]
     if picture.shape[0] > high:
-        panels = [picture[:high], picture[-high:]]
-    for panel, (row, column) in zip(panels, ((3, 4), (10, 15)), strict=True):
-        glow = panel[BAR:].sum(axis=2, dtype=int)
-        y, x = np.unravel_index(glow.argmax(), glow.shape)
-        scale = PANEL / 20
-        assert abs((y + 0.5) / scale - 0.5 - row) < 0.5
-        assert abs((x + 0.5) / scale - 0.5 - column) < 0.5
+        one, two = picture[:high], picture[-high:]
+    for panel, (row, column) in ((one, (3, 4)), (two, (10, 15))):
+        y, x = (round((cell + 0.5) * scale - 0.5) for cell in (row, column))
+        assert panel[BAR + y, x].max() > 150  # the glow
+        assert panel[BAR + y, x + RING].min() > 100  # the ring
+        assert panel[BAR + y, x + 3 * RING].max() == 0  # neither
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 4000), (4000, 1), (1, 1), (50, 3000)])
+def test_pictures_of_any_shape_have_panels_of_bounded_size(width: int, height: int) -> None:
+    image = np.full((height, width, 3), 200, np.uint8)
+    picture = belief_panels(image, np.ones((1, 2, 2), np.float32), [[0, 0]], ["a long name " * 9])
+    assert picture.shape[1] == PANEL
+    assert picture.shape[0] <= PANEL + BAR
 
 
 def test_panels_and_captions_are_as_many() -> None:

@@ -232,3 +232,10 @@ def test_a_signal_in_the_middle_of_an_import_ends_the_program(number: int, tmp_p
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert (done.returncode, done.stderr.strip()) == (130, "jointloop: stopped")
+
+
+def test_a_reader_who_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m jointloop presets | head -n 1"
+    told = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    assert len(told.stdout.splitlines()) == 1

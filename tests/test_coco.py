@@ -151,6 +151,12 @@ def annotation(**changes) -> list[dict]:
             "annotation 5 has 3 numbers .* expected 9",
         ),
         ({"annotations": annotation(keypoints=[1, 1, 3] * 3)}, "visibility 3; expected 0, 1 or 2"),
+        ({"annotations": annotation(category_id=99)}, "of category 99, which is not listed"),
+        (
+            {"annotations": annotation(bbox=[5, 5, -300, 300])},
+            r"annotation 5 has bbox \[5\.0, 5\.0, -300\.0, 300\.0\]; expected .* above 0",
+        ),
+        ({"annotations": annotation(bbox=[0, 0, 0, 0])}, r"has bbox .*; expected .* above 0"),
         ({"annotations": annotation(keypoints=None)}, "got `null`"),
         ({"annotations": annotation(bbox=[1, 2])}, "Expected `array` of length 4"),
         (

@@ -133,6 +133,10 @@ def test_decoding_among_rivals_exports(tmp_path):
 
 def test_a_file_that_would_differ_is_refused_and_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "PARITY", -1.0)
+    (tmp_path / "mine.pt2").write_text("precious")
+    with pytest.raises(ExportError, match=r"mine\.pt2, which exists already"):
+        export(small_network(), INFO, "torch-export", tmp_path / "mine.pt2")
+    (tmp_path / "mine.pt2").unlink()
     with pytest.raises(ExportError, match=r"w\.pt2 would differ from its weights, 12 images: .*px"):
         export(small_network(), INFO, "torch-export", tmp_path / "w.pt2")
     assert not list(tmp_path.iterdir())

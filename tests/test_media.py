@@ -34,6 +34,15 @@ def test_files_and_folders_are_found_in_their_order_under_keys_of_their_own(tmp_
     assert [m.key for m in found] == ["1", "2", "1-2"]
 
 
+def test_no_picture_takes_the_name_of_anothers_belief_maps(tmp_path):
+    for name in ("x.png", "x.beliefs.png"):
+        write(tmp_path / name)
+    for order in (("x.png", "x.beliefs.png"), ("x.beliefs.png", "x.png")):
+        keys = [m.key for m in find([tmp_path / name for name in order])]
+        names = [name for key in keys for name in (key, f"{key}.beliefs")]
+        assert len(set(names)) == 4
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -17,16 +17,18 @@ from feedback.report import write_report
 from simulator.labels import belief_map
 from simulator.prior import JointPrior
 from simulator.recording import Recording
+from simulator.robot import Robot
 from trainer import pool as pools
 from trainer.augment_config import AMOUNTS
 from trainer.batch import Batch
 from trainer.config import Config
 from trainer.pool import Pool, PoolError, effective, importance, systematic
+from trainer.pool import recorded as as_recorded
 from trainer.presets import preset
 from trainer.progress import Progress
-from trainer.runs import Run
+from trainer.runs import Checkpoint, Run
 from trainer.session import train
-from trainer.sitting import Sitting
+from trainer.sitting import Sitting, controlled, source_of
 from trainer.stream import StreamError
 
 PRIOR = JointPrior.uniform([0.0, 0.0], [1.0, 1.0], 3)
@@ -311,6 +313,37 @@ def test_a_stopped_run_goes_on_to_the_same_weights(recording: Recording, tmp_pat
         for name in ("through", "stopped")
     ]
     assert [row["held_out_loss"] for row in rows[0]] == [row["held_out_loss"] for row in rows[1]]
+
+
+def test_a_run_does_not_change_from_simulators_to_a_recording(recording: Recording) -> None:
+    sitting = Sitting(Path("run"), recording=recording.folder, resume=True)
+    config = as_recorded(preset("tiny"), recording)
+    robot = Robot.named("ur10")
+    prior, _ = controlled(config, robot)
+    checkpoint = Checkpoint({}, {"source": {"next_index": {}}}, {})
+    with pytest.raises(PoolError, match="began with simulators; go on with --workers N"):
+        source_of(config, sitting, recording, robot, prior, checkpoint, Lines())
+
+
+def test_a_recording_of_other_settings_is_refused_by_the_one_that_differs(
+    recording: Recording,
+) -> None:
+    config = as_recorded(preset("tiny"), recording)
+    variety = config.settings.variety
+    other = replace(variety, camera=replace(variety.camera, lens=not variety.camera.lens))
+    config = replace(config, settings=replace(config.settings, variety=other))
+    prior, _ = controlled(config, Robot.named("ur10"))
+    told = rf"with variety\.camera\.lens {variety.camera.lens}; the run has {other.camera.lens}$"
+    with pytest.raises(PoolError, match=told):
+        Pool(recording, config, prior)
+
+
+def test_a_network_that_takes_other_sizes_says_how_to_record_anew(recording: Recording) -> None:
+    settings = replace(recording.about.settings, width=160, height=120)
+    about = msgspec.structs.replace(recording.about, settings=settings)
+    other = Recording(recording.folder, about)
+    with pytest.raises(PoolError, match=r"does not fit: .* such as 160x128; record anew"):
+        as_recorded(preset("light"), other)
 
 
 def test_a_run_does_not_change_from_recording_to_simulators(

@@ -89,10 +89,30 @@ def test_only_an_unfinished_run_can_be_resumed(run, tmp_path):
     assert Run.resume(run.folder).config == CONFIG
     run.write_summary({"epochs": 1})
     assert run.finished
-    with pytest.raises(RunError, match="finished run"):
+    with pytest.raises(RunError, match=r"finished run; .* --weights .*last\.safetensors"):
         Run.resume(run.folder)
     with pytest.raises(RunError, match="holds no run"):
         Run.resume(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 4}, "epochs is 4, but .* has done 5; expected more"),
+        ({"minutes": 1.0}, r"minutes is 1, but .* has trained for 2\.0; expected more"),
+    ],
+)
+def test_a_resumed_run_is_not_cut_short(run, change, message):
+    (run.folder / "last.state.pt").write_bytes(b"state")
+    run.append_metrics({"epoch": 5, "seconds": 120.0})
+    run.close()
+    with pytest.raises(RunError, match=message):
+        Run.resume(run.folder, CONFIG.changed(**change))
+    assert Run.open(run.folder).config == CONFIG
+    for more in ({"epochs": 5}, {"minutes": 2.5}):
+        longer = CONFIG.changed(**more)
+        Run.resume(run.folder, longer).close()
+        assert Run.open(run.folder).config == longer
 
 
 def test_a_folder_where_a_trainer_is_at_work_is_not_vacant(run):

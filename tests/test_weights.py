@@ -153,3 +153,8 @@ def test_a_truncated_file_is_a_clear_error(tmp_path, kept):
     path.write_bytes(data[: kept if kept > 1 else int(kept * len(data))])
     with pytest.raises(WeightsError, match=r"cannot read the weights .*w\.safetensors"):
         open_network(path)
+
+
+def test_a_folder_is_no_file_of_weights(tmp_path):
+    with pytest.raises(WeightsError, match=r"cannot read the weights .*: it is a folder"):
+        read_info(tmp_path)

@@ -137,12 +137,17 @@ def _folder(file: _File, path: Path, images: Path | None) -> Path:
 def _labels(file: _File, path: Path, category: _Category) -> dict[int, list[_Annotation]]:
     """Annotations of that category by the id of their image, checked."""
     known = {picture.id for picture in file.images}
+    categories = {c.id for c in file.categories}
     by_image: dict[int, list[_Annotation]] = defaultdict(list)
     count = 3 * len(category.keypoints)
     for i, annotation in enumerate(file.annotations):
+        where = f"{path}: annotation {i if annotation.id is None else annotation.id}"
+        if annotation.category_id not in categories:
+            raise AnnotatedError(
+                f"{where} is of category {annotation.category_id}, which is not listed"
+            )
         if annotation.category_id != category.id:
             continue
-        where = f"{path}: annotation {i if annotation.id is None else annotation.id}"
         if annotation.image_id not in known:
             raise AnnotatedError(f"{where} is of image {annotation.image_id}, which is not listed")
         if len(annotation.keypoints) != count:
@@ -153,6 +158,12 @@ def _labels(file: _File, path: Path, category: _Category) -> dict[int, list[_Ann
         for v in annotation.keypoints[2::3]:
             if v not in range(OUTSIDE, VISIBLE + 1):
                 raise AnnotatedError(f"{where} has visibility {v:g}; expected 0, 1 or 2")
+        labelled = any(v > OUTSIDE for v in annotation.keypoints[2::3])
+        if labelled and (box := annotation.bbox) and not min(box[2:]) > 0:
+            raise AnnotatedError(
+                f"{where} has bbox {list(box)}; expected x, y, width and height, the last two "
+                "above 0"
+            )
         by_image[annotation.image_id].append(annotation)
     return by_image
 

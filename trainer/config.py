@@ -278,8 +278,8 @@ class Config:
         other += [f"preset {preset}"] if preset != self.preset else []
         if other:
             raise ConfigError(
-                f"the run began otherwise than {', '.join(other)}; it goes on with preset "
-                f"{self.preset} and what its config.json says, so leave that out"
+                f"the run began otherwise than {', '.join(other)}; it goes on with `train "
+                f"{self.preset}` and what its config.json says, so leave the rest out"
             )
         return self.changed(**changes)
 

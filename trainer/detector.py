@@ -39,7 +39,7 @@ class Detector:
         self._fill = (round(255 * mean[0]), round(255 * mean[1]), round(255 * mean[2]))
 
     @staticmethod
-    def open(path: Path, device: str = "cpu") -> "Detector":
+    def open(path: Path | str, device: str = "cpu") -> "Detector":
         """From a .safetensors file of a run, or an .onnx file that `jointloop export` wrote.
 
         Args:
@@ -51,6 +51,7 @@ class Detector:
             RuntimeMissing: an .onnx file, and onnxruntime is not installed or lacks the device.
             ConfigError: there is no such device here.
         """
+        path = Path(path)
         opener = OPENERS.get(path.suffix.lower())
         if opener is None:
             raise WeightsError(f"weights {path}: expected a file named {' or '.join(OPENERS)}")

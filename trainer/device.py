@@ -18,4 +18,6 @@ def device_named(name: str) -> torch.device:
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split("\n")[0]
+        if "device type" in reason:  # PyTorch lists two dozen of them
+            reason = "expected cpu, cuda, cuda:N or auto"
         raise ConfigError(f"device {name!r} cannot be used: {reason}; try cpu") from None

@@ -119,8 +119,8 @@ def export(
         How far it is from the original.
 
     Raises:
-        ExportError: another suffix, a size that the network does not take, or a file that gives
-            other keypoints than the original; nothing is written.
+        ExportError: another suffix, a file that exists, a size that the network does not take, or
+            keypoints other than the original's; nothing is written.
         RuntimeMissing: a package of the extra `onnx` is not installed.
     """
     _check(network, to, out, shape)
@@ -151,6 +151,8 @@ def _check(network: BeliefNetwork, to: Format, out: Path, shape: Shape) -> None:
         raise ExportError(f"out is {out}; expected a name that ends in {SUFFIXES[to]}")
     if not out.parent.is_dir():
         raise ExportError(f"out is {out}, but there is no folder {out.parent}")
+    if out.exists():
+        raise ExportError(f"out is {out}, which exists already; choose another name or remove it")
     if shape.batch is not None and shape.batch < 1:
         raise ExportError(f"batch is {shape.batch}; expected at least 1")
     multiple = network.multiple

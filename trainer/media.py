@@ -21,6 +21,10 @@ VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 Image = NDArray[np.uint8]
 
 
+BELIEFS = ".beliefs"
+"""What the name of a picture of belief maps adds to its key."""
+
+
 class MediaError(JointloopError):
     """A picture or a video cannot be found or read."""
 
@@ -159,10 +163,10 @@ def _wanted() -> str:
 
 
 def _unlike(stem: str, keys: set[str]) -> str:
-    """A key that no other has, which goes among them."""
+    """A key that no other has, nor its belief maps; both go among them."""
     number, key = 1, stem
-    while key in keys:
+    while {key, key + BELIEFS} & keys:
         number += 1
         key = f"{stem}-{number}"
-    keys.add(key)
+    keys |= {key, key + BELIEFS}
     return key

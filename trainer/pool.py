@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +27,9 @@ from simulator.labels import OUTSIDE, belief_map
 from simulator.prior import JointPrior
 from simulator.recording import Recording
 from simulator.sample import Sample
-from simulator.settings import Settings
 from simulator.shards import Group, read
 from trainer.batch import Batch, stack
-from trainer.config import Config
+from trainer.config import Config, ConfigError
 from trainer.stream import StreamCounts
 
 DRAWS = 0x706F6F6C
@@ -71,11 +70,11 @@ class Pool:
         say: Callable[[str], None] = print,
     ) -> None:
         theirs, ours = recorded(config, recording).settings, config.settings
-        for name in (field.name for field in fields(Settings)):
-            if (wanted := getattr(ours, name)) != (found := getattr(theirs, name)):
-                raise PoolError(
-                    f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
-                )
+        if other := _difference(theirs, ours):
+            name, found, wanted = other
+            raise PoolError(
+                f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
+            )
         if config.augment.background and not recording.masks:
             raise PoolError(
                 f"{recording.folder} holds no masks, which augmentation needs to replace "
@@ -158,10 +157,10 @@ class Pool:
         Raises:
             PoolError: the recording is not what it was.
         """
-        if state.get("samples") != len(self._pool):
+        if state["samples"] != len(self._pool):
             raise PoolError(
                 f"{self._folder} has {len(self._pool)} training samples; the run began with "
-                f"{state.get('samples', 'simulators')}"
+                f"{state['samples']}"
             )
         self.counts = StreamCounts(**state["counts"])
         self._seen[state["seen"]] = True
@@ -229,10 +228,30 @@ class Pool:
 
 
 def recorded(config: Config, recording: Recording) -> Config:
-    """A config whose samples are a recording's; stride and sigma remain its own."""
+    """A config whose samples are a recording's; stride and sigma remain its own.
+
+    Raises:
+        PoolError: the network does not take such images.
+    """
     own = config.settings
     settings = replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
-    return replace(config, settings=settings)
+    try:
+        return replace(config, settings=settings)
+    except ConfigError as error:
+        raise PoolError(
+            f"{recording.folder} does not fit: {error}; record anew with that --size"
+        ) from None
+
+
+def _difference(a: Any, b: Any) -> tuple[str, Any, Any] | None:
+    """The first field that differs between two dataclasses, by its path; None where none does."""
+    for name in (field.name for field in fields(a)):
+        mine, theirs = getattr(a, name), getattr(b, name)
+        if mine == theirs:
+            continue
+        inner = _difference(mine, theirs) if is_dataclass(mine) and is_dataclass(theirs) else None
+        return (f"{name}.{inner[0]}", *inner[1:]) if inner else (name, mine, theirs)
+    return None
 
 
 def importance(

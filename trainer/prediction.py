@@ -27,7 +27,7 @@ from simulator.labels import OUTSIDE, VISIBLE
 from trainer.decode import FOUND, Peaks
 from trainer.detector import CHUNK, Detector
 from trainer.files import write_text
-from trainer.media import Image, MediaError, Medium, Video, VideoFile, picture
+from trainer.media import BELIEFS, Image, MediaError, Medium, Video, VideoFile, picture
 
 COLUMNS = ("image_id", "file", "frame", "keypoint", "x", "y", "score", "found")
 RATE = 25.0
@@ -97,8 +97,8 @@ class Predictions:
         if self._options.beliefs:
             names = self._detector.info.keypoints
             captions = [f"{n} {s:.2f}" for n, s in zip(names, peaks.scores[0], strict=True)]
-            panels = belief_panels(image, beliefs[0], captions)
-            write_png(panels, self.folder / f"{medium.key}.beliefs.png")
+            panels = belief_panels(image, beliefs[0], peaks.pixels[0], captions)
+            write_png(panels, self.folder / f"{medium.key}{BELIEFS}.png")
         found = int((peaks.scores >= self._options.threshold).sum())
         return f"{medium.path}: {found} of {peaks.scores.size} keypoints found"
 
@@ -189,5 +189,6 @@ def predict(
         folder.rmdir()
     for given, count in readable.items():
         if not count and (given.is_dir() or not predictions.count):
-            raise MediaError(f"{given}: nothing in it can be read")
+            inside = "nothing in it can be read" if given.is_dir() else "it cannot be read"
+            raise MediaError(f"{given}: {inside}")
     return predictions

@@ -118,14 +118,20 @@ class Run:
         """Go on with an unfinished run, by a changed config where one is given.
 
         Raises:
-            RunError: there is no run, it has no checkpoint, is finished, or is in use.
+            RunError: there is no run, it has no checkpoint, is finished, is in use, or has gone on
+                for longer than the config allows.
             ConfigError: its config cannot be read.
         """
         run = Run.open(folder)
         if run.finished:
-            raise RunError(f"{folder} holds a finished run; there is nothing to resume")
+            raise RunError(
+                f"{folder} holds a finished run; there is nothing to resume. A new run can begin "
+                f"where it ended: --weights {folder / 'last.safetensors'}"
+            )
         if not (folder / "last.state.pt").is_file():
             raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
+        if config:
+            run.check_longer(config)
         run = Run(folder, config or run.config, _locked(folder))
         write_text(folder / "config.json", run.config.to_json() + "\n")
         return run
@@ -155,6 +161,25 @@ class Run:
     def finished(self) -> bool:
         """Whether the summary was written."""
         return (self.folder / "summary.json").is_file()
+
+    def check_longer(self, config: Config) -> None:
+        """Refuse another config that would end the run before where it is.
+
+        Raises:
+            RunError: it would.
+        """
+        if config == self.config or not (rows := self.metrics()):
+            return
+        epoch, minutes = rows[-1]["epoch"], rows[-1]["seconds"] / 60
+        if config.minutes is None and config.epochs < epoch:
+            raise RunError(
+                f"epochs is {config.epochs}, but {self.folder} has done {epoch}; expected more"
+            )
+        if config.minutes is not None and config.minutes < minutes:
+            raise RunError(
+                f"minutes is {config.minutes:g}, but {self.folder} has trained for {minutes:.1f}; "
+                "expected more"
+            )
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
@@ -270,7 +295,9 @@ def _locked(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
-        raise RunError(f"{folder} is in use by another trainer; choose another name") from None
+        raise RunError(
+            f"{folder} is in use by another trainer; wait for it, or choose another name"
+        ) from None
     return lock
 
 

@@ -16,7 +16,7 @@ from simulator.robot import Robot
 from simulator.transport import Hub, Security
 from simulator.worker import WorkerOptions
 from trainer.config import Config, ConfigError
-from trainer.pool import Pool, recorded
+from trainer.pool import Pool, PoolError, recorded
 from trainer.progress import Progress
 from trainer.runs import Checkpoint
 from trainer.source import Source
@@ -83,7 +83,15 @@ def source_of(
     checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> contextlib.AbstractContextManager[Source]:
-    """Samples of the recording, or of simulators where there is none."""
+    """Samples of the recording, or of simulators where there is none.
+
+    Raises:
+        PoolError: the run began with simulators, or the recording is not its own.
+    """
+    if recording and checkpoint and "samples" not in checkpoint.loop["source"]:
+        raise PoolError(
+            "the run began with simulators; go on with --workers N or --bind ADDRESS, not --from"
+        )
     if recording is None:
         return _simulated(config, sitting, robot, prior, checkpoint, progress)
     return contextlib.closing(Pool(recording, config, prior, progress.say))

@@ -204,8 +204,13 @@ def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tens
             text = (file.metadata() or {}).get("jointloop")
             names = file.keys() if tensors else ()
             weights = {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"cannot read the weights {path}: {first_line(error)}") from None
+    except OSError as error:
+        reason = "it is a folder" if path.is_dir() else error.strerror or first_line(error)
+        raise WeightsError(f"cannot read the weights {path}: {reason}") from None
+    except SafetensorError:
+        raise WeightsError(
+            f"cannot read the weights {path}: damaged, or no safetensors file"
+        ) from None
     if text is None:
         raise WeightsError(f"cannot read the weights {path}: they carry no metadata of Jointloop")
     return WeightsInfo.from_json(text, f"weights {path}"), weights
