@@ -1,13 +1,14 @@
 """What a training step costs: rates, the wait for data, memory, and where the time goes.
 
-`python benchmarks/train.py --json FILE` also writes the figures. Every preset runs at every size in
-a process of its own, on batches that lie ready and on batches read from a recording. A step slower
+`python benchmarks/train.py --json FILE` also writes the figures. Every preset runs at every size
+and in every precision in a process of its own, on batches that lie ready and on batches read from a recording. A step slower
 than `--patience` is measured once and the rest left out: that network is for another machine. What
 competes for the cores counts in rates, but hardly in CPU seconds.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,6 +37,7 @@ from trainer.batch import Batch
 from trainer.config import Config
 from trainer.learner import Learner
 from trainer.pool import Pool
+from trainer.precision import resolved
 from trainer.presets import PRESETS, preset
 
 SIZES = ("160x120", "320x240")
@@ -115,6 +117,7 @@ def measure(config: Config, device: str, seconds: float, patience: float) -> dic
     """All figures of one preset at one size."""
     settings, size = config.settings, config.batch_size
     row: dict[str, Any] = {"preset": config.preset, "size": settings.size, "batch_size": size}
+    row["precision"] = str(resolved(config.precision, torch.device(device)))
     robot = Robot.named(settings.robot)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     learner = Learner(config, len(robot.keypoints), device)
@@ -134,9 +137,7 @@ def measure(config: Config, device: str, seconds: float, patience: float) -> dic
         row["recording"] = steps(learner, lambda: source.batch(size), seconds)
         a_step = size / row["ready"]["samples_per_second"]
         row["stage_seconds"] = split(learner, ready, max(int(seconds / a_step), 1))
-    return (
-        row | {"precision": learner.precision, "threads": torch.get_num_threads()} | memory(device)
-    )
+    return row | {"threads": torch.get_num_threads()} | memory(device)
 
 
 def memory(device: str) -> dict[str, float]:
@@ -149,7 +150,7 @@ def memory(device: str) -> dict[str, float]:
 
 def said(row: dict[str, Any]) -> str:
     """A row in words."""
-    name = f"{row['preset']} {row['size']} batch {row['batch_size']}"
+    name = f"{row['preset']} {row['size']} batch {row['batch_size']} precision {row['precision']}"
     if row.get("skipped"):
         first = row["first_step_seconds"]
         return (
@@ -169,19 +170,18 @@ def said(row: dict[str, Any]) -> str:
 def rows(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure and print, one process after the other."""
     results = []
-    for name in args.presets:
-        for size in args.sizes:
-            try:
-                config = preset(name).changed(size=size, feedback=False)
-            except JointloopError as error:
-                print(f"{name} {size}: left out, {error}", flush=True)
-                continue
-            config = replace(config, stream=replace(config.stream, held_out=4))
-            spawn = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(1, mp_context=spawn) as alone:
-                device, seconds, patience = args.device, args.seconds, args.patience
-                results.append(alone.submit(measure, config, device, seconds, patience).result())
-            print(said(results[-1]), flush=True)
+    for name, size, precision in itertools.product(args.presets, args.sizes, args.precisions):
+        try:
+            config = preset(name).changed(size=size, feedback=False, precision=precision)
+        except JointloopError as error:
+            print(f"{name} {size}: left out, {error}", flush=True)
+            continue
+        config = replace(config, stream=replace(config.stream, held_out=4))
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=spawn) as alone:
+            device, seconds, patience = args.device, args.seconds, args.patience
+            results.append(alone.submit(measure, config, device, seconds, patience).result())
+        print(said(results[-1]), flush=True)
     return results
 
 
@@ -190,6 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presets", nargs="+", default=tuple(PRESETS), choices=tuple(PRESETS))
     parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--precisions", nargs="+", default=("auto",))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--patience", type=float, default=30.0)
