@@ -1,9 +1,9 @@
 """What a training step costs: rates, the wait for data, memory, and where the time goes.
 
 `python benchmarks/train.py --json FILE` also writes the figures. Every preset runs at every size
-and in every precision in a process of its own, on batches that lie ready and on batches read from a recording. A step slower
-than `--patience` is measured once and the rest left out: that network is for another machine. What
-competes for the cores counts in rates, but hardly in CPU seconds.
+and in every precision in a process of its own, on batches that lie ready and on batches read from a
+recording. A step slower than `--patience` is measured once and the rest left out: that network is
+for another machine. What competes for the cores counts in rates, but hardly in CPU seconds.
 """
 
 import argparse
