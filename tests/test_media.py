@@ -1,5 +1,8 @@
 """Laws of the pictures and videos that a user points at."""
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -103,3 +106,13 @@ def test_a_video_that_is_interrupted_leaves_no_half_of_it(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert not list(tmp_path.iterdir())
+
+
+def test_ffmpeg_says_nothing_of_its_own(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 400)
+    code = "import sys; from pathlib import Path; from trainer.media import Video\n"
+    code += "try: Video(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
+    command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "a.mp4 is no video that can be read" in told.stdout
+    assert told.stderr == ""

@@ -3,6 +3,7 @@
 A picture is turned as its EXIF orientation says, a video as its container says.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 Image = NDArray[np.uint8]
 
+# FFmpeg would tell the terminal what ails a video; here an error names the file.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 BELIEFS = ".beliefs"
 """What the name of a picture of belief maps adds to its key."""
