@@ -28,7 +28,7 @@ def scene(images=60, seed=0, noise=4.0, misses=0.1):
 
 
 def precision(truth, peaks, sigmas=SIGMAS):
-    return average_precision(truth, peaks, np.full(len(truth.pixels), DIAGONAL), sigmas)
+    return average_precision(truth, peaks, np.full(len(truth.pixels), DIAGONAL), sigmas)[0]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

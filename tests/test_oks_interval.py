@@ -10,12 +10,18 @@ from test_oks import DIAGONAL, SIGMAS, precision, scene
 
 from trainer.bootstrap import Bootstrap
 from trainer.decode import Peaks
-from trainer.oks import DEFINITIONS, Robots, matches
-from trainer.oks_interval import intervals, summary, whole
+from trainer.oks import DEFINITIONS, Matches, Robots, average_precision
+from trainer.oks_interval import intervals, summary
 
 
 def matched(truth: Robots, peaks: Peaks):
-    return matches(truth, peaks, np.full(len(truth.pixels), DIAGONAL), SIGMAS)
+    return average_precision(truth, peaks, np.full(len(truth.pixels), DIAGONAL), SIGMAS)[1]
+
+
+def whole(matches: Matches):
+    """The values of the one resample that holds every image once."""
+    once = Bootstrap(np.ones((len(matches.robots), 1), np.float32))
+    return {name: low for name, (low, _) in intervals(matches, once).items()}
 
 
 def taken(truth: Robots, peaks: Peaks, images: np.ndarray) -> tuple[Robots, Peaks]:

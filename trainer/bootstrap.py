@@ -27,6 +27,12 @@ Interval = tuple[float | None, float | None]
 """Lower and upper end; None is infinite."""
 
 
+def middle(spread: NDArray[np.float64]) -> Interval:
+    """The interval that the values (B,) of a metric in all resamples span, B at least 1."""
+    tail = (1 - LEVEL) / 2
+    return finite(quantile(spread, tail)), finite(quantile(spread, 1 - tail))
+
+
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
     """Resamples of N images."""
@@ -72,8 +78,7 @@ class Bootstrap:
             spread = self.quantiles(values, image, metric.quantile)
         if not len(spread := spread[~np.isnan(spread)]):
             return None
-        tail = (1 - LEVEL) / 2
-        return finite(quantile(spread, tail)), finite(quantile(spread, 1 - tail))
+        return middle(spread)
 
     def means(self, values: NDArray[np.float64], image: NDArray[np.int64]) -> NDArray[np.float64]:
         """(B,) mean of values (M,) of images (M,) in every resample, NaN in those without any."""

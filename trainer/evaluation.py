@@ -15,7 +15,7 @@ from trainer.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.coco import read_coco
 from trainer.decode import FOUND, Peaks
 from trainer.metrics import DEFINITION, METRICS, Errors, counts, groups, nested
-from trainer.oks import DEFINITIONS, Robots, average_precision, matches
+from trainer.oks import DEFINITIONS, Robots, average_precision
 from trainer.oks_interval import intervals
 from trainer.weights import WeightsInfo
 
@@ -166,9 +166,9 @@ def figures(judged: Judged, info: WeightsInfo, seed: int = 0) -> dict[str, Any]:
 
 def _oks(judged: Judged, sigmas: NDArray[np.float64], bootstrap: Bootstrap) -> dict[str, Any]:
     """Average precision, with its intervals and its denominator."""
-    asked = (judged.robots, judged.peaks, judged.diagonals, sigmas)
-    spread, robots = intervals(matches(*asked), bootstrap), judged.robots.visibility.any(axis=1)
-    numbers = {"sigmas": sigmas.tolist(), "n_robots": int(robots.sum())}
+    values, matches = average_precision(judged.robots, judged.peaks, judged.diagonals, sigmas)
+    spread = intervals(matches, bootstrap)
+    numbers = {"sigmas": sigmas.tolist(), "n_robots": int(matches.robots.sum())}
     return numbers | {
         name: {
             "value": value,
@@ -177,7 +177,7 @@ def _oks(judged: Judged, sigmas: NDArray[np.float64], bootstrap: Bootstrap) -> d
             "n": numbers["n_robots"],
             "unit": "share",
         }
-        for name, value in average_precision(*asked).items()
+        for name, value in values.items()
     }
 
 

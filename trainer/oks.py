@@ -9,15 +9,12 @@ infinitely far, and an image in which none was found has no detection.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.decode import Peaks
-
-if TYPE_CHECKING:
-    from faster_coco_eval import COCOeval_faster
 
 FAR = 20.0
 """Where keypoints that were not found are put: so many diagonals to the right of the image."""
@@ -43,30 +40,6 @@ class Robots:
     """(N, 4) x, y, width, height [px]."""
 
 
-def average_precision(
-    truth: Robots, peaks: Peaks, diagonals: NDArray[np.float64], sigmas: NDArray[np.float64]
-) -> dict[str, float | None]:
-    """`DEFINITIONS` over N images, by faster-coco-eval.
-
-    Args:
-        truth: what is there; an image without a labelled keypoint has no robot.
-        peaks: what was detected.
-        diagonals: (N,) of the images [px].
-        sigmas: (J,) of the keypoints.
-
-    Returns:
-        None for everything if no image has a robot.
-    """
-    if not truth.visibility.any():
-        return dict.fromkeys(DEFINITIONS)
-    if not peaks.found.any():
-        return dict.fromkeys(DEFINITIONS, 0.0)
-    evaluation = _evaluation(truth, peaks, diagonals, sigmas)
-    evaluation.accumulate()
-    evaluation.summarize()
-    return {key: float(evaluation.stats[i]) for i, key in enumerate(KEYS) if key}
-
-
 @dataclass(frozen=True, eq=False)
 class Matches:
     """What average precision needs to know of every one of N images."""
@@ -79,34 +52,41 @@ class Matches:
     """(N,) where there is a robot."""
 
 
-def matches(
+def average_precision(
     truth: Robots, peaks: Peaks, diagonals: NDArray[np.float64], sigmas: NDArray[np.float64]
-) -> Matches:
-    """Every image's similarity, by faster-coco-eval; see `average_precision` for arguments."""
-    robots, found = truth.visibility.any(axis=1), peaks.found.any(axis=1)
-    similarity = np.zeros(len(robots))
-    if (both := np.flatnonzero(robots & found)).size:
-        evaluation = _evaluation(truth, peaks, diagonals, sigmas)
-        similarity[both] = [
-            float(np.ravel(evaluation.computeOks(i + 1, 1))[0]) for i in both.tolist()
-        ]
-    scores = np.full(len(robots), np.nan)
-    for one in detections(peaks, diagonals):
-        scores[one["image_id"] - 1] = one["score"]
-    return Matches(similarity, scores, robots)
+) -> tuple[dict[str, float | None], Matches]:
+    """`DEFINITIONS` over N images, by faster-coco-eval, and what they follow from.
 
+    Args:
+        truth: what is there; an image without a labelled keypoint has no robot.
+        peaks: what was detected.
+        diagonals: (N,) of the images [px].
+        sigmas: (J,) of the keypoints.
 
-def _evaluation(
-    truth: Robots, peaks: Peaks, diagonals: NDArray[np.float64], sigmas: NDArray[np.float64]
-) -> "COCOeval_faster":
-    """Detections, of which there are some, matched with robots."""
+    Returns:
+        The values, None for all of them if no image has a robot; and every image's match.
+    """
     from faster_coco_eval import COCO, COCOeval_faster
 
+    robots, found = truth.visibility.any(axis=1), detections(peaks, diagonals)
+    similarity, scores = np.zeros(len(robots)), np.full(len(robots), np.nan)
+    for one in found:
+        scores[one["image_id"] - 1] = one["score"]
+    matches = Matches(similarity, scores, robots)
+    if not robots.any():
+        return dict.fromkeys(DEFINITIONS), matches
+    if not found:
+        return dict.fromkeys(DEFINITIONS, 0.0), matches
     coco = COCO(as_coco(truth))
-    found = coco.loadRes(detections(peaks, diagonals))
-    evaluation = COCOeval_faster(coco, found, "keypoints", kpt_oks_sigmas=sigmas.tolist())
+    evaluation = COCOeval_faster(
+        coco, coco.loadRes(found), "keypoints", kpt_oks_sigmas=sigmas.tolist()
+    )
     evaluation.evaluate()
-    return evaluation
+    evaluation.accumulate()
+    evaluation.summarize()
+    for i in np.flatnonzero(robots & np.isfinite(scores)).tolist():
+        similarity[i] = np.ravel(evaluation.computeOks(i + 1, 1))[0]
+    return {key: float(evaluation.stats[i]) for i, key in enumerate(KEYS) if key}, matches
 
 
 def as_coco(truth: Robots) -> dict[str, Any]:

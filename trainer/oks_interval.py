@@ -8,8 +8,7 @@ if the detection is right, which is what the envelope of the curve takes anyway.
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.bootstrap import LEVEL, Bootstrap, Interval
-from trainer.metrics import finite, quantile
+from trainer.bootstrap import Bootstrap, Interval, middle
 from trainer.oks import DEFINITIONS, Matches
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -37,18 +36,8 @@ def intervals(matches: Matches, bootstrap: Bootstrap) -> dict[str, Interval | No
     for drawn in bootstrap.draws.T.astype(np.float64):
         if robots := float(drawn[matches.robots].sum()):
             rows.append(summary(drawn[order], right, robots))
-    tail = (1 - LEVEL) / 2
-    return {
-        name: (finite(quantile(spread, tail)), finite(quantile(spread, 1 - tail)))
-        for name, spread in zip(DEFINITIONS, np.array(rows).T, strict=True)
-    }
-
-
-def whole(matches: Matches) -> dict[str, float]:
-    """The values themselves, of all images once; some have robots."""
-    order, right = _sorted(matches)
-    values = summary(np.ones(len(order)), right, float(matches.robots.sum()))
-    return dict(zip(DEFINITIONS, values, strict=True))
+    spreads = zip(DEFINITIONS, np.array(rows).T, strict=True)
+    return {name: middle(spread) for name, spread in spreads}
 
 
 def _sorted(matches: Matches) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
