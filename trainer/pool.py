@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from simulator.sample import Sample
 from simulator.shards import Group, read
 from trainer.batch import Batch, stack
 from trainer.config import Config, ConfigError
+from trainer.difference import difference
 from trainer.stream import StreamCounts
 
 DRAWS = 0x706F6F6C
@@ -70,7 +71,7 @@ class Pool:
         say: Callable[[str], None] = print,
     ) -> None:
         theirs, ours = recorded(config, recording).settings, config.settings
-        if other := _difference(theirs, ours):
+        if other := difference(theirs, ours):
             name, found, wanted = other
             raise PoolError(
                 f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
@@ -241,17 +242,6 @@ def recorded(config: Config, recording: Recording) -> Config:
         raise PoolError(
             f"{recording.folder} does not fit: {error}; record anew with that --size"
         ) from None
-
-
-def _difference(a: Any, b: Any) -> tuple[str, Any, Any] | None:
-    """The first field that differs between two dataclasses, by its path; None where none does."""
-    for name in (field.name for field in fields(a)):
-        mine, theirs = getattr(a, name), getattr(b, name)
-        if mine == theirs:
-            continue
-        inner = _difference(mine, theirs) if is_dataclass(mine) and is_dataclass(theirs) else None
-        return (f"{name}.{inner[0]}", *inner[1:]) if inner else (name, mine, theirs)
-    return None
 
 
 def importance(

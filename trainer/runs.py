@@ -131,7 +131,7 @@ class Run:
         if not (folder / "last.state.pt").is_file():
             raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
         if config:
-            run.check_longer(config)
+            run._check_longer(config)
         run = Run(folder, config or run.config, _locked(folder))
         write_text(folder / "config.json", run.config.to_json() + "\n")
         return run
@@ -162,7 +162,7 @@ class Run:
         """Whether the summary was written."""
         return (self.folder / "summary.json").is_file()
 
-    def check_longer(self, config: Config) -> None:
+    def _check_longer(self, config: Config) -> None:
         """Refuse another config that would end the run before where it is.
 
         Raises:

@@ -16,6 +16,7 @@ from simulator.recipe import installed
 from simulator.robot import Robot
 from trainer import decode, metrics
 from trainer.config import Config, NetworkConfig
+from trainer.difference import difference
 from trainer.files import write_beside
 from trainer.models import BeliefNetwork, build
 from trainer.models.interface import IMAGENET_MEAN, IMAGENET_STD
@@ -166,9 +167,9 @@ def open_network(
     Raises:
         WeightsError: the file cannot be read, or its weights and its metadata disagree.
     """
-    info = read_info(path)
+    info, tensors = _read(path)
     network = build(info.network, len(info.keypoints))
-    load_weights(network, path)
+    _fill(network, path, info, tensors)
     return network.to(device).eval(), info
 
 
@@ -187,6 +188,14 @@ def load_weights(network: BeliefNetwork, path: Path) -> WeightsInfo:
             was.
     """
     info, tensors = _read(path)
+    _fill(network, path, info, tensors)
+    return info
+
+
+def _fill(
+    network: BeliefNetwork, path: Path, info: WeightsInfo, tensors: dict[str, Tensor]
+) -> None:
+    """Give a network what was read from a file, if it fits."""
     _check_shapes(path, tensors, info, network)
     network.load_state_dict(tensors)
     for buffer, values in (
@@ -194,7 +203,6 @@ def load_weights(network: BeliefNetwork, path: Path) -> WeightsInfo:
         (network.std, info.normalisation.std),
     ):
         buffer.copy_(255.0 * torch.tensor(values).view_as(buffer))
-    return info
 
 
 def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tensor]]:
@@ -228,17 +236,12 @@ def check_weights(path: Path, info: WeightsInfo, alike: Sequence[str] = ALIKE) -
         WeightsError: the file cannot be read, or something of that is not.
     """
     saved = read_info(path)
-    for name in alike:
-        theirs, ours = getattr(saved, name), getattr(info, name)
-        if name == "network" and theirs != ours:  # of its many settings, one that differs
-            pairs = zip(asdict(theirs).items(), asdict(ours).items(), strict=True)
-            (part, theirs), (_, ours) = next((a, b) for a, b in pairs if a != b)
-            name = f"network.{part}"
-        if theirs != ours:
-            raise WeightsError(
-                f"weights {path} ({saved.preset}) are for {name} {theirs!r}, but the run "
-                f"({info.preset}) has {ours!r}"
-            )
+    if other := difference(saved, info, alike):
+        name, theirs, ours = other
+        raise WeightsError(
+            f"weights {path} ({saved.preset}) are for {name} {theirs!r}, but the run "
+            f"({info.preset}) has {ours!r}"
+        )
 
 
 def _check_shapes(
