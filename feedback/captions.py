@@ -1,5 +1,6 @@
 """Names in pictures: keypoints by name, belief maps and priors under captions."""
 
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -45,9 +46,8 @@ def draw_names(
     drawn = np.ascontiguousarray(image).copy()
     scale, thin = max(height / 1200, 0.35), max(round(height / 700), 1)
     taken: list[tuple[int, int, int, int]] = []
-    for j in np.flatnonzero(shown).tolist():
-        x, y = np.rint(np.asarray(pixels, float)[j]).astype(int).tolist()
-        name = str(names[j])
+    places = np.rint(np.asarray(pixels, float)[shown]).astype(int).tolist()
+    for (x, y), name in zip(places, itertools.compress(names, shown), strict=True):
         (wide, high), _ = cv2.getTextSize(name, FONT, scale, thin)
         left = int(np.clip(x + high, 0, max(width - wide, 0)))
         base = int(np.clip(y + high // 2, high, height - 2))

@@ -180,6 +180,11 @@ def _encoded(image: Image, extension: str) -> bytes:
     return data.tobytes()
 
 
+def enlarged(image: Image, scale: int) -> Image:
+    """An image (H, W) or (H, W, 3), each pixel as a square of `scale` times `scale`."""
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
 def gallery_picture(
     gallery: Mapping[str, NDArray[Any]],
     skeleton: Sequence[Sequence[int]],
@@ -196,7 +201,7 @@ def gallery_picture(
     """
     tiles = []
     for i, image in enumerate(gallery["images"]):
-        large = image.repeat(scale, axis=0).repeat(scale, axis=1)
+        large = enlarged(image, scale)
         seen = gallery["visibility"][i]
         found = np.where((seen > 0) & gallery["found"][i], 2, 0)
         true, predicted = ((gallery[key][i] + 0.5) * scale - 0.5 for key in ("pixels", "predicted"))

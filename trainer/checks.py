@@ -18,6 +18,7 @@ from feedback.plots import (
     contact_sheet,
     draw_outline,
     draw_skeleton,
+    enlarged,
     overlay_beliefs,
 )
 from simulator.labels import HIDDEN, OUTSIDE, VISIBLE, in_frame
@@ -227,15 +228,11 @@ def sheet(seen: Seen) -> Image:
     scale = max(round(WIDE / batch.size[0]), 1)
     tiles = []
     for i, image in enumerate(images):
-        large = _enlarged(image, scale)
+        large = enlarged(image, scale)
         glowing = overlay_beliefs(large, batch.targets()[i].numpy())
         if seen.masked:
-            large = draw_outline(large, _enlarged(batch.masks[i].numpy(), scale), MASK_COLOUR)
+            large = draw_outline(large, enlarged(batch.masks[i].numpy(), scale), MASK_COLOUR)
         pixels = (batch.pixels[i] + 0.5) * scale - 0.5
         marked = draw_skeleton(large, pixels, batch.visibility[i], skeleton, TRUE_COLOUR, bone=0.7)
         tiles.append(np.hstack([marked, glowing]))
     return contact_sheet(tiles)
-
-
-def _enlarged(image: Image, scale: int) -> Image:
-    return image.repeat(scale, axis=0).repeat(scale, axis=1)
