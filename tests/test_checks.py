@@ -1,6 +1,5 @@
 """Laws of the look at training batches: true ones pass, and what is false is named."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from cli_parts import jointloop
 from recording_parts import SMALL, description, recorded
 
 import trainer.pool
 from feedback.finding import Finding
-from jointloop.cli import main
 from simulator.labels import OUTSIDE, VISIBLE
 from simulator.recording import Recording
 from trainer.augment_config import AMOUNTS
@@ -161,15 +160,8 @@ def test_the_sheet_shows_keypoints_masks_and_beliefs_of_every_sample(seen: Seen)
 
 
 def _command(source: Path, *more: str) -> int:
-    argv, sys.argv = sys.argv, ["jointloop", "train", "tiny", "--check-data", "--device", "cpu"]
-    sys.argv += ["--from", str(source), *more]
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = argv
-    raise AssertionError("main always exits")
+    words = ("train", "tiny", "--check-data", "--device", "cpu", "--from", str(source))
+    return jointloop(*words, *more)
 
 
 def test_the_command_leaves_a_sheet_and_no_run(

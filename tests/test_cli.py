@@ -12,27 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_parts import jointloop
 from recording_parts import description, recorded
 
 import trainer.learner
-from jointloop.cli import main
 from trainer.presets import PRESETS, preset
 from trainer.runs import Run
-
-
-def jointloop(*words: str) -> int:
-    """Run one verb in this process; its exit code."""
-    argv, sys.argv = sys.argv, ["jointloop", *words]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = argv
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    raise AssertionError("main always exits")
 
 
 def start(*words: str) -> subprocess.Popen[str]:
