@@ -9,7 +9,7 @@ the image doubles, and falls faster still for the rules that the image's border 
     quarter    moved a quarter of a cell towards the higher neighbour along each axis
     centroid   the mean of the cells around it, weighted by belief
     dark       a Newton step on the log of the smoothed map (Zhang et al., CVPR 2020)
-    jointloop  `trainer.decode.locate`
+    jointloop  `trainer.beliefs.decode.locate`
 """
 
 import argparse
@@ -26,8 +26,8 @@ import torch
 from numpy.typing import NDArray
 
 from simulator.labels import LEVELS
-from simulator.settings import parse_size
-from trainer.decode import FLOOR, REACH, locate
+from simulator.randomization.settings import parse_size
+from trainer.beliefs.decode import FLOOR, REACH, locate
 
 SIZES = ("160x120", "320x240", "640x480")
 CHUNK = 500

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from simulator.robot import Robot
-from trainer.detector import Detector
-from trainer.export import Shape, export
+from trainer.config.presets import PRESETS, preset
+from trainer.inference.detector import Detector
+from trainer.inference.export import Shape, export
+from trainer.inference.runtime import TorchRuntime
 from trainer.models import build
-from trainer.presets import PRESETS, preset
-from trainer.runtime import TorchRuntime
-from trainer.weights import WeightsInfo
+from trainer.weights.file import WeightsInfo
 
 BATCHES = (1, 8)
 SECONDS = 10.0

@@ -23,47 +23,49 @@ from typing import Any
 import cv2
 import numpy as np
 
-from simulator import hidden
-from simulator.control import SCHEMA
-from simulator.fleet import Fleet
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator.fleet.fleet import Fleet
+from simulator.fleet.worker import WorkerOptions
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings, parse_size
+from simulator.randomization.variety import CALM, Variety
 from simulator.sample import simulate
-from simulator.settings import Settings, parse_size
-from simulator.studio import Studio
+from simulator.sample_maker import SampleMaker
 from simulator.transport import Hub
-from simulator.variety import CALM, Variety
-from simulator.wire import Codec
-from simulator.worker import WorkerOptions
+from simulator.transport.codec import Codec
+from simulator.transport.messages import SCHEMA
 
 SIZES = ("160x120", "320x240", "640x480")
 STAGES = ("draw", "sync", "render", "read", "composite", "labels", "publish")
 WARM_UP = 5
 
 
-def settings_of(size: str, variety: str) -> Settings:
+def settings_of(size: str, variety: str) -> SampleSettings:
     """Settings of that size and variety."""
     width, height = parse_size(size)
-    return Settings(width=width, height=height, variety=CALM if variety == "calm" else Variety())
+    return SampleSettings(
+        width=width, height=height, variety=CALM if variety == "calm" else Variety()
+    )
 
 
-def prior_of(studio: Studio) -> JointPrior:
-    """The uniform prior of the studio's robot."""
-    robot = studio.robot
-    return JointPrior.uniform(robot.lower, robot.upper, studio.settings.bins)
+def prior_of(maker: SampleMaker) -> JointPrior:
+    """The uniform prior of the maker's robot."""
+    robot = maker.robot
+    return JointPrior.uniform(robot.lower, robot.upper, maker.settings.bins)
 
 
-def stages(settings: Settings, samples: int, count: int) -> dict[str, Any]:
+def stages(settings: SampleSettings, samples: int, count: int) -> dict[str, Any]:
     """Median wall time of every stage of one process's samples, and CPU time per sample [s]."""
     rows, cpu = [], []
-    with Studio(settings, "cycles", samples) as studio:
-        prior = prior_of(studio)
-        codec = Codec("benchmark", settings, studio.robot, prior)
+    with SampleMaker(settings, "cycles", samples) as maker:
+        prior = prior_of(maker)
+        codec = Codec("benchmark", settings, maker.robot, prior)
         for index in range(WARM_UP + count):
             started, burnt = time.perf_counter(), time.process_time()
-            drawn = hidden.draw(studio.robot, settings, Assignment(prior), 0, index)
+            drawn = hidden.draw(maker.robot, settings, Assignment(prior), 0, index)
             posed = time.perf_counter()
-            made = simulate(studio.scene, studio.robot, settings, drawn)
+            made = simulate(maker.scene, maker.robot, settings, drawn)
             done = time.perf_counter()
             codec.encode(made, bytes(16), index)
             sent = time.perf_counter()
@@ -88,10 +90,10 @@ def stages(settings: Settings, samples: int, count: int) -> dict[str, Any]:
     }
 
 
-def rate(settings: Settings, samples: int, workers: int, seconds: float) -> float:
+def rate(settings: SampleSettings, samples: int, workers: int, seconds: float) -> float:
     """Samples a second that arrive at a trainer which consumes them at once."""
-    with Studio(settings, "stick") as studio:
-        robot, prior = studio.robot, prior_of(studio)
+    with SampleMaker(settings, "stick") as maker:
+        robot, prior = maker.robot, prior_of(maker)
     options = WorkerOptions("", samples=samples)
     with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment(prior)) as hub:
         options = WorkerOptions(hub.local_address, samples=samples)
@@ -115,11 +117,12 @@ PLAIN = """
 import json, sys, time
 from blender_scenes.blender import bpy, mathutils
 import numpy as np
-from simulator import hidden, prior, robot, settings
+from simulator.randomization import hidden, prior, settings
+from simulator.robot import robot
 from blender_scenes.film import aim
 from blender_scenes.meshes import quiet
 width, height, samples, count = (int(v) for v in sys.argv[1:5])
-r, s = robot.Robot.named("ur10"), settings.Settings(width=width, height=height)
+r, s = robot.Robot.named("ur10"), settings.SampleSettings(width=width, height=height)
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
 with quiet():
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -160,7 +163,7 @@ print(json.dumps(float(np.mean(burnt[1:]))))
 """
 
 
-def plain(settings: Settings, samples: int, count: int) -> float:
+def plain(settings: SampleSettings, samples: int, count: int) -> float:
     """CPU seconds a frame of Blender used plainly, on the same poses and views."""
     words = [str(v) for v in (settings.width, settings.height, samples, count)]
     file = Path(os.environ.get("TMPDIR", "/tmp")) / f"plain-{os.getpid()}.png"

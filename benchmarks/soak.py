@@ -11,20 +11,22 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from simulator.fleet import Fleet
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator.fleet.fleet import Fleet
+from simulator.fleet.worker import WorkerOptions
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings, parse_size
+from simulator.randomization.variety import variety
 from simulator.robot import Robot
-from simulator.settings import Settings, parse_size
 from simulator.transport import Hub
-from simulator.variety import variety
-from simulator.worker import WorkerOptions
 
 EVERY_S = 5.0
 """Between points of the curve."""
 
 
-def soak(settings: Settings, samples: int, workers: int, recycle_frames: int) -> dict[str, Any]:
+def soak(
+    settings: SampleSettings, samples: int, workers: int, recycle_frames: int
+) -> dict[str, Any]:
     """Take so many samples; what came of them and the workers' memory on the way."""
     robot = Robot.named(settings.robot)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
@@ -73,7 +75,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     width, height = parse_size(args.size)
-    settings = Settings(width=width, height=height, variety=variety(args.variety))
+    settings = SampleSettings(width=width, height=height, variety=variety(args.variety))
     result = soak(settings, args.samples, args.workers, args.recycle_frames)
     shown = {key: value for key, value in result.items() if key != "curve"}
     print(json.dumps(shown, indent=2))

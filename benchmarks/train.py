@@ -27,18 +27,18 @@ from typing import Any
 import torch
 
 from blender_scenes.spec import JointloopError
-from simulator.prior import JointPrior
-from simulator.recorder import record
-from simulator.recording import Recording, describe
-from simulator.replay import rendering_here
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.recordings.recorder import record
+from simulator.recordings.recording import Recording, describe
+from simulator.recordings.replay import rendering_here
 from simulator.robot import Robot
-from simulator.settings import Settings
 from trainer.batch import Batch
-from trainer.config import Config
-from trainer.learner import Learner
-from trainer.pool import Pool
-from trainer.precision import resolved
-from trainer.presets import PRESETS, preset
+from trainer.config.config import Config
+from trainer.config.presets import PRESETS, preset
+from trainer.data.recorded import Pool
+from trainer.learning.learner import Learner
+from trainer.learning.precision import resolved
 
 SIZES = ("160x120", "320x240")
 WARM_UP = 3
@@ -73,7 +73,7 @@ class Clock:
         return timed
 
 
-def recording_of(folder: Path, settings: Settings, samples: int) -> Recording:
+def recording_of(folder: Path, settings: SampleSettings, samples: int) -> Recording:
     """A small recording of sticks."""
     rendering = rendering_here("stick", 4, settings.height)
     recording = Recording.create(folder, describe(settings, rendering, samples, 4, samples))

@@ -14,16 +14,16 @@ from itertools import count
 from typing import Any
 
 from blender_scenes.stick_scene import StickScene
-from simulator.control import SCHEMA, Hello
-from simulator.hidden import Assignment, draw
-from simulator.prior import JointPrior
+from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
-from simulator.settings import Settings, parse_size
 from simulator.transport import Hub, Link
+from simulator.transport.messages import SCHEMA, Hello
 
 
-def samples(settings: Settings, assignment: Assignment, worker: int) -> Iterator[Sample]:
+def samples(settings: SampleSettings, assignment: Assignment, worker: int) -> Iterator[Sample]:
     """One rendered image over and over, under new hidden variables: the wire's cost alone."""
     robot = Robot.named(settings.robot)
     first = draw(robot, settings, assignment, worker, 0)
@@ -53,7 +53,7 @@ def publish(address: str) -> None:
 def measure(size: str, seconds: float, credits: int) -> dict[str, Any]:
     """Receive for that long."""
     width, height = parse_size(size)
-    settings = Settings(width=width, height=height)
+    settings = SampleSettings(width=width, height=height)
     robot = Robot.named(settings.robot)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     with Hub(

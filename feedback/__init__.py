@@ -4,6 +4,5 @@ selection   the hard samples of the held-out set
 posterior   the conjugate update of the Dirichlet prior
 controller  (prior, held-out losses) -> next prior, with its on/off switch
 history     every prior version with what led to it, append-only
-plots       skeletons, belief maps and the prior in pixels
-report      all of a run on one page, made of: run_data, headline, sections, gallery, charts, text
+report      all of a run on one page
 """

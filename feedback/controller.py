@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from feedback.posterior import posterior
 from feedback.selection import FeedbackError, select
-from simulator.prior import JointPrior, PriorError
+from simulator.randomization.prior import JointPrior, PriorError
 
 
 class ControllerError(FeedbackError):

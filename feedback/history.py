@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from feedback.controller import Observation
 from feedback.selection import FeedbackError
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
 
 FILE = "prior_history.jsonl"
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from feedback.selection import FeedbackError
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
 
 
 class PosteriorError(FeedbackError):

@@ -1,6 +1,6 @@
 """`python -m jointloop`."""
 
-from jointloop.cli import main
+from jointloop.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from blender_scenes.sensor import expose
 from blender_scenes.spec import Scene
 from simulator import labels
-from simulator.hidden import Hidden, frame
+from simulator.randomization.hidden import Hidden, frame
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
-from simulator.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Sample:
     """Wall time by stage of its making; not part of what the sample is."""
 
 
-def simulate(scene: Scene, robot: Robot, settings: Settings, hidden: Hidden) -> Sample:
+def simulate(scene: Scene, robot: Robot, settings: SampleSettings, hidden: Hidden) -> Sample:
     """Render the hidden variables and label the image."""
     shown = frame(robot, hidden, settings.width, settings.height)
     rendered = scene.render(shown)

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from jointloop.cli import main
+from jointloop.cli.entry import main
 
 
 def jointloop(*words: str) -> int:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from blender_scenes.stick_scene import StickScene
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
-from simulator.settings import Settings
 
 # Shared machines stall: how long an example takes says nothing.
 hypothesis_settings.register_profile("jointloop", deadline=None)
@@ -19,12 +19,12 @@ def ur10() -> Robot:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(width=96, height=64)
+def settings() -> SampleSettings:
+    return SampleSettings(width=96, height=64)
 
 
 @pytest.fixture(scope="session")
-def uniform(ur10: Robot, settings: Settings) -> JointPrior:
+def uniform(ur10: Robot, settings: SampleSettings) -> JointPrior:
     return JointPrior.uniform(ur10.lower, ur10.upper, settings.bins)
 
 

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from simulator.robot import Robot
-from trainer.config import NetworkConfig
-from trainer.detector import Detector
+from trainer.config.config import NetworkConfig
+from trainer.config.presets import preset
+from trainer.inference.detector import Detector
 from trainer.models import BeliefNetwork, build
-from trainer.presets import preset
-from trainer.weights import Normalisation, WeightsInfo, save_weights
+from trainer.weights.file import Normalisation, WeightsInfo, save_weights
 
 CONFIG = preset("tiny").changed(size="96x64")
 ROBOT = Robot.named("ur10")

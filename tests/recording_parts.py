@@ -4,13 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from simulator.recorder import record
-from simulator.recording import Description, Recording, describe
-from simulator.replay import rendering_here
-from simulator.settings import Settings
-from simulator.variety import CALM, Variety
+from simulator.randomization.settings import SampleSettings
+from simulator.randomization.variety import CALM, Variety
+from simulator.recordings.recorder import record
+from simulator.recordings.recording import Description, Recording, describe
+from simulator.recordings.replay import rendering_here
 
-SMALL = Settings(width=64, height=48, variety=CALM)
+SMALL = SampleSettings(width=64, height=48, variety=CALM)
 STICK = rendering_here("stick", 4, SMALL.height)
 
 
@@ -18,7 +18,7 @@ def description(
     samples: int = 12,
     held_out: int = 3,
     shard_samples: int = 5,
-    settings: Settings = SMALL,
+    settings: SampleSettings = SMALL,
     **more: object,
 ) -> Description:
     """Of a small recording of sticks."""

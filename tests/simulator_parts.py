@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from functools import cache
 
 from blender_scenes.stick_scene import StickScene
-from simulator.control import SCHEMA, Hello, Welcome
-from simulator.hidden import Assignment, Split, draw
-from simulator.prior import JointPrior
+from simulator.randomization.hidden import Assignment, Split, draw
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
-from simulator.settings import Settings
 from simulator.transport import Hub, Link, Received
+from simulator.transport.messages import SCHEMA, Hello, Welcome
 
 ROBOT = Robot.named("ur10")
-SETTINGS = Settings(width=64, height=48)
+SETTINGS = SampleSettings(width=64, height=48)
 PRIOR = JointPrior.uniform(ROBOT.lower, ROBOT.upper, SETTINGS.bins)
 FIRST = Assignment(PRIOR)
 

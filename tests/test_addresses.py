@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from simulator.addresses import Address, TransportError
-from simulator.security import Security
+from simulator.transport.addresses import Address, TransportError
+from simulator.transport.security import Security
 
 
 @pytest.mark.parametrize(

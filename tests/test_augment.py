@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from jointloop.common.typed_json import ConfigError
 from simulator.labels import belief_map, in_frame
-from trainer.augment import Augment
-from trainer.augment_config import AMOUNTS, AugmentConfig
+from trainer.augmentation.augment import Augment
 from trainer.batch import Batch
-from trainer.config import Config
-from trainer.decode import decode
-from trainer.learner import Learner
-from trainer.presets import preset
-from trainer.typed_json import ConfigError
+from trainer.beliefs.decode import decode
+from trainer.config.augmentation import AMOUNTS, AugmentConfig
+from trainer.config.config import Config
+from trainer.config.presets import preset
+from trainer.learning.learner import Learner
 
 WIDTH, HEIGHT, N, J = 96, 64, 8, 5
 FULL = AMOUNTS["full"]

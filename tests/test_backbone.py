@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trainer.backbone import BackboneError, load_backbone
-from trainer.config import Config, ConfigError, NetworkConfig
-from trainer.learner import Learner
+from trainer.config.config import Config, ConfigError, NetworkConfig
+from trainer.config.presets import preset
+from trainer.learning.learner import Learner
 from trainer.models import BeliefNetwork, build
-from trainer.presets import preset
-from trainer.start import Start
+from trainer.weights.backbone import BackboneError, load_backbone
+from trainer.weights.initial import InitialWeights
 
 VGG19 = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256)}
 VGG19 |= {i: (256, 256) for i in (12, 14, 16)} | {19: (256, 512)}
@@ -212,7 +212,7 @@ def test_the_average_of_the_weights_begins_with_them_too(head):
         network=replace(config.network, stages=1),
         optimiser=replace(config.optimiser, ema=0.9),
     )
-    learner = Learner(config, 7, start=Start(backbone=head))
+    learner = Learner(config, 7, start=InitialWeights(backbone=head))
     for part in (learner.network, learner.ema):
         assert torch.equal(
             part.features.state_dict()["0.weight"],

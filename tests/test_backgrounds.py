@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from blender_scenes.photos import PhotoError
-from simulator.parts import pool
-from trainer.backgrounds import BANK, Backgrounds, bank, patterns, shuffled
+from simulator.randomization.draw_parts import pool
+from trainer.augmentation.backgrounds import BANK, Backgrounds, bank, patterns, shuffled
 
 N, HEIGHT, WIDTH = 24, 30, 42
 MASKS = torch.zeros(N, HEIGHT, WIDTH)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.bootstrap import BLOCK, Bootstrap
-from trainer.metrics import METRICS, Errors, quantile
+from trainer.metrics.bootstrap import BLOCK, Bootstrap
+from trainer.metrics.keypoints import METRICS, Errors, quantile
 
 
 def errors_of(images, joints, seed=0, misses=0.2):

@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from feedback.captions import BAR, PANEL, RING, SMALLEST, belief_panels, captioned, draw_names
-from feedback.plots import PlotError
+from simulator.drawing.captions import (
+    BAR,
+    PANEL,
+    RING,
+    SMALLEST,
+    belief_panels,
+    captioned,
+    draw_names,
+)
+from simulator.drawing.drawing import PlotError
 
 NAMES = ("elbow", "wrist_1", "tool_flange")
 WHITE = (255, 255, 255)

@@ -18,13 +18,14 @@ from blender_scenes.spec import (
     Sun,
     Visual,
 )
-from jointloop import looking, verdict
+from jointloop.cli import looking
 from simulator import labels
-from simulator.checking import CheckError, check
-from simulator.settings import Settings
-from simulator.variety import FULL
-from trainer.augment_config import amount
-from trainer.warp import Motion
+from simulator.label_check import verdict
+from simulator.label_check.measure import CheckError, check
+from simulator.randomization.settings import SampleSettings
+from simulator.randomization.variety import FULL
+from trainer.augmentation.geometry import Motion
+from trainer.config.augmentation import amount
 
 pytest.importorskip("bpy")
 from blender_scenes.probes import Balls, Identity
@@ -32,7 +33,7 @@ from blender_scenes.robot_scene import RobotScene
 
 pytestmark = pytest.mark.blender
 
-SETTINGS = Settings(width=320, height=240, variety=FULL)
+SETTINGS = SampleSettings(width=320, height=240, variety=FULL)
 LENS = (-0.25, 0.05, 0.003, -0.003, 0.0)
 
 
@@ -79,12 +80,12 @@ def test_false_labels_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_verb_ends_with_1_where_a_bar_is_missed(report, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("simulator.checking.check", lambda *given: report)
+    monkeypatch.setattr("simulator.label_check.measure.check", lambda *given: report)
     assert looking.check_labels(samples=3, out=tmp_path) == 0
     assert (tmp_path / "check-labels.png").stat().st_size > 1000
     outlines = dataclasses.replace(report.outlines, area_error=np.array([0.0, 0.03, 0.0]))
     worse = dataclasses.replace(report, outlines=outlines)
-    monkeypatch.setattr("simulator.checking.check", lambda *given: worse)
+    monkeypatch.setattr("simulator.label_check.measure.check", lambda *given: worse)
     assert looking.check_labels(samples=3, out=tmp_path) == 1
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from jointloop.choosing import presets
+from jointloop.cli.choosing import presets
+from trainer.config.presets import PRESETS, PURPOSES, preset
 from trainer.models import estimate
-from trainer.presets import PRESETS, PURPOSES, preset
 
 
 def test_every_preset_is_listed_with_what_it_costs_and_is_for(

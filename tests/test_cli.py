@@ -15,9 +15,9 @@ import pytest
 from cli_parts import jointloop
 from recording_parts import description, recorded
 
-import trainer.learner
-from trainer.presets import PRESETS, preset
-from trainer.runs import Run
+import trainer.learning.learner
+from trainer.config.presets import PRESETS, preset
+from trainer.runs.folder import RunFolder
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -155,7 +155,7 @@ def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(
     source = recorded(tmp_path / "sticks", description(samples=24)).folder
     few = replace(preset("tiny"), epoch_samples=16, epochs=3)  # two steps an epoch
     monkeypatch.setitem(PRESETS, "tiny", lambda: few)
-    run, sound = tmp_path / "run", trainer.learner.training_loss
+    run, sound = tmp_path / "run", trainer.learning.learner.training_loss
     words = ["train", "tiny", "--from", str(source), "--run", str(run), "--device", "cpu"]
     steps = 0
 
@@ -164,19 +164,19 @@ def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(
         steps += 1
         return sound(*arguments) * (math.nan if steps > 3 else 1.0)
 
-    monkeypatch.setattr("trainer.learner.training_loss", broken)
+    monkeypatch.setattr("trainer.learning.learner.training_loss", broken)
     assert jointloop(*words) == 2
     error = capsys.readouterr().err.strip()
     assert len(error.splitlines()) == 1
     assert "at step 3 the loss is nan" in error
     assert "--learning-rate under 0.006" in error
     assert f"{run} keeps epoch 1" in error
-    assert [row["epoch"] for row in Run.open(run).metrics()] == [0, 1]
-    assert Run.open(run).metrics()[-1]["steps"] == 2
+    assert [row["epoch"] for row in RunFolder.open(run).metrics()] == [0, 1]
+    assert RunFolder.open(run).metrics()[-1]["steps"] == 2
 
-    monkeypatch.setattr("trainer.learner.training_loss", sound)
+    monkeypatch.setattr("trainer.learning.learner.training_loss", sound)
     assert jointloop(*words, "--resume") == 0
-    assert [row["epoch"] for row in Run.open(run).metrics()] == [0, 1, 2, 3]
+    assert [row["epoch"] for row in RunFolder.open(run).metrics()] == [0, 1, 2, 3]
 
 
 def test_pictures_of_a_recording_are_replaced_by_augmentation_alone(
@@ -195,7 +195,7 @@ def test_a_batch_that_is_not_learnt_is_exit_code_1(
 ) -> None:
     source = recorded(tmp_path / "sticks", description()).folder
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("trainer.overfit.STEPS", 8)
+    monkeypatch.setattr("trainer.preflight.overfit.STEPS", 8)
     words = ["train", "tiny", "--overfit-one-batch", "--from", str(source), "--device", "cpu"]
     assert jointloop(*words) == 1
     assert capsys.readouterr().out.strip().splitlines()[-1].startswith("fail: loss")
@@ -208,7 +208,9 @@ def test_a_signal_in_the_middle_of_an_import_ends_the_program(number: int, tmp_p
         f"try:\n    os.kill(os.getpid(), {int(number)})\nexcept KeyboardInterrupt:\n    pass\n"
     )
     (tmp_path / "swallows.py").write_text(f"import os\n{swallows}")
-    verb = "import jointloop.cli as c; c.app.cli = lambda **_: __import__('swallows'); c.main()"
+    verb = (
+        "import jointloop.cli.entry as c; c.app.cli = lambda **_: __import__('swallows'); c.main()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r}); {verb}"],
         capture_output=True,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from recording_parts import description, recorded
 
-from simulator.convert import to_coco
-from trainer.annotated import AnnotatedError, of_recording
-from trainer.coco import read_coco
+from simulator.recordings.convert import to_coco
+from trainer.evaluation.coco import read_coco
+from trainer.evaluation.labelled import AnnotatedError, of_recording
 
 NAMES = ("base", "elbow", "hand")
 

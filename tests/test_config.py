@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from trainer import config
-from trainer.config import Config, ConfigError
-from trainer.presets import PRESETS, preset
+from trainer.config import config
+from trainer.config.config import Config, ConfigError
+from trainer.config.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

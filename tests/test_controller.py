@@ -7,7 +7,7 @@ import pytest
 from feedback.controller import Controller, ControllerError
 from feedback.posterior import bin_counts
 from feedback.selection import FeedbackError
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
 
 N, D, K = 60, 4, 8
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, description, recorded
 
-from simulator.convert import NOWHERE, items, to_coco, to_dream
-from simulator.entry import Entry, RecordingError, decode_image
-from simulator.recording import Recording
-from simulator.variety import CALM, CameraVariety, Variety
+from simulator.randomization.variety import CALM, CameraVariety, Variety
+from simulator.recordings.convert import NOWHERE, items, to_coco, to_dream
+from simulator.recordings.recording import Recording
+from simulator.recordings.sample_files import Entry, RecordingError, decode_image
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.labels import belief_map
-from trainer.decode import FOUND, _solved, decode
+from trainer.beliefs.decode import FOUND, _solved, decode
 
 WIDTH, HEIGHT = 160, 120
 

@@ -17,8 +17,8 @@ from detector_parts import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.detector import CHUNK, Detector, DetectorError
-from trainer.weights import WeightsError
+from trainer.inference.detector import CHUNK, Detector, DetectorError
+from trainer.weights.file import WeightsError
 
 POINTS = np.array([[0.3, 0.4], [0.55, 0.7], [0.8, 0.25]])
 
@@ -70,7 +70,7 @@ def test_a_photo_of_the_trained_size_is_seen_as_the_network_sees_it(tmp_path):
     expected = network.peaks(belief)
     detector = Detector.open(weights_file(tmp_path))
     assert detector.info == INFO
-    peaks, beliefs = detector.look(images)
+    peaks, beliefs = detector.detect_with_beliefs(images)
     assert np.allclose(peaks.pixels, expected.pixels, atol=1e-3)
     assert np.allclose(peaks.scores, expected.scores, atol=1e-5)
     assert np.allclose(np.stack(beliefs), belief.numpy(), atol=1e-5)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trainer.device import device_named
-from trainer.typed_json import ConfigError
+from jointloop.common.typed_json import ConfigError
+from trainer.learning.device import device_named
 
 
 def test_auto_is_a_gpu_where_there_is_one():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from trainer.ema import decay_at, follow
+from trainer.learning.ema import decay_at, follow
 
 
 def network(value: float) -> nn.Module:

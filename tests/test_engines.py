@@ -8,11 +8,11 @@ import pytest
 
 from blender_scenes import engines
 from blender_scenes.engines import EngineError, need
-from simulator import hidden
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
-from simulator.settings import Settings
 
 pytest.importorskip("bpy")
 from blender_scenes.film import ENGINES
@@ -88,7 +88,7 @@ def test_other_engines_draw_the_robot_where_it_is(engine) -> None:
         need(engine)
     except EngineError as error:
         pytest.skip(str(error))
-    robot, settings = Robot.named("ur10"), Settings(width=160, height=120)
+    robot, settings = Robot.named("ur10"), SampleSettings(width=160, height=120)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     scene = RobotScene(robot.model, samples=4, detail=0.1, engine=engine)
     drawn = hidden.draw(robot, settings, Assignment(prior), 0, 0)

@@ -9,8 +9,8 @@ from detector_parts import weights_file
 from recording_parts import description, recorded
 from test_cli import jointloop
 
-from simulator.convert import to_coco
-from simulator.recording import Recording
+from simulator.recordings.convert import to_coco
+from simulator.recordings.recording import Recording
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from detector_parts import INFO
 
-from trainer.annotated import Annotated, AnnotatedSet
-from trainer.coco import AnnotatedError
-from trainer.decode import Peaks
-from trainer.evaluation import CHUNK, figures, judge, open_data
-from trainer.metrics import METRICS
+from trainer.beliefs.decode import Peaks
+from trainer.evaluation.coco import AnnotatedError
+from trainer.evaluation.evaluate import CHUNK, evaluate, figures, open_data
+from trainer.evaluation.labelled import Annotated, AnnotatedSet
+from trainer.metrics.keypoints import METRICS
 
 NAMES = ("base", "elbow", "hand")
 THREE = replace(INFO, keypoints=NAMES, skeleton=((0, 1), (1, 2)), sigmas=(0.05, 0.04, 0.03))
@@ -55,7 +55,7 @@ class Teller:
 
 def test_one_that_knows_everything_is_perfect():
     data = annotated()
-    found = figures(judge(Teller(data), data), THREE)
+    found = figures(evaluate(Teller(data), data), THREE)
     assert found["overall"]["mean_percent"]["value"] == 0
     assert found["overall"]["auc"]["value"] == 1
     assert found["overall"]["miss_rate"] == {
@@ -71,7 +71,7 @@ def test_one_that_knows_everything_is_perfect():
 
 def test_every_number_stands_beside_its_denominator_and_has_a_definition():
     data = annotated()
-    found = json.loads(json.dumps(figures(judge(Teller(data, 3), data), THREE), allow_nan=False))
+    found = json.loads(json.dumps(figures(evaluate(Teller(data, 3), data), THREE), allow_nan=False))
     groups = [found["overall"], *found["joints"].values(), *found["visibility"].values()]
     assert set(found["joints"]) == set(NAMES)
     for metric in METRICS:
@@ -88,17 +88,17 @@ def test_every_number_stands_beside_its_denominator_and_has_a_definition():
 
 def test_errors_are_in_percent_of_each_images_own_diagonal():
     data = annotated()
-    judged = judge(Teller(data, 4.0), data)
-    np.testing.assert_allclose(judged.errors.percent[0], 4 / 160 * 100)
-    np.testing.assert_allclose(judged.errors.percent[1], 4 / 80 * 100)
+    evaluation = evaluate(Teller(data, 4.0), data)
+    np.testing.assert_allclose(evaluation.errors.percent[0], 4 / 160 * 100)
+    np.testing.assert_allclose(evaluation.errors.percent[1], 4 / 80 * 100)
 
 
 def test_a_set_with_fewer_keypoints_is_judged_by_those_it_has():
     data = annotated(keypoints=("base", "hand"))
-    judged = judge(Teller(data), data)
-    found = figures(judged, THREE)
-    assert judged.errors.pixels.shape == (len(data.images), 2)
-    assert not judged.errors.pixels.any()
+    evaluation = evaluate(Teller(data), data)
+    found = figures(evaluation, THREE)
+    assert evaluation.errors.pixels.shape == (len(data.images), 2)
+    assert not evaluation.errors.pixels.any()
     assert found["oks"]["sigmas"] == [0.05, 0.03]
     assert set(found["joints"]) == {"base", "hand"}
 
@@ -106,16 +106,16 @@ def test_a_set_with_fewer_keypoints_is_judged_by_those_it_has():
 def test_labels_outside_their_image_do_not_count_and_are_said():
     data = annotated(2)
     data.images[0].pixels[0] = (500.0, 3.0)
-    judged = judge(Teller(data), data)
-    assert judged.robots.visibility[0, 0] == 0
-    (note,) = judged.notes
+    evaluation = evaluate(Teller(data), data)
+    assert evaluation.robots.visibility[0, 0] == 0
+    (note,) = evaluation.notes
     assert note == "set: 1 keypoints lie outside their image and do not count"
 
 
 def test_the_worst_image_is_the_one_that_is_missed():
     data = annotated()
-    assert judge(Teller(data, 1.0, missed=[3]), data).worst(1) == [3]
-    worst = judge(Teller(data, 1.0), data).worst(100)
+    assert evaluate(Teller(data, 1.0, missed=[3]), data).worst(1) == [3]
+    worst = evaluate(Teller(data, 1.0), data).worst(100)
     assert all(i % 2 for i in worst[: len(worst) // 2])  # the smaller images
     assert len(worst) == len(data.images)
 
@@ -123,13 +123,13 @@ def test_the_worst_image_is_the_one_that_is_missed():
 def test_an_image_without_keypoints_is_never_the_worst():
     data = annotated(3)
     data.images[1].visibility[:] = 0
-    assert 1 not in judge(Teller(data, 1.0), data).worst(3)
+    assert 1 not in evaluate(Teller(data, 1.0), data).worst(3)
 
 
 def test_scales_reach_the_detector_and_progress_is_told():
     data, said = annotated(), []
     teller = Teller(data)
-    judge(teller, data, (1.0, 0.5), said.append)
+    evaluate(teller, data, (1.0, 0.5), said.append)
     assert teller.scales == [(1.0, 0.5)] * 2
     assert said == [f"0 of {CHUNK + 5} images", f"{CHUNK} of {CHUNK + 5} images"]
 
@@ -138,7 +138,7 @@ def test_a_set_in_which_nothing_is_to_be_found_has_no_figures():
     data = annotated(3)
     for image in data.images:
         image.visibility[:] = 0
-    found = figures(judge(Teller(data), data), THREE)
+    found = figures(evaluate(Teller(data), data), THREE)
     assert found["overall"]["mean_percent"]["value"] is None
     assert found["overall"]["mean_percent"]["interval"] is None
     assert found["oks"]["ap"]["value"] is None

@@ -11,14 +11,14 @@ import torch
 from detector_parts import INFO, small_network, weights_file
 from torch.export import Dim
 
-from trainer import export as exporting
-from trainer import rivals
-from trainer.detector import Detector, DetectorError
-from trainer.export import ExportError, Shape, export
+from trainer.beliefs import decode_jointly
+from trainer.config.presets import preset
+from trainer.inference import export as exporting
+from trainer.inference.detector import Detector, DetectorError
+from trainer.inference.export import ExportError, Shape, export
+from trainer.inference.runtime import CPU, CUDA, RuntimeMissing, _providers
 from trainer.models import build
-from trainer.presets import preset
-from trainer.runtime import CPU, CUDA, RuntimeMissing, _providers
-from trainer.weights import WeightsError
+from trainer.weights.file import WeightsError
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ class Rivals(torch.nn.Module):
     """The decoding of `light` alone."""
 
     def forward(self, beliefs):
-        return rivals.locate(beliefs, 4, 0.05)
+        return decode_jointly.locate(beliefs, 4, 0.05)
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ import psutil
 import pytest
 from simulator_parts import hub_at, poll_until
 
-from simulator.fleet import Fleet, FleetError
+from simulator.fleet.fleet import Fleet, FleetError
+from simulator.fleet.worker import WorkerOptions
 from simulator.transport import Hub, Received
-from simulator.worker import WorkerOptions
 
 
 @contextmanager
@@ -132,7 +132,7 @@ def test_a_fleet_outlasts_a_trainer_that_vanishes():
 
 
 def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("simulator.fleet.STOP_S", 0.5)
+    monkeypatch.setattr("simulator.fleet.fleet.STOP_S", 0.5)
     with hub_at() as hub, fleet_of(hub, 1) as fleet:
         pump(hub, fleet, lambda got: bool(got))
         process = fleet.members[0].process
@@ -145,8 +145,8 @@ def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.Mo
 def standalone(address: str) -> "subprocess.Popen[str]":
     script = (
         "import sys\n"
-        "from simulator.fleet import Fleet\n"
-        "from simulator.worker import WorkerOptions\n"
+        "from simulator.fleet.fleet import Fleet\n"
+        "from simulator.fleet.worker import WorkerOptions\n"
         f"sys.exit(Fleet(2, WorkerOptions({address!r}, engine='stick')).run())\n"
     )
     path = os.pathsep.join(filter(None, sys.path))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from feedback.plots import PlotError, contact_sheet, draw_box
+from simulator.drawing.drawing import PlotError, contact_sheet, draw_box
 
 
 def _gallery(*words: str) -> subprocess.CompletedProcess[str]:

@@ -11,23 +11,25 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from blender_scenes.lens import covers
-from simulator import hidden, labels
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator import labels
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings, SettingsError, parse_size
+from simulator.randomization.variety import CameraVariety, DistractorVariety, Variety
 from simulator.robot import Robot
-from simulator.settings import Settings, SettingsError, parse_size
-from simulator.variety import CameraVariety, DistractorVariety, Variety
 
 PRINT = """
-from simulator import hidden, prior, robot, settings
-r, s = robot.Robot.named("ur10"), settings.Settings(width=96, height=64)
+from simulator.randomization import hidden, prior, settings
+from simulator.robot import robot
+r, s = robot.Robot.named("ur10"), settings.SampleSettings(width=96, height=64)
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
 print(repr([hidden.draw(r, s, hidden.Assignment(p), 2, i) for i in (5, 3)]))
 """
 
 
 def test_another_process_draws_the_same(
-    ur10: Robot, settings: Settings, uniform: JointPrior
+    ur10: Robot, settings: SampleSettings, uniform: JointPrior
 ) -> None:
     done = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True, check=True)
     here = [hidden.draw(ur10, settings, Assignment(uniform), 2, i) for i in (5, 3)]
@@ -51,7 +53,7 @@ def test_the_parts_of_a_sample_are_independent_streams() -> None:
 
 
 def test_the_prior_shapes_the_pose_and_nothing_else(
-    ur10: Robot, settings: Settings, uniform: JointPrior
+    ur10: Robot, settings: SampleSettings, uniform: JointPrior
 ) -> None:
     counts = np.zeros_like(uniform.alpha)
     counts[:, 3] = 1e9
@@ -65,7 +67,7 @@ def test_the_prior_shapes_the_pose_and_nothing_else(
 
 
 def test_no_training_sample_repeats_a_held_out_one(
-    ur10: Robot, settings: Settings, uniform: JointPrior
+    ur10: Robot, settings: SampleSettings, uniform: JointPrior
 ) -> None:
     poses = [
         hidden.draw(ur10, settings, Assignment(uniform, split), 0, index).q
@@ -78,7 +80,7 @@ def test_no_training_sample_repeats_a_held_out_one(
 @given(st.integers(0, 10_000))
 @hypothesis_settings(max_examples=60, deadline=None)
 def test_the_camera_looks_at_its_point(index: int) -> None:
-    robot, settings = Robot.named("ur10"), Settings()
+    robot, settings = Robot.named("ur10"), SampleSettings()
     prior = JointPrior.uniform(robot.lower, robot.upper, 16)
     drawn = hidden.draw(robot, settings, Assignment(prior), 0, index)
     camera = hidden.camera(drawn.view, 160, 120)
@@ -94,7 +96,7 @@ def test_the_camera_looks_at_its_point(index: int) -> None:
 def test_most_keypoints_fall_into_the_frame(ur10: Robot, uniform: JointPrior) -> None:
     inside = []
     for index in range(100):
-        drawn = hidden.draw(ur10, Settings(), Assignment(uniform), 0, index)
+        drawn = hidden.draw(ur10, SampleSettings(), Assignment(uniform), 0, index)
         points = ur10.keypoints_world(ur10.forward(drawn.q))
         pixels, _ = labels.project(hidden.camera(drawn.view, 160, 120), points)
         inside.append(labels.in_frame(pixels, 160, 120))
@@ -103,7 +105,7 @@ def test_most_keypoints_fall_into_the_frame(ur10: Robot, uniform: JointPrior) ->
 
 def test_further_robots_stand_where_most_images_show_them(ur10: Robot, uniform: JointPrior) -> None:
     distractors = DistractorVariety(robots=("ur10",), robot_share=1.0)
-    settings = Settings(variety=Variety(distractors=distractors))
+    settings = SampleSettings(variety=Variety(distractors=distractors))
     shown = []
     for index in range(60):
         drawn = hidden.draw(ur10, settings, Assignment(uniform), 0, index)
@@ -119,7 +121,7 @@ def test_further_robots_stand_where_most_images_show_them(ur10: Robot, uniform: 
 )
 def test_settings_out_of_range_are_named(change: dict[str, int]) -> None:
     with pytest.raises(SettingsError, match=next(iter(change))):
-        replace(Settings(), **change)
+        replace(SampleSettings(), **change)
 
 
 def test_size_is_read_or_refused() -> None:
@@ -131,7 +133,7 @@ def test_size_is_read_or_refused() -> None:
 
 def test_no_stand_buries_the_arm_and_some_images_have_each_kind(ur10, uniform) -> None:
     drawn = [
-        hidden.draw(ur10, Settings(variety=Variety()), Assignment(uniform), 0, i)
+        hidden.draw(ur10, SampleSettings(variety=Variety()), Assignment(uniform), 0, i)
         for i in range(200)
     ]
     kinds = [h.stand.kind for h in drawn]
@@ -144,7 +146,7 @@ def test_no_stand_buries_the_arm_and_some_images_have_each_kind(ur10, uniform) -
 
 def test_lenses_are_weakened_until_they_cover_the_frame(ur10, uniform) -> None:
     strong = CameraVariety(lens=True, k1=(-0.9, -0.5), k2=(0.0, 0.0), focal=(0.8, 1.0))
-    settings = Settings(width=320, height=240, variety=Variety(camera=strong))
+    settings = SampleSettings(width=320, height=240, variety=Variety(camera=strong))
     for index in range(20):
         view = hidden.draw(ur10, settings, Assignment(uniform), 0, index).view
         camera = hidden.camera(view, 320, 240)

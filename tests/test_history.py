@@ -17,7 +17,7 @@ from feedback.history import (
     prior_of,
     read_history,
 )
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
 
 N, D, K = 40, 3, 6
 BINS = np.random.default_rng(0).integers(0, K, (N, D))

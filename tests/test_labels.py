@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import hidden, labels
-from simulator.hidden import Assignment
+from simulator import labels
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
 from simulator.robot import Robot
 
 
@@ -132,10 +133,10 @@ def test_what_stands_before_the_elbow_decides_whether_it_is_seen(
 
 
 def test_hidden_keypoints_exist_and_visible_ones_prevail(ur10: Robot, uniform, sticks) -> None:
+    from simulator.randomization.settings import SampleSettings
     from simulator.sample import simulate
-    from simulator.settings import Settings
 
-    settings = Settings()
+    settings = SampleSettings()
     seen = np.concatenate(
         [
             simulate(

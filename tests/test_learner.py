@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from trainer.batch import Batch
-from trainer.learner import Learner, LearnerError
-from trainer.optimiser import learning_rate
-from trainer.presets import preset
+from trainer.config.presets import preset
+from trainer.learning.learner import Learner, LearnerError
+from trainer.learning.optimiser import learning_rate
 
 CONFIG = preset("tiny")
 JOINTS = 2
@@ -132,7 +132,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(monkeypatch
     def steep(beliefs, target, config, mean):
         return torch.stack([b.sum() for b in beliefs]).sum().sub(3.0).mul(1e38)
 
-    monkeypatch.setattr("trainer.learner.training_loss", steep)
+    monkeypatch.setattr("trainer.learning.learner.training_loss", steep)
     with pytest.raises(LearnerError, match=r"at step 1 the .* is .*inf"):
         learner.step(batch(), 0.5)
     now = learner.network.parameters()

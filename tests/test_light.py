@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from simulator.labels import belief_map
-from trainer.config import NetworkConfig
+from trainer.config.config import NetworkConfig
 from trainer.models import build
 from trainer.models.light import LightNetwork
 

@@ -15,23 +15,23 @@ from rich.console import Console
 from safetensors.torch import load_file
 
 from feedback.history import prior_of, read_history
-from feedback.report import write_report
-from simulator.settings import Settings
-from simulator.worker import WorkerOptions
-from trainer.config import Config, ConfigError, NetworkConfig
-from trainer.presets import preset
-from trainer.progress import Progress
-from trainer.runs import RunError
+from feedback.report.report import write_report
+from simulator.fleet.worker import WorkerOptions
+from simulator.randomization.settings import SampleSettings
+from trainer.config.config import Config, ConfigError, NetworkConfig
+from trainer.config.presets import preset
+from trainer.run_options import RunOptions
+from trainer.runs.folder import RunError
+from trainer.runs.progress import Progress
 from trainer.session import train
-from trainer.sitting import Sitting
-from trainer.start import Start
+from trainer.weights.initial import InitialWeights
 
 
 def small(feedback: bool = True, epochs: int = 3) -> Config:
     tiny = preset("tiny").changed(feedback=feedback, epochs=epochs)
     return replace(
         tiny,
-        settings=Settings(width=80, height=64, stride=4, sigma=1.0),
+        settings=SampleSettings(width=80, height=64, stride=4, sigma=1.0),
         stream=replace(tiny.stream, held_out=24, buffer=256),
         batch_size=8,
         epoch_samples=320,
@@ -53,7 +53,7 @@ class Lines(Progress):
 
 
 def run(folder: Path, config: Config, lines: Lines | None = None, **more) -> dict:
-    sitting = Sitting(
+    options = RunOptions(
         folder,
         workers=2,
         worker=WorkerOptions("", engine="stick"),
@@ -61,7 +61,7 @@ def run(folder: Path, config: Config, lines: Lines | None = None, **more) -> dic
         device="cpu",
         **more,
     )
-    return train(config, sitting, lines or Lines())
+    return train(config, options, lines or Lines())
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Pa
     )
     folder = tmp_path / "run"
     with pytest.raises(ConfigError, match=r"begin with vgg\.pth, but the config names None"):
-        run(folder, config, start=Start(file))
+        run(folder, config, start=InitialWeights(file))
     config = config.changed(backbone=file.name, epochs=2)
 
     def stop(epoch: int) -> None:
@@ -160,7 +160,7 @@ def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Pa
 
     lines = Lines(stop)
     with pytest.raises(KeyboardInterrupt):
-        run(folder, config, lines, start=Start(file))
+        run(folder, config, lines, start=InitialWeights(file))
     begun = "backbone: VGG-19's layers without batch norm, weights of vgg.pth: 10 tensors"
     assert any(line.startswith(begun) for line in lines.lines)
     file.unlink()

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.config import LossConfig
-from trainer.loss import per_sample, training_loss
+from trainer.beliefs.loss import per_sample, training_loss
+from trainer.config.config import LossConfig
 
 SHAPE = (3, 4, 6, 8)
 KINDS = [LossConfig(k, f) for k in ("mse", "smooth-l1", "cross-entropy") for f in (0.0, 5.0)]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from blender_scenes.photos import PhotoError
-from trainer.media import MediaError, Video, VideoFile, find, picture
+from trainer.inference.media import MediaError, Video, VideoFile, find, picture
 
 
 def image(width=64, height=48, value=90):
@@ -110,7 +110,7 @@ def test_a_video_that_is_interrupted_leaves_no_half_of_it(tmp_path):
 
 def test_ffmpeg_says_nothing_of_its_own(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + b"x" * 400)
-    code = "import sys; from pathlib import Path; from trainer.media import Video\n"
+    code = "import sys; from pathlib import Path; from trainer.inference.media import Video\n"
     code += "try: Video(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
     command = [sys.executable, "-c", code, str(tmp_path / "a.mp4")]
     told = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.metrics import METRICS, Errors, area_under_pck_pixels, evaluate, quantile, summarise
+from trainer.metrics.keypoints import (
+    METRICS,
+    Errors,
+    area_under_pck_pixels,
+    evaluate,
+    quantile,
+    summarise,
+)
 
 ANCHORS = Path(__file__).parents[2] / "shared" / "anchors"
 DIAGONAL = math.hypot(320, 240)

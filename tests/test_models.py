@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from trainer.config import MULTIPLE
+from trainer.config.config import MULTIPLE
+from trainer.config.presets import PRESETS, PURPOSES, preset
 from trainer.models import FAMILIES, ModelError, build, cost, estimate, receptive_field
 from trainer.models.vgg import VggStages
-from trainer.presets import PRESETS, PURPOSES, preset
 
 JOINTS = 6
 FILE = "vgg19-dcbb9e9d.pth"

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from trainer.decode import Peaks
-from trainer.oks import DEFINITIONS, Robots, as_coco, average_precision, detections
+from trainer.beliefs.decode import Peaks
+from trainer.metrics.oks import DEFINITIONS, Robots, as_coco, average_precision, detections
 
 SIGMAS = np.array([0.037, 0.050, 0.042, 0.063, 0.041, 0.033])
 DIAGONAL = 400.0

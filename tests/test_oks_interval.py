@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_oks import DIAGONAL, SIGMAS, precision, scene
 
-from trainer.bootstrap import Bootstrap
-from trainer.decode import Peaks
-from trainer.oks import DEFINITIONS, Matches, Robots, average_precision
-from trainer.oks_interval import intervals, summary
+from trainer.beliefs.decode import Peaks
+from trainer.metrics.bootstrap import Bootstrap
+from trainer.metrics.oks import DEFINITIONS, Matches, Robots, average_precision
+from trainer.metrics.oks_interval import intervals, summary
 
 
 def matched(truth: Robots, peaks: Peaks):

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.config import OptimiserConfig
+from trainer.config.config import OptimiserConfig
+from trainer.config.presets import preset
+from trainer.learning.optimiser import decaying, learning_rate, optimiser_of
 from trainer.models import build
-from trainer.optimiser import decaying, learning_rate, optimiser_of
-from trainer.presets import preset
 
 KINDS = ("adamw", "adam", "adadelta")
 

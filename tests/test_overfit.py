@@ -9,14 +9,14 @@ import pytest
 import torch
 from recording_parts import SMALL, description, jointloop, recorded
 
-from simulator.prior import JointPrior
-from simulator.recording import Recording
+from simulator.randomization.prior import JointPrior
+from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.batch import Batch
-from trainer.learner import Learner
-from trainer.overfit import LINES, LOSS, STEPS, Overfit, overfit
-from trainer.pool import Pool
-from trainer.presets import preset
+from trainer.config.presets import preset
+from trainer.data.recorded import Pool
+from trainer.learning.learner import Learner
+from trainer.preflight.overfit import LINES, LOSS, STEPS, Overfit, overfit
 
 CONFIG = replace(preset("tiny"), settings=SMALL)
 ROBOT = Robot.named("ur10")
@@ -48,7 +48,7 @@ def test_tiny_learns_a_batch_by_heart_and_says_how(batch):
 
 
 def test_labels_of_other_images_that_look_the_same_cannot_be_learnt(batch, monkeypatch):
-    monkeypatch.setattr("trainer.overfit.STEPS", 16)
+    monkeypatch.setattr("trainer.preflight.overfit.STEPS", 16)
     blank = replace(batch, images=torch.zeros_like(batch.images))
     learnt = overfit(Learner(CONFIG, len(NAMES)), blank, NAMES, lambda line: None)
     assert not learnt.passed

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.labels import belief_map
-from trainer.decode import decode
-from trainer.paint import paint
+from trainer.beliefs.decode import decode
+from trainer.beliefs.paint import paint
 
 
 @given(

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from blender_scenes.photos import SIDE, PhotoError, Photos, crop
 from blender_scenes.spec import THEMES, Background
-from simulator import parts
-from simulator.hidden import Assignment, draw
-from simulator.prior import JointPrior
+from simulator.randomization import draw_parts
+from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.randomization.variety import BackgroundVariety, Variety, VarietyError
 from simulator.robot import Robot
-from simulator.settings import Settings
-from simulator.studio import Studio
-from simulator.variety import BackgroundVariety, Variety, VarietyError
+from simulator.sample_maker import SampleMaker
 
 PHOTOS_ONLY = Variety(
     background=BackgroundVariety(city=0, interior=0, outdoor=0), distractors=None, sensor=None
@@ -127,7 +127,7 @@ def test_place_runs_from_the_upper_left_to_the_lower_right():
 
 @given(st.sets(st.text("abcdefgh.0123", min_size=1, max_size=8), min_size=2, max_size=40))
 def test_held_out_and_training_pools_are_disjoint_and_both_there(names):
-    held_out, training = parts.pool(sorted(names), True), parts.pool(sorted(names), False)
+    held_out, training = draw_parts.pool(sorted(names), True), draw_parts.pool(sorted(names), False)
     assert held_out
     assert training
     assert set(held_out) | set(training) == names
@@ -136,13 +136,13 @@ def test_held_out_and_training_pools_are_disjoint_and_both_there(names):
 
 @given(st.sets(st.text("abcdefgh", min_size=1, max_size=8), min_size=10, max_size=40))
 def test_one_more_picture_moves_at_most_one_other(names):
-    held_out = set(parts.pool(sorted(names), True))
-    grown = set(parts.pool(sorted(names | {"new.png"}), True))
+    held_out = set(draw_parts.pool(sorted(names), True))
+    grown = set(draw_parts.pool(sorted(names | {"new.png"}), True))
     assert len(grown ^ held_out - {"new.png"}) <= 2
 
 
 def test_no_training_sample_sees_a_held_out_background(ur10: Robot, uniform: JointPrior):
-    settings = Settings(variety=Variety())
+    settings = SampleSettings(variety=Variety())
     names = tuple(f"{i}.jpg" for i in range(12))
     seen = {
         split: {
@@ -158,7 +158,7 @@ def test_no_training_sample_sees_a_held_out_background(ur10: Robot, uniform: Joi
 
 def test_backgrounds_may_be_shared_where_that_is_asked_for(ur10: Robot, uniform: JointPrior):
     background = BackgroundVariety(city=0, interior=0, outdoor=0, disjoint=False)
-    settings = Settings(variety=Variety(background=background))
+    settings = SampleSettings(variety=Variety(background=background))
     for split in ("train", "heldout"):
         hidden = draw(ur10, settings, Assignment(uniform, split), 0, 0, ("only.jpg",))
         assert hidden.background.image == "only.jpg"
@@ -167,18 +167,18 @@ def test_backgrounds_may_be_shared_where_that_is_asked_for(ur10: Robot, uniform:
 def test_a_studio_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
     for name in ("a.png", "b.png"):
         _photo(tmp_path, name, (240, 20, 20))
-    settings = Settings(width=96, height=64, variety=PHOTOS_ONLY)
-    with Studio(settings, "stick", backgrounds=tmp_path) as studio:
-        sample = studio.sample(0, 0, Assignment(uniform))
+    settings = SampleSettings(width=96, height=64, variety=PHOTOS_ONLY)
+    with SampleMaker(settings, "stick", backgrounds=tmp_path) as maker:
+        sample = maker.sample(0, 0, Assignment(uniform))
     assert sample.hidden.background.theme == "photos"
     corner = sample.image[:3, -3:].reshape(-1, 3).mean(0)
     assert corner[0] > 3 * corner[1]
 
 
 def test_a_studio_says_what_photos_it_needs(tmp_path: Path):
-    settings = Settings(variety=PHOTOS_ONLY)
+    settings = SampleSettings(variety=PHOTOS_ONLY)
     with pytest.raises(VarietyError, match="photos only, and no folder"):
-        Studio(settings, "stick")
+        SampleMaker(settings, "stick")
     _photo(tmp_path, "a.png")
     with pytest.raises(PhotoError, match="wanted at least 2"):
-        Studio(settings, "stick", backgrounds=tmp_path)
+        SampleMaker(settings, "stick", backgrounds=tmp_path)

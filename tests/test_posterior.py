@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from feedback.posterior import PosteriorError, bin_counts, posterior
-from simulator.prior import JointPrior
+from simulator.randomization.prior import JointPrior
 
 D, K = 3, 5
 PRIOR = JointPrior(np.random.default_rng(0).gamma(2, 1, (D, K)), -np.ones(D), np.ones(D), version=7)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from trainer.config.presets import PRESETS, preset
+from trainer.learning.precision import DTYPES, autocast, resolved
 from trainer.models import build
-from trainer.precision import DTYPES, autocast, resolved
-from trainer.presets import PRESETS, preset
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -8,9 +8,9 @@ import pytest
 from detector_parts import weights_file
 from test_cli import jointloop
 
-from trainer import shipped
-from trainer.shipped import shipped_weights
-from trainer.weights import WeightsError
+from trainer.weights import shipped
+from trainer.weights.file import WeightsError
+from trainer.weights.shipped import shipped_weights
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from detector_parts import COLOURS, ColourRuntime, colour_detector, painted
 
-from simulator.entry import RecordingError
-from trainer.detector import Detector
-from trainer.media import MediaError, VideoFile, find
-from trainer.prediction import Options, predict
+from simulator.recordings.sample_files import RecordingError
+from trainer.inference.detector import Detector
+from trainer.inference.media import MediaError, VideoFile, find
+from trainer.inference.predict import Options, predict
 
 POINTS = np.array([[40.0, 30.0], [90.0, 70.0], [130.0, 40.0]])
 PLAIN = Options()

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from simulator.prior import JointPrior, PriorError
+from simulator.randomization.prior import JointPrior, PriorError
 
 alphas = arrays(np.float64, (3, 5), elements=st.floats(0.05, 50))
 

@@ -17,14 +17,15 @@ from blender_scenes.spec import (
     Stand,
 )
 from blender_scenes.stick_scene import StickScene
-from simulator import hidden, labels
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator import labels
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import simulate
-from simulator.settings import Settings
 
-SETTINGS = Settings(width=160, height=120)
+SETTINGS = SampleSettings(width=160, height=120)
 GREY = (Material((0.3, 0.3, 0.3), 1.0, 0.8, 0.0),) * 6
 
 

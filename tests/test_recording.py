@@ -29,15 +29,22 @@ from recording_parts import (
     shard_bytes,
 )
 
-from simulator.entry import Entry, RecordingError, decode, decode_image, decode_mask, encode
-from simulator.fleet import FleetError
-from simulator.hidden import Assignment, camera
-from simulator.prior import JointPrior
-from simulator.recorder import record
-from simulator.recording import Recording, describe
-from simulator.replay import studio_for
-from simulator.settings import Settings
-from simulator.shards import ShardWriter, part_of, read
+from simulator.fleet.fleet import FleetError
+from simulator.randomization.hidden import Assignment, camera
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.recordings.recorder import record
+from simulator.recordings.recording import Recording, describe
+from simulator.recordings.replay import sample_maker_for
+from simulator.recordings.sample_files import (
+    Entry,
+    RecordingError,
+    decode,
+    decode_image,
+    decode_mask,
+    encode,
+)
+from simulator.recordings.shards import ShardWriter, part_of, read
 
 ROBUST = replace(SMALL, variety=FULL_OF_STICKS)
 
@@ -59,10 +66,10 @@ def test_a_recording_holds_every_sample_once_and_in_order(whole: Recording) -> N
 
 
 def test_an_entry_says_all_that_was_true_of_the_sample(whole: Recording) -> None:
-    with studio_for(ROBUST, STICK) as studio:
+    with sample_maker_for(ROBUST, STICK) as maker:
         for entry, image in entries(whole):
             terms, bins = entry.recipe.terms, ROBUST.bins
-            sample = studio.sample(0, entry.recipe.index, terms.assignment(6, bins))
+            sample = maker.sample(0, entry.recipe.index, terms.assignment(6, bins))
             np.testing.assert_array_equal(image, sample.image)
             np.testing.assert_array_equal(entry.belief_map(), sample.belief)
             for name in ("pixels", "visibility", "points"):
@@ -86,10 +93,10 @@ def test_a_keypoint_behind_the_camera_survives_the_json(whole: Recording) -> Non
 
 
 def test_a_mask_is_recorded_as_it_was_made(whole: Recording) -> None:
-    with studio_for(ROBUST, STICK) as studio:
+    with sample_maker_for(ROBUST, STICK) as maker:
         for group, file in whole.read():
             recipe = decode(read(file, group.entry), group.key).recipe
-            sample = studio.sample(0, recipe.index, recipe.terms.assignment(6, ROBUST.bins))
+            sample = maker.sample(0, recipe.index, recipe.terms.assignment(6, ROBUST.bins))
             assert group.mask is not None
             mask = decode_mask(read(file, group.mask), "")
             np.testing.assert_array_equal(mask, sample.mask)
@@ -196,7 +203,7 @@ def test_a_killed_recording_is_readable_and_resumes_to_the_same_bytes(tmp_path: 
     done = jointloop("record", "--out", folder, "--resume")
     assert done.returncode == 0, done.stderr
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
-    settings = Settings(width=64, height=48, variety=SMALL.variety)
+    settings = SampleSettings(width=64, height=48, variety=SMALL.variety)
     fresh = recorded(tmp_path / "fresh", describe(settings, STICK, 60, 5, 6), workers=2)
     assert shard_bytes(killed) == shard_bytes(fresh)
 

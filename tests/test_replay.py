@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, STICK, description, jointloop, recorded
 
-from simulator.control import Terms
-from simulator.entry import RecordingError, decode
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
-from simulator.recipe import Listing
-from simulator.replay import recipe_of, rendering_here, sample_of, studio_for
-from simulator.variety import Variety
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.variety import Variety
+from simulator.recordings.recipe import Listing
+from simulator.recordings.replay import recipe_of, rendering_here, sample_maker_for, sample_of
+from simulator.recordings.sample_files import RecordingError, decode
+from simulator.transport.messages import Terms
 
 SIZE = ("--size", "64x48")
 
@@ -158,11 +158,11 @@ def test_other_backgrounds_are_refused(tmp_path: Path) -> None:
     recipe = recipe_of(SMALL, rendering, 0, 0)
     assert sample_of(recipe, mine) == sample_of(recipe, mine)
     with pytest.raises(RecordingError, match=r"expected 6 pictures .* these are 5 pictures"):
-        studio_for(SMALL, rendering, others)
+        sample_maker_for(SMALL, rendering, others)
     with pytest.raises(RecordingError, match="6 background pictures; give their folder"):
-        studio_for(SMALL, rendering)
+        sample_maker_for(SMALL, rendering)
     with pytest.raises(RecordingError, match="made without any"):
-        studio_for(SMALL, STICK, mine)
+        sample_maker_for(SMALL, STICK, mine)
 
 
 def test_a_listing_knows_names_and_sizes_but_no_path(tmp_path: Path) -> None:

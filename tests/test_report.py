@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feedback.charts import Series, heat_limit, line_chart
 from feedback.controller import Controller
-from feedback.gallery import pick
 from feedback.history import FILE, History, read_history
-from feedback.plots import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton
-from feedback.prior_picture import prior_captions, prior_picture, prior_png
-from feedback.report import ReportError, write_report
-from feedback.sections import DEFINITIONS
-from feedback.text import duration, number
+from feedback.report.charts import Series, heat_limit, line_chart
+from feedback.report.gallery import pick
+from feedback.report.prior_picture import prior_captions, prior_picture, prior_png
+from feedback.report.report import ReportError, write_report
+from feedback.report.sections import DEFINITIONS
+from feedback.report.text import duration, number
+from simulator.drawing.drawing import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton
 from simulator.labels import belief_map
-from simulator.prior import JointPrior
-from trainer.metrics import Errors, evaluate
-from trainer.presets import preset
+from simulator.randomization.prior import JointPrior
+from trainer.config.presets import preset
+from trainer.metrics.keypoints import Errors, evaluate
 
 ANGLES = ("shoulder_pan", "shoulder_lift", "elbow", "wrist_1", "wrist_2", "wrist_3")
 KEYPOINTS = (*ANGLES, "tool_flange")

@@ -17,11 +17,11 @@ from rich.console import Console
 from safetensors import safe_open
 
 from feedback.history import FILE
-from trainer.presets import preset
-from trainer.progress import Progress
-from trainer.runs import Run
+from trainer.config.presets import preset
+from trainer.run_options import RunOptions
+from trainer.runs.folder import RunFolder
+from trainer.runs.progress import Progress
 from trainer.session import train
-from trainer.sitting import Sitting
 
 EPOCHS = 3
 WALL = ("seconds", "data_wait", "time")
@@ -50,7 +50,7 @@ class Ended(Progress):
 def sit(
     recording: Path, folder: Path, at: str = "never", by: signal.Signals = signal.SIGKILL
 ) -> None:
-    """One sitting; ended where `at` is said, or killed as the checkpoint of `save N` forms."""
+    """One start; ended where `at` is said, or killed as the checkpoint of `save N` forms."""
     torch.set_num_threads(1)
     if at.startswith("save "):
         _die_while_saving(int(at.removeprefix("save ")))
@@ -63,9 +63,9 @@ def sit(
         epoch_samples=32,
     )
     begun = (folder / "config.json").exists()
-    config = Run.open(folder).config if begun else config
-    sitting = Sitting(folder, recording=recording, device="cpu", resume=begun)
-    train(config, sitting, Ended(at, by))
+    config = RunFolder.open(folder).config if begun else config
+    options = RunOptions(folder, recording=recording, device="cpu", resume=begun)
+    train(config, options, Ended(at, by))
 
 
 def _die_while_saving(epoch: int) -> None:
@@ -108,7 +108,7 @@ def killed(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _kill_runs(recording: Path, folder: Path) -> None:
-    """One sitting for each of KILLS, in a process of its own that does not outlive it."""
+    """One start for each of KILLS, in a process of its own that does not outlive it."""
     for name, at in KILLS.items():
         child = os.fork()
         if not child:
@@ -148,8 +148,8 @@ def test_a_resume_reads_its_checkpoint_once(
     def noted(read: Callable[..., Any]) -> Callable[..., Any]:
         return lambda path, **how: (reads.append(path.name), read(path, **how))[1]
 
-    monkeypatch.setattr("trainer.runs.torch.load", noted(torch.load))
-    monkeypatch.setattr("trainer.weights.safe_open", noted(safe_open))
+    monkeypatch.setattr("trainer.runs.folder.torch.load", noted(torch.load))
+    monkeypatch.setattr("trainer.weights.file.safe_open", noted(safe_open))
     sit(recording, folder)
     assert sorted(reads) == ["last.safetensors", "last.state.pt"]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.robot import Robot, RobotError
-from simulator.urdf import known_robots, robots_folder
+from simulator.robot.description import known_robots, robots_folder
 
 angles = st.lists(st.floats(-3.1, 3.1), min_size=6, max_size=6)
 

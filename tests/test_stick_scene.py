@@ -3,22 +3,23 @@
 import numpy as np
 
 from blender_scenes.stick_scene import RADIUS, StickScene
-from simulator import hidden, labels
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator import labels
+from simulator.randomization import hidden
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import simulate
-from simulator.settings import Settings
 
 
-def frames(robot: Robot, prior: JointPrior, settings: Settings, count: int):
+def frames(robot: Robot, prior: JointPrior, settings: SampleSettings, count: int):
     for index in range(count):
         drawn = hidden.draw(robot, settings, Assignment(prior), 0, index)
         yield drawn, hidden.frame(robot, drawn, settings.width, settings.height)
 
 
 def test_the_same_frame_gives_the_same_bytes(
-    ur10: Robot, uniform: JointPrior, settings: Settings, sticks: StickScene
+    ur10: Robot, uniform: JointPrior, settings: SampleSettings, sticks: StickScene
 ) -> None:
     for _, frame in frames(ur10, uniform, settings, 5):
         again = StickScene(ur10.model).render(frame)
@@ -26,7 +27,7 @@ def test_the_same_frame_gives_the_same_bytes(
 
 
 def test_every_keypoint_in_the_frame_lies_on_the_robots_mask(
-    ur10: Robot, uniform: JointPrior, settings: Settings, sticks: StickScene
+    ur10: Robot, uniform: JointPrior, settings: SampleSettings, sticks: StickScene
 ) -> None:
     checked = 0
     for _, frame in frames(ur10, uniform, settings, 30):
@@ -40,7 +41,7 @@ def test_every_keypoint_in_the_frame_lies_on_the_robots_mask(
 
 
 def test_a_ray_meets_the_stick_its_radius_before_the_axis(
-    ur10: Robot, uniform: JointPrior, settings: Settings, sticks: StickScene
+    ur10: Robot, uniform: JointPrior, settings: SampleSettings, sticks: StickScene
 ) -> None:
     for _, frame in frames(ur10, uniform, settings, 30):
         points = ur10.keypoints_world(frame.T_world_link)
@@ -51,7 +52,7 @@ def test_a_ray_meets_the_stick_its_radius_before_the_axis(
 
 
 def test_a_ray_past_the_robot_meets_nothing(
-    ur10: Robot, uniform: JointPrior, settings: Settings, sticks: StickScene
+    ur10: Robot, uniform: JointPrior, settings: SampleSettings, sticks: StickScene
 ) -> None:
     _, frame = next(frames(ur10, uniform, settings, 1))
     above = frame.camera.T_world_camera[:3, 3] + np.array([[0.0, 0.0, 9.0]])
@@ -61,7 +62,7 @@ def test_a_ray_past_the_robot_meets_nothing(
 
 
 def test_box_and_area_belong_to_the_mask(
-    ur10: Robot, uniform: JointPrior, settings: Settings, sticks: StickScene
+    ur10: Robot, uniform: JointPrior, settings: SampleSettings, sticks: StickScene
 ) -> None:
     for drawn, frame in frames(ur10, uniform, settings, 10):
         sample = simulate(sticks, ur10, settings, drawn)

@@ -12,8 +12,7 @@ import pytest
 import zmq
 from simulator_parts import Peer, hello, hub_at, poll_until, prior, sample
 
-from simulator.control import Bye
-from simulator.hidden import Assignment
+from simulator.randomization.hidden import Assignment
 from simulator.transport import (
     Hub,
     Link,
@@ -23,7 +22,8 @@ from simulator.transport import (
     TransportError,
     write_keys,
 )
-from simulator.wire import topic
+from simulator.transport.codec import topic
+from simulator.transport.messages import Bye
 
 
 def join_by_hand(hub: Hub, link: Link, **changes: object) -> object:

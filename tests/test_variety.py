@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.variety import (
+from simulator.randomization.variety import (
     CALM,
     FULL,
     BackgroundVariety,

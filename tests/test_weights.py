@@ -9,9 +9,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from simulator.robot import Robot
+from trainer.config.presets import preset
 from trainer.models import build
-from trainer.presets import preset
-from trainer.weights import (
+from trainer.weights.file import (
     WeightsError,
     WeightsInfo,
     check_weights,

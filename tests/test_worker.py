@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from simulator_parts import ROBOT, SETTINGS, hub_at, poll_until, sample
 
-from simulator.process import Exit
+from simulator.fleet.process import Exit
+from simulator.fleet.worker import WorkerOptions, main
 from simulator.transport import Hub
-from simulator.worker import WorkerOptions, main
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def worker_of(hub: Hub | None, **options: object) -> Iterator["subprocess.Popen[
     """A worker process of the stick engine."""
     address = hub.local_address if hub else options.pop("address")
     wanted = WorkerOptions(**({"address": address, "engine": "stick"} | options))  # type: ignore[arg-type]
-    command = [sys.executable, "-m", "simulator.worker", wanted.to_json()]
+    command = [sys.executable, "-m", "simulator.fleet.worker", wanted.to_json()]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with process:
         try:
@@ -126,14 +126,14 @@ def test_a_worker_gives_up_waiting_with_one_line():
 
 
 def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
-    from simulator.process import NoBlenderError
-    from simulator.studio import Studio
+    from simulator.fleet.process import NoBlenderError
+    from simulator.sample_maker import SampleMaker
 
     monkeypatch.setitem(sys.modules, "bpy", None)
     for name in ("blender_scenes.robot_scene", "blender_scenes.blender"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(NoBlenderError, match="pip install"):
-        Studio(SETTINGS)
+        SampleMaker(SETTINGS)
 
 
 def test_options_survive_their_way_to_the_process():

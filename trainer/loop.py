@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 from feedback.controller import Controller
 from trainer.batch import Batch, stack
-from trainer.budget import Budget
-from trainer.config import Config
-from trainer.learner import Learner
-from trainer.progress import Progress
-from trainer.record import Record
-from trainer.source import Source
-from trainer.stream import StreamCounts
-from trainer.validation import validate
+from trainer.config.config import Config
+from trainer.data.live import StreamCounts
+from trainer.data.source import Source
+from trainer.evaluation.held_out import validate
+from trainer.learning.learner import Learner
+from trainer.runs.budget import Budget
+from trainer.runs.log import RunLog
+from trainer.runs.progress import Progress
 
 
 def close_the_loop(
@@ -24,7 +24,7 @@ def close_the_loop(
     source: Source,
     learner: Learner,
     controller: Controller,
-    record: Record,
+    record: RunLog,
     budget: Budget,
     progress: Progress,
 ) -> None:

@@ -1,4 +1,4 @@
-"""One sitting of one run: opens the folder and the source of samples, closes the loop, sums up."""
+"""One start of one run: opens the folder and the source of samples, closes the loop, sums up."""
 
 import contextlib
 import os
@@ -7,29 +7,29 @@ from typing import Any
 
 import torch
 
-from simulator.recording import Recording
+from simulator.recordings.recording import Recording
 from simulator.robot import Robot
-from trainer import draws
-from trainer.board import Board, available
-from trainer.budget import Budget
-from trainer.config import Config, ConfigError
-from trainer.device import device_named
-from trainer.learner import Learner, LearnerError
+from trainer.config.config import Config, ConfigError
+from trainer.distributed.team import Team, gather
+from trainer.learning import random_state
+from trainer.learning.device import device_named
+from trainer.learning.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
-from trainer.progress import Progress
-from trainer.record import Record
-from trainer.runs import Checkpoint, Run
-from trainer.sitting import Sitting, begun, controlled, source_of
-from trainer.team import Team, gather
-from trainer.weights import WeightsInfo
+from trainer.run_options import RunOptions, begun, controlled, source_of
+from trainer.runs.budget import Budget
+from trainer.runs.folder import Checkpoint, RunFolder
+from trainer.runs.log import RunLog
+from trainer.runs.progress import Progress
+from trainer.runs.tensorboard import Board, available
+from trainer.weights.file import WeightsInfo
 
 
-def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any]:
+def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, Any]:
     """Train a run to its end.
 
     Args:
         config: of a new run; one that is resumed keeps its own.
-        sitting: where, for how long, with whom.
+        options: where, for how long, with whom.
         progress: what the user sees.
 
     Returns:
@@ -39,32 +39,32 @@ def train(config: Config, sitting: Sitting, progress: Progress) -> dict[str, Any
         JointloopError: an input or the environment does not allow it; the folder keeps everything
             up to the last epoch.
     """
-    recording = None if sitting.recording is None else Recording.open(sitting.recording)
+    recording = None if options.recording is None else Recording.open(options.recording)
     with contextlib.ExitStack() as stack:
-        run = Run.resume(sitting.folder, config) if sitting.resume else None
+        run = RunFolder.resume(options.folder, config) if options.resume else None
         if run:
             robot = Robot.named(config.settings.robot)
         else:
-            Run.check_vacant(sitting.folder)
-            config, robot = begun(config, sitting, recording)
+            RunFolder.check_vacant(options.folder)
+            config, robot = begun(config, options, recording)
         checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
-        team = stack.enter_context(gather(sitting.device, sitting.timeout))
-        _share_out(config, sitting, team)
-        draws.seed(config.seed)
-        device = team.device or device_named(sitting.device)
-        start = None if checkpoint else sitting.start
+        team = stack.enter_context(gather(options.device, options.timeout))
+        _share_out(config, options, team)
+        random_state.seed(config.seed)
+        device = team.device or device_named(options.device)
+        start = None if checkpoint else options.start
         learner = Learner(config, len(robot.keypoints), device, start, robot.mirror)
         prior, controller = controlled(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
-            source_of(config, sitting, recording, robot, prior, checkpoint, progress)
+            source_of(config, options, recording, robot, prior, checkpoint, progress)
         )
         # A new one only now: a mistake in the arguments leaves no folder behind.
-        run = run or Run.create(sitting.folder, config)
+        run = run or RunFolder.create(options.folder, config)
         stack.callback(run.close)
-        if board := _board(run, robot, checkpoint, sitting, progress):
+        if board := _board(run, robot, checkpoint, options, progress):
             stack.callback(board.close)
-        record = Record(run, robot, learner, controller, source, budget, board)
+        record = RunLog(run, robot, learner, controller, source, budget, board)
         if checkpoint:
             record.restore(checkpoint)
         for line in _notes(record, learner, team, checkpoint):
@@ -93,7 +93,7 @@ def follow(device: str, timeout: float) -> None:
             return
         config = Config.from_json(told["config"])
         robot = Robot.named(config.settings.robot)
-        draws.seed(config.seed + team.rank)
+        random_state.seed(config.seed + team.rank)
         where = team.device or device_named(device)
         learner = Learner(config, len(robot.keypoints), where, mirror=robot.mirror)
         learner.load_state_dict(told["learner"])
@@ -103,10 +103,14 @@ def follow(device: str, timeout: float) -> None:
 
 
 def _board(
-    run: Run, robot: Robot, checkpoint: Checkpoint | None, sitting: Sitting, progress: Progress
+    run: RunFolder,
+    robot: Robot,
+    checkpoint: Checkpoint | None,
+    options: RunOptions,
+    progress: Progress,
 ) -> Board | None:
     """Where the run is shown while it goes on, if it is wanted and can be."""
-    if not sitting.tensorboard:
+    if not options.tensorboard:
         return None
     if not available():
         progress.say("note: no event files: TensorBoard is not installed (pip install tensorboard)")
@@ -114,7 +118,7 @@ def _board(
     return Board(run.folder, robot, checkpoint.learner["steps"] if checkpoint else None)
 
 
-def _share_out(config: Config, sitting: Sitting, team: Team) -> None:
+def _share_out(config: Config, options: RunOptions, team: Team) -> None:
     """Deal the batch out among processes, and cores among them and simulators started here.
 
     Raises:
@@ -125,13 +129,13 @@ def _share_out(config: Config, sitting: Sitting, team: Team) -> None:
             f"batch_size is {config.batch_size}; expected a multiple of {team.size}, the number of "
             "processes"
         )
-    if sitting.workers is not None:  # a core each
-        cores = (os.cpu_count() or 1) - sitting.workers
+    if options.workers is not None:  # a core each
+        cores = (os.cpu_count() or 1) - options.workers
         torch.set_num_threads(max(1, cores // team.local))
 
 
 def _notes(
-    record: Record, learner: Learner, team: Team, checkpoint: Checkpoint | None
+    record: RunLog, learner: Learner, team: Team, checkpoint: Checkpoint | None
 ) -> Iterator[str]:
     """What a user should know before the first step."""
     folder = record.run.folder

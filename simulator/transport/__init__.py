@@ -6,13 +6,13 @@ connections each: control both ways, and samples from the simulators to the trai
 
 from pathlib import Path
 
-from simulator.addresses import Address, TransportError
-from simulator.delivery import Delivery
-from simulator.roster import Received, Worker
-from simulator.security import SIMULATOR, TRAINER, Security
+from simulator.transport.addresses import Address, TransportError
+from simulator.transport.delivery import Delivery
 from simulator.transport.hub import Hub
 from simulator.transport.link import Link, RefusedError, TrainerGoneError
+from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import write_keys
+from simulator.transport.workers import Received, Worker
 
 __all__ = [
     "Delivery",

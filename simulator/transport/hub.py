@@ -8,17 +8,17 @@ from typing import Self
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from simulator import control
-from simulator.addresses import Address
-from simulator.control import Assign, Bye, Credit, Hello, WireError
-from simulator.delivery import Delivery
-from simulator.hidden import Assignment
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
-from simulator.roster import Received, Roster, Worker
-from simulator.security import SIMULATOR, TRAINER, Security
-from simulator.settings import Settings
+from simulator.transport import messages
+from simulator.transport.addresses import Address
+from simulator.transport.codec import Codec
+from simulator.transport.delivery import Delivery
+from simulator.transport.messages import Assign, Bye, Credit, Hello, WireError
+from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
-from simulator.wire import Codec
+from simulator.transport.workers import Received, Roster, Worker
 
 SILENCE_S = 180.0
 """A worker whose connection stands but that says nothing for so long counts as dead."""
@@ -54,7 +54,7 @@ class Hub:
         self,
         address: str,
         run: str,
-        settings: Settings,
+        settings: SampleSettings,
         robot: Robot,
         assignment: Assignment,
         *,
@@ -89,7 +89,7 @@ class Hub:
     def _open_sockets(self, wanted: Address, security: Security) -> None:
         # ROUTER: answers each simulator alone. MANDATORY makes a send to one whose connection is
         # gone fail at once, which is how the death of a process is noticed.
-        self._control = open_socket(self._context, zmq.ROUTER, wanted, control.WORKER_LIMIT)
+        self._control = open_socket(self._context, zmq.ROUTER, wanted, messages.WORKER_LIMIT)
         self._control.router_mandatory = True
         # SUB: takes from all simulators fairly, and never sees the samples of another run.
         self._data = open_socket(self._context, zmq.SUB, wanted, self._codec.largest_frame)
@@ -218,12 +218,12 @@ class Hub:
             try:
                 if len(frames) != 2:
                     raise WireError("frames", f"{len(frames)} control frames; expected 2")
-                self._handle(peer, control.decode_from_worker(frames[1].buffer))
+                self._handle(peer, messages.decode_from_worker(frames[1].buffer))
             except WireError as error:
                 self._roster.delivery.reject(error)
         return seen < BURST
 
-    def _handle(self, peer: bytes, message: control.FromWorker) -> None:
+    def _handle(self, peer: bytes, message: messages.FromWorker) -> None:
         now = time.monotonic()
         if isinstance(message, Hello):
             port = self._data_port.port
@@ -259,13 +259,13 @@ class Hub:
         if n := self._roster.grant(worker):
             self._send(worker, Credit(n))
 
-    def _send(self, worker: Worker, message: control.FromTrainer) -> None:
+    def _send(self, worker: Worker, message: messages.FromTrainer) -> None:
         if worker.alive and not self._send_to(worker.peer, message):
             self._roster.depart(worker, died=True)
 
-    def _send_to(self, peer: bytes, message: control.FromTrainer) -> bool:
+    def _send_to(self, peer: bytes, message: messages.FromTrainer) -> bool:
         try:
-            self._control.send_multipart([peer, control.encode(message)], zmq.NOBLOCK)
+            self._control.send_multipart([peer, messages.encode(message)], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise

@@ -7,16 +7,26 @@ from typing import Self
 
 import zmq
 
-from simulator import control
-from simulator.addresses import Address, TransportError
-from simulator.control import Alive, Assign, Bye, Credit, Hello, Refused, Terms, Welcome, WireError
-from simulator.hidden import Assignment
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample
-from simulator.security import SIMULATOR, TRAINER, Security
-from simulator.settings import Settings
+from simulator.transport import messages
+from simulator.transport.addresses import Address, TransportError
+from simulator.transport.codec import Codec
+from simulator.transport.messages import (
+    Alive,
+    Assign,
+    Bye,
+    Credit,
+    Hello,
+    Refused,
+    Terms,
+    Welcome,
+    WireError,
+)
+from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import LINGER_MS, drain, load_certificate, open_socket
-from simulator.wire import Codec
 
 TICK_MS = 250
 """Between looks at whether to go on."""
@@ -63,7 +73,7 @@ class Link:
         try:
             # DEALER: the other half of a ROUTER. Without IMMEDIATE, which would drop a goodbye
             # not yet read when the trainer closes its end.
-            self._control = self._connect(zmq.DEALER, self._address, control.TRAINER_LIMIT)
+            self._control = self._connect(zmq.DEALER, self._address, messages.TRAINER_LIMIT)
             self._control.linger = 0  # nothing to hold up an end before a trainer is there
         except BaseException:
             self._context.term()
@@ -123,7 +133,7 @@ class Link:
 
     def _welcome(self) -> Welcome:
         try:
-            answer = control.decode_from_trainer(self._control.recv())
+            answer = messages.decode_from_trainer(self._control.recv())
         except WireError as error:
             raise TransportError(f"the trainer at {self._address} sent a {error}") from None
         if isinstance(answer, Refused):
@@ -151,7 +161,7 @@ class Link:
             WireError: what it wants drawn does not fit the robot.
         """
         self._instance = instance
-        self._settings: Settings = welcome.settings
+        self._settings: SampleSettings = welcome.settings
         self._joints = robot.lower.size
         self.assignment = self._read(welcome.terms)
         self.credits = welcome.credits
@@ -237,7 +247,7 @@ class Link:
                 if event.bytes[1:] == self._codec.topic:
                     self._subscribed = event.bytes[:1] == b"\1"
         for frames in drain(self._control):
-            message = control.decode_from_trainer(frames[-1].buffer)
+            message = messages.decode_from_trainer(frames[-1].buffer)
             if isinstance(message, Credit):
                 self.credits += message.n
             elif isinstance(message, Assign):
@@ -248,8 +258,8 @@ class Link:
     def _read(self, terms: Terms) -> Assignment:
         return terms.assignment(self._joints, self._settings.bins)
 
-    def _send(self, message: control.FromWorker) -> None:
+    def _send(self, message: messages.FromWorker) -> None:
         try:
-            self._control.send(control.encode(message), zmq.NOBLOCK)
+            self._control.send(messages.encode(message), zmq.NOBLOCK)
         except zmq.Again:
             return  # not connected, or not read for long: nobody to tell

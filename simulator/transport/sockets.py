@@ -8,8 +8,8 @@ from pathlib import Path
 import zmq
 import zmq.auth
 
-from simulator.addresses import Address, TransportError
-from simulator.security import SIMULATOR, TRAINER
+from simulator.transport.addresses import Address, TransportError
+from simulator.transport.security import SIMULATOR, TRAINER
 
 LINGER_MS = 2000
 """How long a closing socket tries to send what it still holds."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from trainer.config import NetworkConfig
+from trainer.config.config import NetworkConfig
 from trainer.models.folded import FoldedStages
 from trainer.models.interface import BeliefNetwork, Cost, ModelError, cost, receptive_field
 from trainer.models.light import LightNetwork

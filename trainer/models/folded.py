@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer.config import NetworkConfig
+from trainer.config.config import NetworkConfig
 from trainer.models.blocks import Residual, dense, head, initialise, separable, start_rare
 from trainer.models.interface import BeliefNetwork
 

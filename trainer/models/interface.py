@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from blender_scenes.spec import JointloopError
-from trainer.decode import Peaks, locate
+from trainer.beliefs.decode import Peaks, locate
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Mean of ImageNet's RGB in [0, 1]: what VGG weights expect to be subtracted."""

@@ -4,7 +4,7 @@ Gouidis, Panteleris, Oikonomidis, Argyros, "Accurate Hand Keypoint Localization 
 MVA 2019. Its 7.98 M parameters follow where every convolution but the last has batch norm in place
 of a bias: 7,984,406 at its 21 keypoints, 257 fewer for each keypoint less. After the keypoints'
 maps it puts out a background map, where none of them is. It differs in that a sigmoid keeps beliefs
-in [0, 1], and in what `trainer.rivals`, its decoding, says there.
+in [0, 1], and in what `trainer.beliefs.decode_jointly`, its decoding, says there.
 
 `light`, 224x224, 7 keypoints: 7.98 M parameters, 2.29 GMAC, stride 4; a cell sees 491 px.
 """
@@ -15,8 +15,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from trainer import rivals
-from trainer.config import NetworkConfig
+from trainer.beliefs import decode_jointly
+from trainer.config.config import NetworkConfig
 from trainer.models.blocks import initialise, start_rare
 from trainer.models.interface import BeliefNetwork
 from trainer.models.mobilenet import CHANNELS, mobilenet
@@ -71,7 +71,7 @@ class LightNetwork(BeliefNetwork):
 
     def locate(self, belief: Tensor) -> tuple[Tensor, Tensor]:
         """Keypoints, rivals of a map weighed by the other maps; see `BeliefNetwork`."""
-        return rivals.locate(belief[:, : self.joints], self.stride, self.temperature)
+        return decode_jointly.locate(belief[:, : self.joints], self.stride, self.temperature)
 
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trainer.config import NetworkConfig
+from trainer.config.config import NetworkConfig
 from trainer.models.blocks import dense, head, initialise, separable, start_rare
 from trainer.models.interface import BeliefNetwork
 from trainer.models.vgg_layers import POOL, vgg, vgg_note

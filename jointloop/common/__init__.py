@@ -1,0 +1,1 @@
+"""The ground that every package may stand on."""

@@ -1,0 +1,1 @@
+"""Pictures that people look at: skeletons, belief maps, contact sheets, captions."""

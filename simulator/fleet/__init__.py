@@ -1,0 +1,1 @@
+"""Several simulators as processes: started, watched, replaced."""

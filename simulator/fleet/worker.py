@@ -1,0 +1,154 @@
+"""One simulator process: joins a trainer's run, then draws, renders and publishes for credits.
+
+`python -m simulator.fleet.worker JSON` runs `WorkerOptions` given as JSON; the exit code is an
+`Exit`.
+"""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from blender_scenes.spec import Device, Engine
+from simulator.fleet.process import (
+    Exit,
+    Limits,
+    ProcessOptions,
+    Stop,
+    ending,
+    run_as_process,
+    say,
+    settle,
+)
+from simulator.randomization.settings import SampleSettings
+from simulator.robot import Robot, RobotError
+from simulator.sample_maker import SampleMaker
+from simulator.transport import Link, RefusedError, Security, TrainerGoneError
+from simulator.transport.messages import SCHEMA, Bye, Hello, Welcome
+
+IDLE_S = 0.25
+"""Longest wait before looking whether to stop."""
+
+
+@dataclass(frozen=True)
+class WorkerOptions(ProcessOptions):
+    """What one worker is to do."""
+
+    module = "simulator.fleet.worker"
+    address: str
+    """Of the trainer."""
+    engine: Engine = "cycles"
+    """What makes the images."""
+    device: Device = "cpu"
+    """That Cycles computes on."""
+    samples: int = 4
+    """Cycles' samples per pixel."""
+    backgrounds: Path | None = None
+    """Folder of pictures to stand behind the robot."""
+    robot: str | None = None
+    """Refuse runs with another robot; likewise size (WIDTHxHEIGHT) and seed."""
+    size: str | None = None
+    seed: int | None = None
+    wait_s: float = 600.0
+    """For a trainer to answer."""
+    insecure: bool = False
+    """See `Security`, likewise keys."""
+    keys: Path | None = None
+
+    @property
+    def security(self) -> Security:
+        """How the connection is kept safe."""
+        return Security(self.insecure, self.keys)
+
+
+def run_worker(options: WorkerOptions) -> Exit:
+    """Work for the trainer until either side is done.
+
+    Takes over the process: its signal handlers, its niceness, its ties to its parent.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it.
+    """
+    if not settle(options.parent, options.nice):
+        return Exit.DONE
+    stop = Stop()
+    instance = uuid.uuid4().bytes
+    hello = Hello(
+        schema=SCHEMA,
+        instance=instance,
+        slot=bytes.fromhex(options.slot) if options.slot else instance,
+        worker=options.worker,
+        robot=options.robot,
+        size=options.size,
+        seed=options.seed,
+    )
+    with Link(options.address, options.security) as link:
+        try:
+            welcome = link.join(hello, options.wait_s, stop.not_asked, say)
+            if welcome is None:
+                return Exit.DONE
+            return _work(link, welcome, instance, options, stop)
+        except RefusedError as error:
+            say(str(error))
+            return Exit.REFUSED
+        except TrainerGoneError as error:
+            say(str(error))
+            return Exit.TRAINER_GONE
+
+
+def _work(
+    link: Link, welcome: Welcome, instance: bytes, options: WorkerOptions, stop: Stop
+) -> Exit:
+    settings = welcome.settings
+    robot = Robot.named(settings.robot)
+    if welcome.fingerprint not in ("", robot.fingerprint):
+        raise RobotError(
+            f"robot {settings.robot!r} is another one here than at the trainer: its keypoints, "
+            "ranges or URDF differ; bring both sides to the same files"
+        )
+    link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
+    if link.farewell is not None:
+        return _part(link.farewell)
+    if stop.asked:
+        link.bye("asked to stop")
+        return Exit.DONE
+    manner = "adaptive" if welcome.adaptive else "uniform"
+    say(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}")
+    with _maker(settings, options) as maker:
+        stop.listen()  # Blender may have taken the signals
+        limits = Limits(options.recycle_frames, options.recycle_mb)
+        index = welcome.next_index
+        while not (stop.asked or limits.reached):
+            link.pump(0 if link.credits else IDLE_S)
+            if link.farewell is not None:
+                return _part(link.farewell)
+            if link.credits:
+                link.publish(maker.sample(welcome.worker, index, link.assignment))
+                index += 1
+            limits.count(index - welcome.next_index, link.alive)
+        link.bye("recycle" if limits.reached else "asked to stop")
+    return Exit.RECYCLE if limits.reached else Exit.DONE
+
+
+def _maker(settings: SampleSettings, options: WorkerOptions) -> SampleMaker:
+    return SampleMaker(
+        settings,
+        options.engine,
+        options.samples,
+        options.backgrounds,
+        say=say,
+        device=options.device,
+    )
+
+
+def _part(farewell: Bye) -> Exit:
+    say(f"the trainer said goodbye: {farewell.reason}")
+    return Exit.RECYCLE if farewell.again else Exit.DONE
+
+
+def main(argv: list[str]) -> Exit:
+    """Run the options given as one JSON argument; errors end as one line."""
+    return ending(lambda: run_worker(WorkerOptions.from_json(argv[0])))
+
+
+if __name__ == "__main__":
+    run_as_process(main)

@@ -1,0 +1,301 @@
+"""All hidden variables of one image, drawn by a counter-based generator.
+
+Every draw of sample `index` of `worker` comes from Philox keyed by (seed, worker) and counted by
+(split, part, index): the same and the same prior give the same hidden variables, in any process
+and in any order, and a part that draws more does not shift the others.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes import lens, spec
+from simulator import labels
+from simulator.randomization import draw_parts
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.randomization.variety import CameraVariety, DistractorVariety
+from simulator.robot import Robot
+
+Split = Literal["train", "heldout"]
+SPLITS: tuple[Split, ...] = ("train", "heldout")
+PARTS = (
+    "joints",
+    "camera",
+    "sun",
+    "environment",
+    "materials",
+    "background",
+    "render",
+    "dirichlet",
+    "lens",
+    "sensor",
+    "stand",
+    "props",
+    "others",
+)
+"""Append only: a part's place is what its random numbers are counted by."""
+TRIES = 12
+"""Places tried for a further robot before one out of sight is taken."""
+WEAKER = 0.8
+"""Factor on a lens' distortion that would leave a corner of the frame black."""
+
+
+def generator(
+    seed: int, worker: int, index: int, part: str, split: Split = "train"
+) -> np.random.Generator:
+    """The random source of one part of one sample; no training sample repeats a held-out one."""
+    counter = [0, SPLITS.index(split), PARTS.index(part), index]
+    return np.random.Generator(np.random.Philox(key=[seed, worker], counter=counter))
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a sample came from; with the prior, enough to make it again."""
+
+    worker: int
+    index: int
+    """Counts the samples of one worker from 0."""
+    seed: int
+    prior_version: int
+    split: Split
+    """Held-out samples come from the same distribution as training samples, by other numbers."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera stands and looks."""
+
+    distance: float
+    """From the look-at point [m]."""
+    azimuth: float
+    """Of the camera, about +z [rad]."""
+    elevation: float
+    """Above the look-at point's horizon [rad]."""
+    roll: float
+    """About the viewing axis [rad]."""
+    look_at: tuple[float, float, float]
+    """In the world [m]."""
+    focal: float
+    """Focal length over image height."""
+    distortion: spec.Distortion = (0.0, 0.0, 0.0, 0.0, 0.0)
+    """Of the lens; see `spec.Camera`."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """A further robot: which, how posed, and where its base stands on z = 0."""
+
+    name: str
+    q: tuple[float, ...]
+    """Joint angles [rad]."""
+    place: tuple[float, float]
+    """x, y of its base [m]."""
+    yaw: float
+    """[rad]."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Everything drawn for one image."""
+
+    q: tuple[float, ...]
+    """(D,) joint angles [rad]."""
+    bins: tuple[int, ...]
+    """(D,) bin of each angle."""
+    view: View
+    sun: spec.Sun
+    environment: spec.Environment
+    exposure: float
+    """Stops."""
+    materials: tuple[spec.Material, ...]
+    background: spec.Background
+    stand: spec.Stand
+    props: tuple[spec.Prop, ...]
+    others: tuple[Other, ...]
+    sensor: spec.Sensor
+    noise_seed: int
+    """Of the renderer's sampling noise."""
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a simulator is to draw from now on."""
+
+    prior: JointPrior
+    split: Split = "train"
+
+
+def draw(
+    robot: Robot,
+    settings: SampleSettings,
+    assignment: Assignment,
+    worker: int,
+    index: int,
+    photos: Sequence[str] = (),
+) -> Hidden:
+    """Draw all hidden variables of sample `index` of `worker`.
+
+    Args:
+        robot: the settings' robot.
+        settings: seed and variety.
+        assignment: the prior of the joint angles, and which split the sample belongs to.
+        worker: its id.
+        index: counts its samples from 0.
+        photos: names of the user's background pictures.
+    """
+    prior, seed, variety = assignment.prior, settings.seed, settings.variety
+
+    def source(part: str) -> np.random.Generator:
+        return generator(seed, worker, index, part, assignment.split)
+
+    shared = None
+    if settings.one_draw_per_prior:
+        shared = generator(seed, worker, prior.version, "dirichlet")
+    q, bins = prior.sample(source("joints"), shared)
+    keypoints = robot.keypoints_world(robot.forward(q))
+    view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
+    view = _covering(view, settings.width, settings.height)
+    seen_by = camera(view, settings.width, settings.height)
+    eye = seen_by.T_world_camera[:3, 3]
+    held_out = assignment.split == "heldout"
+    light = source("environment")
+    return Hidden(
+        q=tuple(q.tolist()),
+        bins=tuple(bins.tolist()),
+        view=view,
+        sun=draw_parts.draw_sun(variety.light, source("sun")),
+        environment=draw_parts.draw_environment(variety.light, light),
+        exposure=draw_parts.number(light, variety.light.exposure),
+        materials=draw_parts.draw_materials(variety.materials, source("materials")),
+        background=draw_parts.draw_background(
+            variety.background, photos, held_out, source("background")
+        ),
+        stand=draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
+        props=draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+        others=_draw_others(variety.distractors, robot, seen_by, source("others")),
+        sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
+        noise_seed=int(source("render").integers(2**31)),
+        provenance=Provenance(worker, index, seed, prior.version, assignment.split),
+    )
+
+
+def _draw_view(
+    robot: Robot,
+    keypoints: NDArray[np.float64],
+    variety: CameraVariety,
+    rng: np.random.Generator,
+    lens_rng: np.random.Generator,
+) -> View:
+    points = np.vstack([keypoints, np.zeros(3)])  # the base belongs in the picture
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    radius = max(float(np.linalg.norm(points - centre, axis=1).max()), 0.3 * robot.reach)
+    focal = draw_parts.number(rng, variety.focal)
+    fitting = radius * math.sqrt(1 + 4 * focal**2)  # the sphere touches the frame's upper edge
+    look_at = centre + rng.uniform(*variety.look_at, 3) * robot.reach
+    return View(
+        distance=fitting * draw_parts.number(rng, variety.framing),
+        azimuth=draw_parts.number(rng, variety.azimuth),
+        elevation=draw_parts.number(rng, variety.elevation),
+        roll=draw_parts.number(rng, variety.roll),
+        look_at=draw_parts.triple(look_at),
+        focal=focal,
+        distortion=draw_parts.draw_distortion(variety, lens_rng),
+    )
+
+
+def _covering(view: View, width: int, height: int) -> View:
+    """The view, its lens weakened until it shows something at every pixel."""
+    while not lens.covers(camera(view, width, height)):
+        k1, k2, p1, p2, k3 = (WEAKER * c for c in view.distortion)
+        view = replace(view, distortion=(k1, k2, p1, p2, k3))
+    return view
+
+
+def _draw_others(
+    variety: DistractorVariety | None,
+    robot: Robot,
+    seen_by: spec.Camera,
+    rng: np.random.Generator,
+) -> tuple[Other, ...]:
+    """A further robot beside this one, where the camera sees some of it if such a place is found.
+
+    Most places around a robot that fills the frame lie out of it: one in four was seen at all.
+    """
+    if variety is None or not variety.robots or rng.random() >= variety.robot_share:
+        return ()
+    name = variety.robots[int(rng.integers(len(variety.robots)))]
+    make = Robot.named(name)
+    other = _beside(robot, name, rng)
+    for _ in range(TRIES):
+        points = make.keypoints_world(_pose(other).T_world_link)
+        pixels, _ = labels.project(seen_by, points)
+        if labels.in_frame(pixels, seen_by.width, seen_by.height).any():
+            break
+        other = _beside(robot, name, rng)
+    return (other,)
+
+
+def _beside(robot: Robot, name: str, rng: np.random.Generator) -> Other:
+    other = Robot.named(name)
+    angle = float(rng.uniform(-math.pi, math.pi))
+    distance = rng.uniform(0.9, 1.6) * (robot.reach + other.reach) / 2
+    return Other(
+        name=name,
+        q=tuple(rng.uniform(other.lower, other.upper).tolist()),
+        place=(float(distance * math.cos(angle)), float(distance * math.sin(angle))),
+        yaw=float(rng.uniform(-math.pi, math.pi)),
+    )
+
+
+def camera(view: View, width: int, height: int) -> spec.Camera:
+    """The camera of a view, looking from its place towards its look-at point.
+
+    The principal point is the image centre, ((width - 1) / 2, (height - 1) / 2).
+    """
+    elevation = (math.cos(view.elevation), math.sin(view.elevation))
+    back = np.array(
+        [elevation[0] * math.cos(view.azimuth), elevation[0] * math.sin(view.azimuth), elevation[1]]
+    )
+    right = np.array([-math.sin(view.azimuth), math.cos(view.azimuth), 0.0])
+    down = np.cross(-back, right)
+    cosine, sine = math.cos(view.roll), math.sin(view.roll)
+    T = np.eye(4)
+    T[:3, 0] = cosine * right + sine * down
+    T[:3, 1] = cosine * down - sine * right
+    T[:3, 2] = -back
+    T[:3, 3] = np.asarray(view.look_at) + view.distance * back
+    f = view.focal * height
+    K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
+    return spec.Camera(width, height, K, T, view.distortion)
+
+
+def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
+    """What a scene needs to show the hidden variables."""
+    return spec.Frame(
+        T_world_link=robot.forward(hidden.q),
+        camera=camera(hidden.view, width, height),
+        sun=hidden.sun,
+        environment=hidden.environment,
+        exposure=hidden.exposure,
+        materials=hidden.materials,
+        background=hidden.background,
+        stand=hidden.stand,
+        props=hidden.props,
+        others=tuple(_pose(other) for other in hidden.others),
+        sensor=hidden.sensor,
+        seed=hidden.noise_seed,
+    )
+
+
+def _pose(other: Other) -> spec.OtherRobot:
+    T_world_base = np.eye(4)
+    cosine, sine = math.cos(other.yaw), math.sin(other.yaw)
+    T_world_base[:2, :2] = [[cosine, -sine], [sine, cosine]]
+    T_world_base[:2, 3] = other.place
+    return spec.OtherRobot(other.name, T_world_base @ Robot.named(other.name).forward(other.q))

@@ -1,0 +1,1 @@
+"""Samples on disk: written as shards, read, made again, converted."""

@@ -1,0 +1,91 @@
+"""What makes a sample again, byte for byte: settings, prior, place in the draws, engine, versions.
+
+Recipe -> SampleMaker(settings, engine) -> sample(worker, index, prior) -> the same PNG and JSON
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from blender_scenes.spec import Device, Engine
+from simulator.randomization.settings import SampleSettings
+from simulator.transport.messages import Terms
+
+PACKAGES = ("jointloop", "numpy", "opencv-python-headless", "example-robot-data")
+"""Whose versions may change what a sample is; Blender's beside them where it makes the images."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A folder of pictures, told from others without keeping its path."""
+
+    count: int
+    sha256: str
+    """Of the names and sizes of its pictures, hexadecimal."""
+
+    def __str__(self) -> str:
+        return f"{self.count} pictures with digest {self.sha256[:8]}"
+
+    @classmethod
+    def of(cls, folder: Path, names: Iterable[str]) -> "Listing":
+        """The listing of those pictures of a folder."""
+        lines = [f"{name}\0{(folder / name).stat().st_size}\n" for name in sorted(names)]
+        return cls(len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How images are made, beside what they show."""
+
+    engine: Engine
+    samples: int
+    """Cycles' samples per pixel."""
+    detail: float | None
+    """Share of the robot's triangles that are kept; None with an engine that has none."""
+    backgrounds: Listing | None
+    """The user's pictures."""
+    versions: dict[str, str]
+    """Of the packages that take part."""
+    device: Device = "cpu"
+    """That Cycles computes on; the same bytes are made on the CPU alone."""
+
+    def differences(self, other: "Rendering") -> list[str]:
+        """What differs, in words; `self` is what is wanted, `other` what is here."""
+        then, now = (
+            {f.name: getattr(r, f.name) for f in fields(r) if f.name != "versions"} | r.versions
+            for r in (self, other)
+        )
+        names = {**then, **now}
+        return [
+            f"{name} {then.get(name)}, here {now.get(name)}"
+            for name in names
+            if then.get(name) != now.get(name)
+        ]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a sample follows from."""
+
+    worker: int
+    index: int
+    terms: Terms
+    """Prior and split it was drawn from."""
+    settings: SampleSettings
+    rendering: Rendering
+
+
+def versions(engine: Engine) -> dict[str, str]:
+    """Versions of the packages that take part in making a sample here."""
+    names = PACKAGES if engine == "stick" else (*PACKAGES, "bpy")
+    return {name: installed(name) for name in names}
+
+
+def installed(name: str) -> str:
+    """Version of an installed package, or that there is none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

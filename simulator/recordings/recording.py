@@ -1,0 +1,258 @@
+"""A recording: a folder of shards and one description of them all.
+
+    dataset.json    what was asked for, and what readers need to know of every sample
+    000000.tar      complete shards (see `shards`), `shard_samples` each, the last one fewer
+    000001.tar.part the shards that are growing
+
+Sample n is sample n of worker 0, whichever process makes it: a recording's bytes follow from its
+description alone. The first `held_out` samples are drawn from the uniform prior and the backgrounds
+of held-out samples, all others from the recording's prior.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+from msgspec import Meta
+
+from blender_scenes.spec import JointloopError
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.recordings.recipe import Recipe, Rendering
+from simulator.recordings.replay import recipe_of
+from simulator.recordings.sample_files import MASK, RecordingError, key_of
+from simulator.recordings.shards import Group, count_part, read_shard
+from simulator.robot import Robot
+from simulator.transport.messages import Terms
+
+SCHEMA = 2
+"""Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
+WORKER = 0
+"""Worker id that a recording's draws belong to."""
+FILE = "dataset.json"
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Skeleton(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The robot as readers of labels see it."""
+
+    name: str
+    keypoints: tuple[str, ...]
+    """J names."""
+    bones: tuple[tuple[int, int], ...]
+    """Pairs of keypoints, counted from 0."""
+    sigmas: tuple[float, ...]
+    """(J,) OKS fall-off, relative to the square root of the robot's area."""
+    angles: tuple[str, ...]
+    """D names."""
+
+    @classmethod
+    def of(cls, robot: Robot) -> "Skeleton":
+        """The skeleton of a robot."""
+        return cls(
+            robot.name,
+            robot.keypoint_names,
+            robot.skeleton,
+            tuple(keypoint.sigma for keypoint in robot.keypoints),
+            robot.angle_names,
+        )
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a recording's bytes follow from."""
+
+    schema: int
+    samples: Positive
+    held_out: Annotated[int, Meta(ge=0)]
+    """The first so many are held out."""
+    shard_samples: Positive
+    robot: Skeleton
+    terms: Terms
+    """Prior of the training samples."""
+    settings: SampleSettings
+    rendering: Rendering
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A folder of shards, complete or not."""
+
+    folder: Path
+    about: Description
+
+    @classmethod
+    def create(cls, folder: Path, about: Description) -> "Recording":
+        """Begin a recording in a new or empty folder.
+
+        Raises:
+            RecordingError: the folder holds something, or cannot be written.
+        """
+        recording = cls(folder, about)
+        try:
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise RecordingError(_occupied(folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            beside = folder / (FILE + ".part")
+            beside.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
+            os.replace(beside, folder / FILE)
+        except OSError as error:
+            raise RecordingError(f"cannot write {folder}: {error.strerror}") from error
+        return recording
+
+    @classmethod
+    def open(cls, folder: Path) -> "Recording":
+        """Open a recording, complete or not.
+
+        Raises:
+            RecordingError: the folder holds none, or one of another schema.
+        """
+        path = folder / FILE
+        try:
+            about = msgspec.json.decode(path.read_bytes(), type=Description)
+        except FileNotFoundError:
+            raise RecordingError(f"{folder} holds no recording: it has no {FILE}") from None
+        except OSError as error:
+            raise RecordingError(f"cannot read {path}: {error.strerror}") from error
+        except (msgspec.MsgspecError, ValueError, JointloopError) as error:
+            raise RecordingError(f"{path} describes no recording: {error}") from None
+        if not 1 <= about.schema <= SCHEMA:
+            raise RecordingError(f"{path} has schema {about.schema}; expected 1 to {SCHEMA}")
+        return cls(folder, about)
+
+    @property
+    def shards(self) -> range:
+        """Numbers of all shards."""
+        return range(-(-self.about.samples // self.about.shard_samples))
+
+    @property
+    def complete(self) -> list[int]:
+        """Numbers of the shards that are there."""
+        return [shard for shard in self.shards if self.path(shard).is_file()]
+
+    @property
+    def missing(self) -> list[int]:
+        """Numbers of the shards that are not there yet."""
+        return [shard for shard in self.shards if not self.path(shard).is_file()]
+
+    def path(self, shard: int) -> Path:
+        """Of a shard."""
+        return self.folder / f"{shard:06d}.tar"
+
+    def indices(self, shard: int) -> range:
+        """Of a shard's samples."""
+        first = shard * self.about.shard_samples
+        return range(first, min(first + self.about.shard_samples, self.about.samples))
+
+    def count(self) -> int:
+        """Samples that are there, those in growing shards included."""
+        whole = sum(len(self.indices(shard)) for shard in self.complete)
+        return whole + sum(count_part(self.path(shard)) for shard in self.missing)
+
+    def read(self) -> Iterator[tuple[Group, BinaryIO]]:
+        """The samples of all complete shards, each with the open file it lies in.
+
+        Raises:
+            RecordingError: a shard cannot be read or is damaged, or none is complete.
+        """
+        if not (complete := self.complete):
+            raise RecordingError(f"{self.folder} holds no complete shard yet")
+        for shard in complete:
+            yield from read_shard(self.path(shard), len(self.indices(shard)))
+
+    @property
+    def masks(self) -> bool:
+        """Whether its samples have masks."""
+        return self.about.schema > 1
+
+    def kept(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Those of a sample's files that this recording keeps."""
+        return {end: data for end, data in files.items() if self.masks or end != MASK}
+
+    def recipe(self, index: int) -> Recipe:
+        """What makes sample `index`."""
+        about = self.about
+        terms = self._held_out_terms if index < about.held_out else about.terms
+        return Recipe(WORKER, index, terms, about.settings, about.rendering)
+
+    def key(self, index: int) -> str:
+        """Name of sample `index`."""
+        return key_of(WORKER, index)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from writing here.
+
+        Raises:
+            RecordingError: one does already.
+        """
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise RecordingError(f"another process is recording into {self.folder}") from None
+        finally:
+            os.close(folder)
+
+    @property
+    def _held_out_terms(self) -> Terms:
+        own = self.about.terms
+        uniform = JointPrior.uniform(own.lower, own.upper, len(own.alpha[0]))
+        return Terms.of(Assignment(uniform, "heldout"))
+
+
+def describe(
+    settings: SampleSettings,
+    rendering: Rendering,
+    samples: int,
+    held_out: int,
+    shard_samples: int,
+    prior: JointPrior | None = None,
+) -> Description:
+    """The description of a recording.
+
+    Args:
+        settings: of its samples.
+        rendering: how they are made.
+        samples: how many, the held-out ones included.
+        held_out: how many of them are held out.
+        shard_samples: samples in a shard.
+        prior: of the training samples; None takes the uniform one.
+
+    Raises:
+        JointloopError: a number is out of its range, or the prior does not fit the robot.
+    """
+    for name, value in (("samples", samples), ("samples per shard", shard_samples)):
+        if value < 1:
+            raise RecordingError(f"{name}: {value}; expected at least 1")
+    if not 0 <= held_out <= samples:
+        raise RecordingError(f"held-out samples: {held_out}; expected 0 to all {samples}")
+    recipe = recipe_of(settings, rendering, WORKER, 0, prior=prior)
+    robot = Robot.named(settings.robot)
+    return Description(
+        schema=SCHEMA,
+        samples=samples,
+        held_out=held_out,
+        shard_samples=shard_samples,
+        robot=Skeleton.of(robot),
+        terms=recipe.terms,
+        settings=replace(settings, one_draw_per_prior=False),
+        rendering=rendering,
+    )
+
+
+def _occupied(folder: Path) -> str:
+    if not (folder / FILE).is_file():
+        return f"{folder} already holds other files; choose another folder"
+    recording = Recording.open(folder)
+    return (
+        f"{folder} already holds a recording of {recording.about.samples} samples, "
+        f"{recording.count()} of them made; go on with --resume, or choose another folder"
+    )

@@ -1,0 +1,123 @@
+"""A sample maker: a robot before an engine, which makes the sample of any hidden variables.
+
+(settings, engine) -> SampleMaker;  (worker, index, assignment) -> draw -> render -> label -> Sample
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from blender_scenes.photos import PhotoError, Photos
+from blender_scenes.spec import Device, Engine, Scene
+from simulator.fleet.process import NoBlenderError
+from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.settings import SampleSettings
+from simulator.randomization.variety import BackgroundVariety, VarietyError
+from simulator.robot import Robot
+from simulator.sample import Sample, simulate
+
+
+def detail_for(height: int) -> float:
+    """The share of a robot's triangles that an image of this height [px] can show."""
+    return min(max(0.1 * (height / 120) ** 1.5, 0.05), 1.0)
+
+
+class SampleMaker:
+    """Makes samples; one at a time per process where the engine is Blender's.
+
+    Args:
+        settings: of the samples.
+        engine: what makes the images.
+        samples: Cycles' samples per pixel.
+        backgrounds: folder of the user's pictures.
+        detail: share of the robot's triangles that are kept; None suits the image size.
+        say: takes one line for each picture that cannot be read.
+        device: that Cycles computes on.
+
+    Raises:
+        SceneError: the scene cannot be built here.
+        RobotError: the settings' robot cannot be used.
+        VarietyError: there is no background to draw.
+    """
+
+    def __init__(
+        self,
+        settings: SampleSettings,
+        engine: Engine = "cycles",
+        samples: int = 4,
+        backgrounds: Path | None = None,
+        detail: float | None = None,
+        say: Callable[[str], None] = print,
+        device: Device = "cpu",
+    ) -> None:
+        self.settings = settings
+        self.robot = Robot.named(settings.robot)
+        self.backgrounds = _photos(backgrounds, settings.variety.background, say)
+        self.photos = () if self.backgrounds is None else self.backgrounds.names
+        """Names of the user's pictures."""
+        self.detail = detail
+        self.scene = self._scene(engine, samples, device)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sample(self, worker: int, index: int, assignment: Assignment) -> Sample:
+        """Draw, render and label sample `index` of `worker`."""
+        hidden = draw(self.robot, self.settings, assignment, worker, index, self.photos)
+        return simulate(self.scene, self.robot, self.settings, hidden)
+
+    def close(self) -> None:
+        """Give back what the scene holds."""
+        self.scene.close()
+
+    def _scene(self, engine: Engine, samples: int, device: Device) -> Scene:
+        distractors = self.settings.variety.distractors
+        names = () if distractors is None else distractors.robots
+        others = {name: Robot.named(name).model for name in names}
+        if engine == "stick":
+            from blender_scenes.stick_scene import StickScene
+
+            return StickScene(self.robot.model, self.backgrounds, others)
+        try:
+            from blender_scenes.robot_scene import RobotScene
+        except ModuleNotFoundError as error:
+            if error.name != "bpy":
+                raise
+            raise NoBlenderError(
+                f"engine {engine!r} needs Blender as a Python module: pip install 'bpy==4.5.*' "
+                "(Python 3.11), or choose engine 'stick'"
+            ) from None
+        self.detail = detail_for(self.settings.height) if self.detail is None else self.detail
+        return RobotScene(
+            self.robot.model,
+            samples=samples,
+            detail=self.detail,
+            backgrounds=self.backgrounds,
+            others=others,
+            engine=engine,
+            device=device,
+        )
+
+
+def _photos(
+    folder: Path | None, variety: BackgroundVariety, say: Callable[[str], None]
+) -> Photos | None:
+    """The user's pictures, where the variety wants any."""
+    if not variety.photos:
+        return None
+    if folder is None:
+        if not any((variety.city, variety.interior, variety.outdoor)):
+            raise VarietyError(
+                "variety.background gives weight to photos only, and no folder of them is given"
+            )
+        return None
+    photos = Photos(folder, say)
+    if variety.disjoint and len(photos.names) < 2:
+        raise PhotoError(
+            f"backgrounds {folder}: it has one readable picture; wanted at least 2, since held-out "
+            "samples see others than training samples"
+        )
+    return photos

@@ -1,0 +1,337 @@
+"""Samples as messages: five frames, topic | header | image | belief map | mask.
+
+The header is MessagePack and says all that is known of the image; image, belief map and mask
+follow as bytes. Decoding checks every field and has limits; nothing but a `WireError` comes out of
+it.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from blender_scenes import spec
+from simulator.labels import LEVELS, OUTSIDE, VISIBLE, in_frame
+from simulator.randomization.hidden import Hidden, Other, Provenance, View, camera
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
+from simulator.robot import Robot
+from simulator.sample import Labels, Sample
+from simulator.transport.messages import (
+    MAX_JOINTS,
+    SCHEMA,
+    Count,
+    Identity,
+    PerJoint,
+    WireError,
+    checked,
+)
+
+HEADER_LIMIT = 32 * 1024
+"""Largest header [bytes]."""
+MAX_KEYPOINTS = 64
+MAX_FILE_NAME = 255
+"""Longest name of a background picture [characters]."""
+COLOR_SPACE = "sRGB"
+
+_LEVEL = (np.arange(LEVELS + 1) / LEVELS).astype(np.float32)
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Three = tuple[float, float, float]
+Four = tuple[float, float, float, float]
+Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_KEYPOINTS)]
+Pixels = Annotated[tuple[tuple[float, float], ...], Meta(max_length=MAX_KEYPOINTS)]
+Points = Annotated[tuple[Three, ...], Meta(max_length=MAX_KEYPOINTS)]
+Flags = Annotated[tuple[int, ...], Meta(max_length=MAX_KEYPOINTS)]
+Bins = Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
+Slots = Annotated[
+    tuple[spec.Material, ...], Meta(min_length=spec.MATERIAL_SLOTS, max_length=spec.MATERIAL_SLOTS)
+]
+Props = Annotated[tuple[spec.Prop, ...], Meta(max_length=spec.MAX_PROPS)]
+Others = Annotated[tuple[Other, ...], Meta(max_length=spec.MAX_OTHERS)]
+
+
+class _Version(msgspec.Struct, frozen=True):
+    schema: int
+
+
+class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to read one frame of bytes."""
+
+    dtype: Literal["uint8"]
+    shape: Annotated[tuple[int, ...], Meta(min_length=2, max_length=3)]
+
+
+class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of `Hidden`, with limits on their lengths."""
+
+    q: PerJoint
+    bins: Bins
+    view: View
+    sun: spec.Sun
+    environment: spec.Environment
+    exposure: float
+    materials: Slots
+    background: spec.Background
+    stand: spec.Stand
+    props: Props
+    others: Others
+    sensor: spec.Sensor
+    noise_seed: Annotated[int, Meta(ge=0, lt=2**31)]
+    provenance: Provenance
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a message says of its image."""
+
+    schema: int
+    robot: Name
+    instance: Identity
+    """Of the process that made it."""
+    sequence: Count
+    """Counts the messages of one instance from 0."""
+    keypoints: Names
+    pixels: Pixels
+    """(J, 2) [px]; NaN behind the camera."""
+    visibility: Flags
+    points: Points
+    """(J, 3) in the world [m]."""
+    box: Four
+    area: float
+    hidden: Drawn
+    K: tuple[Three, Three, Three]
+    """Intrinsics [px]."""
+    T_world_camera: tuple[Four, Four, Four, Four]
+    """OpenCV axes."""
+    color_space: Literal["sRGB"]
+    image: Block
+    belief: Block
+    """In steps of 1/255."""
+    mask: Block
+    seconds: Annotated[dict[Name, float], Meta(max_length=32)]
+    """Wall time by stage."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_version = msgspec.msgpack.Decoder(_Version)
+_header = msgspec.msgpack.Decoder(Header)
+
+
+class Frames(NamedTuple):
+    """One message; image, belief map and mask share memory with their arrays."""
+
+    topic: bytes
+    header: bytes
+    image: memoryview
+    belief: memoryview
+    mask: memoryview
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """A sample as it came over the wire."""
+
+    sample: Sample
+    instance: bytes
+    """Of the process that made it."""
+    sequence: int
+    """Counts the messages of one instance from 0."""
+
+
+def topic(run: str) -> bytes:
+    """What a run's messages begin with; no run's topic begins with another's."""
+    return run.encode() + b"\0"
+
+
+class Codec:
+    """Turns the samples of one run into frames and back.
+
+    Args:
+        run: id of the run.
+        settings: shape of its samples.
+        robot: whose keypoints and joints they show.
+        prior: any of the run's priors; its ranges bound the joint angles.
+    """
+
+    def __init__(self, run: str, settings: SampleSettings, robot: Robot, prior: JointPrior) -> None:
+        keypoints, stride = len(robot.keypoint_names), settings.stride
+        self.topic = topic(run)
+        self._settings = settings
+        self._robot = robot
+        distractors = settings.variety.distractors
+        self._others = () if distractors is None else distractors.robots
+        self._lower = prior.lower
+        self._width = (prior.upper - prior.lower) / settings.bins
+        self._image = Block("uint8", (settings.height, settings.width, 3))
+        self._belief = Block(
+            "uint8", (keypoints, settings.height // stride, settings.width // stride)
+        )
+        self._mask = Block("uint8", (settings.height, settings.width))
+
+    @property
+    def largest_frame(self) -> int:
+        """Size of the largest frame of a message [bytes]."""
+        return max(math.prod(self._image.shape), math.prod(self._belief.shape), HEADER_LIMIT)
+
+    def encode(self, sample: Sample, instance: bytes, sequence: int) -> Frames:
+        """The frames of a sample. Its image and mask must not be written to afterwards."""
+        labels, hidden, settings = sample.labels, sample.hidden, self._settings
+        seen_by = camera(hidden.view, settings.width, settings.height)
+        header = Header(
+            schema=SCHEMA,
+            robot=self._robot.name,
+            instance=instance,
+            sequence=sequence,
+            keypoints=self._robot.keypoint_names,
+            pixels=labels.pixels.tolist(),
+            visibility=labels.visibility.tolist(),
+            points=labels.points.tolist(),
+            box=labels.box,
+            area=labels.area,
+            hidden=Drawn(**{name: getattr(hidden, name) for name in Drawn.__struct_fields__}),
+            K=seen_by.K.tolist(),
+            T_world_camera=seen_by.T_world_camera.tolist(),
+            color_space=COLOR_SPACE,
+            image=self._image,
+            belief=self._belief,
+            mask=self._mask,
+            seconds=dict(sample.seconds),
+        )
+        belief = np.rint(sample.belief * LEVELS).astype(np.uint8)
+        image, mask = np.ascontiguousarray(sample.image), np.ascontiguousarray(sample.mask)
+        return Frames(self.topic, _encoder.encode(header), image.data, belief.data, mask.data)
+
+    def decode(self, frames: Sequence[Any]) -> Arrived:
+        """The sample of a message; its image and mask are read-only and share the frames' memory.
+
+        Args:
+            frames: bytes, or whatever shows them as a buffer.
+
+        Raises:
+            WireError: it is no message of this run, with a short reason to count by.
+        """
+        if len(frames) != len(Frames._fields):
+            raise WireError("frames", f"{len(frames)} frames; expected {len(Frames._fields)}")
+        if bytes(frames[0][:256]) != self.topic:
+            raise WireError("run", f"topic {bytes(frames[0][:64])!r}; expected {self.topic!r}")
+        if (schema := checked(_version.decode, frames[1], HEADER_LIMIT, "header").schema) != SCHEMA:
+            raise WireError("schema", f"schema {schema}; expected {SCHEMA}")
+        header = checked(_header.decode, frames[1], HEADER_LIMIT, "header")
+        self._check_shapes(header)
+        self._check_numbers(header)
+        image = _array(frames[2], header.image)
+        belief = _LEVEL[_array(frames[3], header.belief)]
+        mask = _array(frames[4], header.mask)
+        drawn = header.hidden
+        sample = Sample(
+            image=image,
+            mask=mask,
+            belief=belief,
+            labels=Labels(
+                np.array(header.pixels),
+                np.array(header.visibility, np.uint8),
+                np.array(header.points),
+                header.box,
+                header.area,
+            ),
+            hidden=Hidden(**{name: getattr(drawn, name) for name in drawn.__struct_fields__}),
+            seconds=header.seconds,
+        )
+        return Arrived(sample, header.instance, header.sequence)
+
+    def _check_shapes(self, header: Header) -> None:
+        names, joints = self._robot.keypoint_names, self._lower.size
+        lengths = {len(header.pixels), len(header.visibility), len(header.points)}
+        checks = (
+            ("robot", header.robot, self._robot.name),
+            ("keypoints", header.keypoints, names),
+            ("labels", lengths, {len(names)}),
+            ("hidden", (len(header.hidden.q), len(header.hidden.bins)), (joints, joints)),
+            ("image", header.image, self._image),
+            ("belief", header.belief, self._belief),
+            ("mask", header.mask, self._mask),
+        )
+        for reason, value, expected in checks:
+            if value != expected:
+                raise WireError(reason, f"{value}; expected {expected}")
+
+    def _check_numbers(self, header: Header) -> None:
+        drawn, settings = header.hidden, self._settings
+        others = (header.points, header.box, header.area, tuple(header.seconds.values()))
+        if not all(map(math.isfinite, _numbers(others))):
+            raise WireError("labels", "a number is not finite")
+        if not all(map(math.isfinite, _numbers(msgspec.structs.astuple(drawn)))):
+            raise WireError("hidden", "a number is not finite")
+        self._check_labels(header)
+        source = drawn.provenance
+        if not all(0 <= n < 2**63 for n in _numbers(source) if isinstance(n, int)):
+            raise WireError("hidden", f"provenance {source} counts out of range")
+        if not all(0 <= k < settings.bins for k in drawn.bins):
+            raise WireError("hidden", f"bins {drawn.bins} are not all in 0 to {settings.bins - 1}")
+        share = (np.array(drawn.q) - self._lower) / self._width - np.array(drawn.bins)
+        if not ((share > -1e-9) & (share < 1 + 1e-9)).all():
+            raise WireError("hidden", f"q {drawn.q} does not lie in bins {drawn.bins}")
+        self._check_surroundings(drawn)
+        self._check_camera(header)
+
+    def _check_surroundings(self, drawn: Drawn) -> None:
+        if drawn.environment.hdri not in spec.HDRIS:
+            raise WireError("hidden", f"environment {drawn.environment.hdri!r} is no known HDRI")
+        theme, image = drawn.background.theme, drawn.background.image
+        if not (_is_file_name(image) if theme == "photos" else image in spec.HDRIS):
+            raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
+        for other in drawn.others:
+            if len(other.q) > MAX_JOINTS:
+                raise WireError("hidden", f"another robot has {len(other.q)} joints")
+            if other.name not in self._others:
+                raise WireError("hidden", f"robot {other.name[:64]!r} is none of {self._others}")
+
+    def _check_labels(self, header: Header) -> None:
+        width, height = self._settings.width, self._settings.height
+        visibility, pixels = np.array(header.visibility), np.array(header.pixels)
+        if not ((visibility >= OUTSIDE) & (visibility <= VISIBLE)).all():
+            raise WireError("labels", f"visibility {header.visibility}; expected 0, 1 or 2")
+        if ((visibility > OUTSIDE) & ~in_frame(pixels, width, height)).any():
+            raise WireError("labels", "a keypoint counts as in the frame but is not")
+        x, y, w, h = header.box
+        if not (min(header.box) >= 0 and x + w <= width and y + h <= height):
+            raise WireError("labels", f"box {header.box} leaves the {self._settings.size} image")
+        if not 0 <= header.area <= width * height:
+            raise WireError("labels", f"area {header.area} of a {self._settings.size} image")
+
+    def _check_camera(self, header: Header) -> None:
+        with np.errstate(all="ignore"):  # views of any finite numbers come this far
+            expected = camera(header.hidden.view, self._settings.width, self._settings.height)
+        pairs = ((header.K, expected.K), (header.T_world_camera, expected.T_world_camera))
+        if not all(np.allclose(given, own, rtol=1e-9, atol=1e-9) for given, own in pairs):
+            raise WireError("camera", "K and T_world_camera are not those of the view")
+
+
+def _array(frame: Any, block: Block) -> NDArray[np.uint8]:
+    data = np.frombuffer(frame, np.uint8)
+    if data.size != math.prod(block.shape):
+        raise WireError("size", f"block of {data.size} bytes; its shape is {block.shape}")
+    return data.reshape(block.shape)
+
+
+def _is_file_name(name: str) -> bool:
+    """Whether it names a file in a folder, and nothing outside of it."""
+    plain = name not in (".", "..") and not {"/", "\0"} & set(name)
+    return plain and 0 < len(name) <= MAX_FILE_NAME
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """All numbers in nested tuples and dataclasses; text and None hold none."""
+    if isinstance(value, float | int):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif value is not None and not isinstance(value, str):
+        for item in vars(value).values():
+            yield from _numbers(item)

@@ -1,0 +1,310 @@
+"""Who works for a run, what each may still send, and what came of it. No sockets.
+
+Credits bound what is under way: a worker may be ahead of the trainer by `credits` samples, those it
+has still to send (outstanding) and those the trainer has not used yet (held) together.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+import msgspec
+
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.settings import SampleSettings
+from simulator.sample import Sample
+from simulator.transport.addresses import TransportError
+from simulator.transport.codec import Arrived
+from simulator.transport.delivery import Delivery
+from simulator.transport.messages import (
+    MAX_WORKERS,
+    SCHEMA,
+    Hello,
+    Refused,
+    Terms,
+    Welcome,
+    WireError,
+)
+
+MAX_CREDITS = 256
+"""Far under the sockets' high-water mark, so that nothing is dropped on the way."""
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """A sample for the trainer."""
+
+    sample: Sample
+    worker: int
+    sequence: int
+    """Counts the messages of one worker process from 0."""
+    adaptive: bool
+    """Whether its worker follows the prior."""
+
+
+@dataclass
+class Worker:
+    """One worker id and the process that holds it, or held it last."""
+
+    id: int
+    adaptive: bool
+    peer: bytes
+    """Address of its control connection."""
+    instance: bytes
+    slot: bytes
+    first_index: int
+    """Index of this process's first sample."""
+    last_seen: float
+    """[s] of a monotonic clock."""
+    alive: bool = True
+    died: bool = False
+    """Left without a goodbye."""
+    granted: int = 0
+    """Credits this process got in all."""
+    sequence: int = 0
+    """The next expected of this process."""
+    held: int = 0
+    """Received from this id and not yet consumed."""
+    received: int = 0
+    """From this id."""
+    told: tuple[int, str] | None = None
+    """Prior version and split that it was told last."""
+    rendered: int = 0
+    """As it says itself."""
+    rss: int = 0
+    """Its resident memory [bytes]."""
+    assigned: set[tuple[int, str]] = field(default_factory=set)
+    """All that it was ever told."""
+
+    @property
+    def prior_version(self) -> int:
+        """Newest sent to it."""
+        return self.told[0] if self.told else 0
+
+    @property
+    def next_index(self) -> int:
+        """One after the highest index received, or known to be lost."""
+        return self.first_index + self.sequence
+
+    @property
+    def outstanding(self) -> int:
+        """Samples it may still send."""
+        return self.granted - self.sequence
+
+
+def is_adaptive(worker: int, share: float) -> bool:
+    """Whether a worker follows the prior: spreads that share evenly over the ids."""
+    return math.floor((worker + 1) * share) > math.floor(worker * share)
+
+
+class Roster:
+    """The workers of one run.
+
+    Args:
+        run: id of the run.
+        settings: what it asks of its simulators.
+        assignment: the first one; workers that are not adaptive keep its prior.
+        credits: samples a worker may be ahead of the trainer.
+        adaptive_share: of the workers.
+        next_index: first index of each worker id; 0 where none is given.
+        fingerprint: of the trainer's robot.
+
+    Raises:
+        TransportError: credits or share are out of their range.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        settings: SampleSettings,
+        assignment: Assignment,
+        credits: int,
+        adaptive_share: float,
+        next_index: Mapping[int, int],
+        fingerprint: str = "",
+    ) -> None:
+        if not 1 <= credits <= MAX_CREDITS:
+            raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
+        if not 0 <= adaptive_share <= 1:
+            raise TransportError(f"adaptive_share is {adaptive_share}; expected 0 to 1")
+        self.workers: dict[int, Worker] = {}
+        self.delivery = Delivery()
+        self.limit: int | None = None
+        """Samples received and outstanding in all, at most."""
+        self._run = run
+        self._fingerprint = fingerprint
+        self._settings = settings
+        self._first = assignment
+        self._newest = assignment
+        self._credits = credits
+        self._share = adaptive_share
+        self._next_index = dict(next_index)
+        self._past: set[bytes] = set()
+
+    def alive(self) -> Iterator[Worker]:
+        """The workers that are there."""
+        return (worker for worker in list(self.workers.values()) if worker.alive)
+
+    def by_peer(self, peer: bytes) -> Worker | None:
+        """The worker at the other end of a control connection."""
+        return next((worker for worker in self.alive() if worker.peer == peer), None)
+
+    def admit(
+        self, peer: bytes, hello: Hello, data_port: int, now: float
+    ) -> Welcome | Refused | None:
+        """Answer a hello; None if it was answered before."""
+        known = self.by_peer(peer)
+        if known is not None and known.instance == hello.instance:
+            return None
+        if reason := self._objection(hello):
+            self.delivery.refused += 1
+            return Refused(reason)
+        for former in self.workers.values():
+            if former.slot == hello.slot:  # its fleet would not replace it if it lived
+                self.depart(former, died=True)
+                hello = msgspec.structs.replace(hello, worker=former.id)
+        worker = self._enlist(peer, hello, now)
+        self.delivery.workers_joined += 1
+        terms = self.assign_to(worker)
+        return Welcome(
+            run=self._run,
+            worker=worker.id,
+            adaptive=worker.adaptive,
+            next_index=worker.next_index,
+            settings=self._settings,
+            data_port=data_port,
+            credits=self.grant(worker),
+            terms=terms or Terms.of(self._newest),
+            fingerprint=self._fingerprint,
+        )
+
+    def _objection(self, hello: Hello) -> str | None:
+        if hello.schema != SCHEMA:
+            return (
+                f"message schema {hello.schema}; this trainer speaks {SCHEMA}: "
+                "install the same version of jointloop on both sides"
+            )
+        for name in ("robot", "size", "seed"):
+            wanted, ours = getattr(hello, name), getattr(self._settings, name)
+            if wanted not in (None, ours):
+                return f"{name} {wanted!r}; run {self._run!r} is for {name} {ours!r}"
+        if sum(1 for _ in self.alive()) >= MAX_WORKERS:
+            return f"{MAX_WORKERS} workers are there already"
+        return None
+
+    def _enlist(self, peer: bytes, hello: Hello, now: float) -> Worker:
+        taken = {worker.id for worker in self.alive()}
+        chosen = hello.worker
+        if chosen is None or chosen in taken:
+            chosen = next(i for i in count() if i not in taken)
+        former = self.workers.get(chosen)
+        if former:
+            self._past.add(former.instance)
+        worker = Worker(
+            id=chosen,
+            adaptive=is_adaptive(chosen, self._share),
+            peer=peer,
+            instance=hello.instance,
+            slot=hello.slot,
+            first_index=former.next_index if former else self._next_index.get(chosen, 0),
+            last_seen=now,
+            held=former.held if former else 0,
+            received=former.received if former else 0,
+        )
+        self.workers[chosen] = worker
+        return worker
+
+    def depart(self, worker: Worker, *, died: bool) -> None:
+        """A worker left; what is still under way from it is taken until it is replaced."""
+        if not worker.alive:
+            return
+        worker.alive, worker.died = False, died
+        if died:
+            self.delivery.workers_lost += 1
+            self.delivery.lost_with_worker += worker.outstanding
+
+    def assign(self, assignment: Assignment) -> None:
+        """From now on, draw from this.
+
+        Raises:
+            TransportError: the prior is older than the newest.
+        """
+        version, newest = assignment.prior.version, self._newest.prior.version
+        if version < newest:
+            raise TransportError(f"prior version {version} is older than {newest}, the newest")
+        self._newest = assignment
+
+    def assign_to(self, worker: Worker) -> Terms | None:
+        """What to tell a worker to draw from; None if that is what it does."""
+        prior = (self._newest if worker.adaptive else self._first).prior
+        assignment = Assignment(prior, self._newest.split)
+        told = (prior.version, assignment.split)
+        if told == worker.told:
+            return None
+        worker.told = told
+        worker.assigned.add(told)
+        return Terms.of(assignment)
+
+    def grant(self, worker: Worker) -> int:
+        """The number of credits that a worker is due now; counts as given."""
+        due = self._credits - worker.outstanding - worker.held
+        if self.limit is not None:
+            others = list(self.alive())
+            under_way = sum(other.outstanding for other in others)
+            left = self.limit - self.delivery.received - under_way
+            due = min(due, math.ceil(left / len(others)))  # the last ones go to all alike
+        due = max(0, due) if worker.alive else 0
+        worker.granted += due
+        return due
+
+    def consumed(self, worker: int) -> Worker:
+        """The trainer has used up one sample of a worker.
+
+        Raises:
+            TransportError: it holds none of that worker.
+        """
+        used = self.workers.get(worker)
+        if used is None or used.held < 1:
+            raise TransportError(f"no sample of worker {worker} is held that could be consumed")
+        used.held -= 1
+        return used
+
+    def accept(self, arrived: Arrived, now: float) -> Received | None:
+        """Enter a sample; None if it was a duplicate.
+
+        Raises:
+            WireError: it is none that this roster asked for.
+        """
+        source, instance = arrived.sample.hidden.provenance, arrived.instance
+        worker = self.workers.get(source.worker)
+        if worker is None or worker.instance != instance:
+            if instance not in self._past:
+                raise WireError("foreign", f"worker {source.worker} is held by another process")
+            self.delivery.duplicated += 1
+            return None
+        if source.index != worker.first_index + arrived.sequence:
+            raise WireError("foreign", f"index {source.index} at sequence {arrived.sequence}")
+        drawn_from = (source.prior_version, source.split)
+        if source.seed != self._settings.seed or drawn_from not in worker.assigned:
+            raise WireError("foreign", f"seed {source.seed}, prior and split {drawn_from}")
+        if arrived.sequence < worker.sequence:
+            self.delivery.duplicated += 1
+            return None
+        if arrived.sequence >= worker.granted:
+            raise WireError("uncredited", f"sequence {arrived.sequence}, {worker.granted} credits")
+        return self._enter(worker, arrived, now)
+
+    def _enter(self, worker: Worker, arrived: Arrived, now: float) -> Received:
+        delivery = self.delivery
+        gap = arrived.sequence - worker.sequence
+        delivery.lost += gap
+        delivery.received += 1
+        delivery.stale += arrived.sample.hidden.provenance.prior_version < worker.prior_version
+        if worker.died:  # it was counted as lost, but had been sent
+            delivery.lost_with_worker -= gap + 1
+        worker.sequence = arrived.sequence + 1
+        worker.last_seen = now
+        worker.held += 1
+        worker.received += 1
+        return Received(arrived.sample, worker.id, arrived.sequence, worker.adaptive)

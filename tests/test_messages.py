@@ -1,0 +1,96 @@
+import msgspec
+import numpy as np
+import pytest
+from simulator_parts import FIRST, ROBOT, SETTINGS, hello, prior
+
+from simulator.randomization.hidden import Assignment
+from simulator.transport.messages import (
+    WORKER_LIMIT,
+    Alive,
+    Assign,
+    Bye,
+    Credit,
+    Refused,
+    Terms,
+    Welcome,
+    WireError,
+    decode_from_trainer,
+    decode_from_worker,
+    encode,
+)
+
+WELCOME = Welcome("run", 1, True, 7, SETTINGS, 5556, 8, Terms.of(FIRST))
+
+
+@pytest.mark.parametrize(
+    "message", [hello(worker=3, size="64x48"), Alive(3, 2**40), Bye("recycle")]
+)
+def test_a_simulators_message_reads_back_as_itself(message: object):
+    assert decode_from_worker(encode(message)) == message  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [WELCOME, Refused("no"), Credit(0), Assign(Terms.of(Assignment(prior(2), "heldout"))), Bye("")],
+)
+def test_a_trainers_message_reads_back_as_itself(message: object):
+    assert decode_from_trainer(encode(message)) == message  # type: ignore[arg-type]
+
+
+def test_terms_give_the_assignment_back_exactly():
+    sent = Assignment(prior(3), "heldout")
+    got = Terms.of(sent).assignment(ROBOT.lower.size, SETTINGS.bins)
+    assert (got.split, got.prior.version) == ("heldout", 3)
+    for name in ("alpha", "lower", "upper"):
+        np.testing.assert_array_equal(getattr(got.prior, name), getattr(sent.prior, name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alpha": ((1.0, 1.0),) * 6},
+        {"alpha": ((1.0,) * 16,) * 5},
+        {"alpha": ((-1.0,) * 16,) * 6},
+        {"alpha": ((float("nan"),) * 16,) * 6},
+        {"lower": (0.0,) * 5},
+        {"upper": (-9.0,) * 6},
+    ],
+)
+def test_terms_that_are_no_prior_are_refused(changes: dict[str, object]):
+    terms = msgspec.structs.replace(Terms.of(FIRST), **changes)
+    with pytest.raises(WireError, match="prior"):
+        terms.assignment(ROBOT.lower.size, SETTINGS.bins)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        encode(WELCOME),
+        encode(hello(instance=b"short")),
+        encode(hello(worker=-1)),
+        encode(hello(worker=4096)),
+        encode(hello(robot="x" * 1025)),
+        encode(Alive(-1, 0)),
+        encode(Bye("x" * WORKER_LIMIT)),
+        b"\x91" * WORKER_LIMIT,
+        b"\xdd\xff\xff\xff\xff",
+    ],
+)
+def test_anything_else_from_a_simulator_is_refused(frame: bytes):
+    with pytest.raises(WireError):
+        decode_from_worker(frame)
+
+
+def test_settings_out_of_range_are_refused():
+    broken = msgspec.msgpack.decode(encode(WELCOME))
+    broken["settings"]["width"] = 10**9
+    with pytest.raises(WireError, match="width is 1000000000"):
+        decode_from_trainer(msgspec.msgpack.encode(broken))
+
+
+def test_a_newer_simulators_hello_is_still_understood():
+    newer = msgspec.msgpack.decode(encode(hello(schema=2)))
+    newer["colour"] = "red"
+    got = decode_from_worker(msgspec.msgpack.encode(newer))
+    assert got.schema == 2  # type: ignore[union-attr]

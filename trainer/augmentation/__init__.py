@@ -1,0 +1,1 @@
+"""What training batches go through on the device; labels follow."""

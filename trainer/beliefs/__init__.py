@@ -1,0 +1,1 @@
+"""Belief maps (others call them heatmaps): painted, compared, decoded into keypoints."""

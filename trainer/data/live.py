@@ -1,0 +1,244 @@
+"""Training samples as they arrive: fair between workers, reused where simulators are slow."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from blender_scenes.spec import JointloopError
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.sample import Sample
+from simulator.transport import Hub
+from simulator.transport.delivery import Delivery
+from trainer.batch import Batch, stack
+from trainer.config.config import StreamConfig
+
+PATIENCE = 10.0
+"""Seconds of waiting after which the stream says that it waits."""
+
+
+class StreamError(JointloopError):
+    """No samples come."""
+
+
+@dataclass
+class StreamCounts:
+    """What the stream did so far; grows over a run."""
+
+    consumed: int = 0
+    """Samples handed to the learner, reused ones included."""
+    new: int = 0
+    """Different samples among them."""
+    waited: float = 0.0
+    """Seconds training waited for samples."""
+
+
+@dataclass
+class _Kept:
+    sample: Sample
+    uses: int = field(default=1)
+
+
+class Stream:
+    """Batches from the hub's workers.
+
+    A batch takes what is new, in turn from every worker, and fills up from a bounded buffer of
+    recent samples; each may be used `max_uses` times. A worker gets a credit back for every new
+    sample taken.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        config: StreamConfig,
+        *,
+        seed: int = 0,
+        timeout: float = 300.0,
+        watch: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        """Read from a hub.
+
+        Args:
+            hub: where simulators connect; the caller closes it.
+            config: buffer and reuse.
+            seed: of the choice among buffered samples.
+            timeout: longest wait without any sample [s].
+            watch: called while waiting and between batches; may raise (a fleet that gave up).
+            say: takes a line for the user.
+        """
+        self.hub = hub
+        self.counts = StreamCounts()
+        self._earlier_index: dict[int, int] = {}
+        self._earlier = Delivery()
+        self._config = config
+        self._seed = seed
+        self._timeout = timeout
+        self._watch = watch
+        self._say = say
+        self._new: dict[int, deque[Sample]] = {}
+        self._turn = 0
+        self._kept: deque[_Kept] = deque(maxlen=config.buffer)
+
+    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
+        """The held-out set: the first `count` samples, drawn from `prior` and kept from training.
+
+        Raises:
+            StreamError: none arrives within the time-out.
+        """
+        self.hub.assign(Assignment(prior, "heldout"))
+        self.hub.limit_outstanding(count)
+        held: list[Sample] = []
+        said = time.monotonic()
+        while len(held) < count:
+            self._await_new()
+            while len(held) < count and (sample := self._take_new()) is not None:
+                held.append(sample)
+            if time.monotonic() - said > PATIENCE:
+                said = time.monotonic()
+                self._say(f"held-out set: {len(held)} of {count} samples")
+        self.hub.limit_outstanding(None)
+        return held
+
+    def send(self, prior: JointPrior) -> None:
+        """Training samples come from this prior from now on."""
+        self.hub.assign(Assignment(prior, "train"))
+
+    def batch(self, size: int) -> Batch:
+        """The next training batch.
+
+        Raises:
+            StreamError: too few samples arrive within the time-out.
+        """
+        self._watch()
+        self._receive(0.0)
+        chosen: list[_Kept] = []
+        self._add_new(chosen, size)
+        while len(chosen) + len(spare := self._reusable(chosen)) < size:
+            self.counts.waited += self._await_new()
+            self._add_new(chosen, size)
+        if short := size - len(chosen):
+            rng = np.random.default_rng((self._seed, self.counts.consumed))
+            for i in rng.choice(len(spare), short, replace=False):
+                spare[i].uses += 1
+                chosen.append(spare[i])
+        self.counts.consumed += size
+        return stack([kept.sample for kept in chosen])
+
+    @property
+    def next_index(self) -> dict[int, int]:
+        """First index of each worker that has not arrived yet, absent workers included."""
+        here = {id: worker.next_index for id, worker in self.hub.workers.items()}
+        return self._earlier_index | here
+
+    def note(self) -> str:
+        """Nothing that a user must know of its samples."""
+        return ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, as plain values."""
+        return {
+            "counts": asdict(self.counts),
+            "next_index": self.next_index,
+            "delivery": self._delivery.to_json(),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`; the hub takes its `next_index` before simulators connect.
+
+        Raises:
+            StreamError: the run's samples came from a recording.
+        """
+        if "next_index" not in state:
+            raise StreamError("the run began with a recording; go on with --from DIR")
+        self.counts = StreamCounts(**state["counts"])
+        self._earlier_index = state["next_index"]
+        self._earlier = Delivery(**state["delivery"])
+
+    @property
+    def _delivery(self) -> Delivery:
+        """Of all sittings of the run."""
+        return self._earlier.plus(self.hub.delivery)
+
+    def traffic(self) -> dict[str, Any]:
+        """What came of samples and workers, as plain numbers for the run's metrics."""
+        workers = self.hub.workers
+        arrived = self.next_index
+        ahead = {id: worker.first_index + worker.rendered for id, worker in workers.items()}
+        return {
+            "samples_rendered": sum(max(n, ahead.get(id, 0)) for id, n in arrived.items()),
+            "samples_received": self._delivery.received,
+            "samples_consumed": self.counts.consumed,
+            "samples_new": self.counts.new,
+            "delivery": self._delivery.to_json(),
+            "workers": {
+                id: {
+                    "adaptive": worker.adaptive,
+                    "alive": worker.alive,
+                    "received": worker.received,
+                    "prior_version": worker.prior_version,
+                    "rss_mb": round(worker.rss / 2**20),
+                }
+                for id, worker in workers.items()
+            },
+        }
+
+    def _add_new(self, chosen: list[_Kept], size: int) -> None:
+        while len(chosen) < size and (sample := self._take_new()) is not None:
+            chosen.append(_Kept(sample))
+            self._kept.append(chosen[-1])
+            self.counts.new += 1
+
+    def _reusable(self, chosen: list[_Kept]) -> list[_Kept]:
+        taken = {id(kept) for kept in chosen}
+        most = self._config.max_uses
+        return [k for k in self._kept if k.uses < most and id(k) not in taken]
+
+    def _take_new(self) -> Sample | None:
+        """One new sample, from the workers in turn; its worker gets a credit."""
+        waiting = sorted(worker for worker, samples in self._new.items() if samples)
+        if not waiting:
+            return None
+        worker = next((w for w in waiting if w >= self._turn), waiting[0])
+        self._turn = worker + 1
+        self.hub.consumed(worker)
+        return self._new[worker].popleft()
+
+    def _await_new(self) -> float:
+        """Block until at least one new sample is here; the seconds that took."""
+        started = said = time.monotonic()
+        while not any(self._new.values()):
+            self._watch()
+            self._receive(0.2)
+            now = time.monotonic()
+            if now - started > self._timeout:
+                raise StreamError(f"no sample arrived for {self._timeout:.0f} s; {self._state()}")
+            if now - said > PATIENCE:
+                said = now
+                self._say(f"waiting for samples for {now - started:.0f} s; {self._state()}")
+        return time.monotonic() - started
+
+    def _receive(self, wait: float) -> None:
+        for received in self.hub.poll(wait):
+            self._new.setdefault(received.worker, deque()).append(received.sample)
+
+    def _state(self) -> str:
+        if not self.hub.workers:
+            return (
+                f"no simulator has connected to {self.hub.address}; start one with "
+                f"`jointloop simulate --connect {self.hub.address}`"
+            )
+        here = sum(worker.alive for worker in self.hub.workers.values())
+        if not here:
+            return (
+                f"all {len(self.hub.workers)} simulators have left {self.hub.address}; start one "
+                f"with `jointloop simulate --connect {self.hub.address}`"
+            )
+        rejected = self.hub.delivery.rejected
+        reasons = ", ".join(f"{count} for {reason}" for reason, count in rejected.items())
+        more = f"; messages refused: {reasons}" if reasons else ""
+        return f"{here} simulators connected to {self.hub.address}{more}"

@@ -1,0 +1,303 @@
+"""Training samples from a recording, in place of simulators.
+
+With feedback on, batches are drawn from the pool by the current prior: importance resampling by
+bins. A sample recorded under marginals p has the weight prod_j q(k_j) / p(k_j) under a prior with
+marginals q; as in a fleet, a share of the draws stays with the prior that the run began with. With
+feedback off, every sample is used once before any is used again.
+
+What a batch holds follows from the seed, the prior and the number of samples handed out before, so
+a resumed run goes on exactly where it was.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import JointloopError
+from jointloop.common.difference import difference
+from simulator.labels import OUTSIDE, belief_map
+from simulator.randomization.prior import JointPrior
+from simulator.recordings.recording import Recording
+from simulator.recordings.sample_files import decode, decode_image, decode_mask
+from simulator.recordings.shards import Group, read
+from simulator.sample import Sample
+from simulator.transport.delivery import Delivery
+from trainer.batch import Batch, stack
+from trainer.config.config import Config, ConfigError
+from trainer.data.live import StreamCounts
+
+DRAWS = 0x706F6F6C
+"""Second word of the key of the pool's random numbers."""
+
+
+class PoolError(JointloopError):
+    """A recording cannot serve a run."""
+
+
+class _Place(NamedTuple):
+    shard: Path
+    group: Group
+
+
+class Pool:
+    """A recording's samples as the loop's source.
+
+    The held-out set is the recording's own; one without any gives its first samples, which are
+    then kept from training.
+
+    Args:
+        recording: its complete shards are used.
+        config: of the run, as `recorded` makes it.
+        prior: the one the run begins with.
+        say: takes a line for the user.
+
+    Raises:
+        PoolError: the recording is not the run's, or holds too few samples.
+        RecordingError: a shard is damaged.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        config: Config,
+        prior: JointPrior,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        theirs, ours = recorded(config, recording).settings, config.settings
+        if other := difference(theirs, ours):
+            name, found, wanted = other
+            raise PoolError(
+                f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
+            )
+        if config.augment.background and not recording.masks:
+            raise PoolError(
+                f"{recording.folder} holds no masks, which augmentation needs to replace "
+                f"backgrounds (augment.background is {config.augment.background}); expected 0, "
+                "such as --augment light, or a recording made anew"
+            )
+        self.counts = StreamCounts()
+        self._config, self._first, self._folder = config, prior, recording.folder
+        terms, settings = recording.about.terms, config.settings
+        self._recorded_prior = terms.assignment(len(prior.alpha), settings.bins).prior
+        self._places, bins, held_out = _index(recording)
+        apart = np.flatnonzero(held_out)[: config.stream.held_out]
+        own = len(apart) > 0
+        self._held = apart if own else np.arange(min(config.stream.held_out, len(held_out)))
+        free = ~held_out
+        free[self._held] = False
+        self._pool = np.flatnonzero(free)
+        """Of `_places`, those that are trained on."""
+        self._bins = bins[self._pool]
+        if len(self._pool) < config.batch_size:
+            raise PoolError(
+                f"{recording.folder} has {len(self._pool)} training samples beside "
+                f"{len(self._held)} held-out ones; expected at least a batch of "
+                f"{config.batch_size}"
+            )
+        self._seen = np.zeros(len(self._pool), bool)
+        self._weights: NDArray[np.float64] | None = None
+        self._effective = self._effective_adaptive = float(len(self._pool))
+        self._readers = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self._tell(recording, own, say)
+
+    def close(self) -> None:
+        """End the threads that read."""
+        self._readers.shutdown()
+
+    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
+        """The held-out set: at most `count` samples; they were drawn when they were recorded."""
+        return list(self._readers.map(self._sample, self._held[:count]))
+
+    def send(self, prior: JointPrior) -> None:
+        """Draw training samples as if they came from this prior from now on."""
+        if not self._config.feedback.enabled:
+            return
+        adaptive, uniform = (
+            importance(self._bins, wanted, self._recorded_prior) for wanted in (prior, self._first)
+        )
+        share = self._config.stream.adaptive_share
+        self._weights = share * adaptive + (1 - share) * uniform
+        self._effective = effective(self._weights)
+        self._effective_adaptive = effective(adaptive)
+
+    def batch(self, size: int) -> Batch:
+        """The next training batch."""
+        started = time.monotonic()
+        if self._weights is None:
+            chosen = self._in_turn(size)
+        else:
+            chosen = systematic(self._weights, size, self._random(self.counts.consumed))
+        samples = list(self._readers.map(self._sample, self._pool[chosen]))
+        self._seen[chosen] = True
+        self.counts.new = int(self._seen.sum())
+        self.counts.consumed += size
+        self.counts.waited += time.monotonic() - started
+        return stack(samples)
+
+    def note(self) -> str:
+        """The effective sample size, in words."""
+        if self._weights is None:
+            return ""
+        return f"pool worth {self._effective:.0f} of {len(self._pool)} samples"
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, as plain values."""
+        seen = np.flatnonzero(self._seen).tolist()
+        return {"counts": asdict(self.counts), "samples": len(self._pool), "seen": seen}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`.
+
+        Raises:
+            PoolError: the recording is not what it was.
+        """
+        if state["samples"] != len(self._pool):
+            raise PoolError(
+                f"{self._folder} has {len(self._pool)} training samples; the run began with "
+                f"{state['samples']}"
+            )
+        self.counts = StreamCounts(**state["counts"])
+        self._seen[state["seen"]] = True
+
+    def traffic(self) -> dict[str, Any]:
+        """What came of the samples, as plain numbers for the run's metrics."""
+        return {
+            "samples_rendered": 0,
+            "samples_received": len(self._pool) + len(self._held),
+            "samples_consumed": self.counts.consumed,
+            "samples_new": self.counts.new,
+            "delivery": Delivery().to_json(),
+            "workers": {},
+            "pool": {
+                "samples": len(self._pool),
+                "effective": round(self._effective, 1),
+                "effective_adaptive": round(self._effective_adaptive, 1),
+            },
+        }
+
+    def _in_turn(self, size: int) -> NDArray[np.int64]:
+        """The next samples of endless passes through the pool, each in an order of its own."""
+        count, start = len(self._pool), self.counts.consumed
+        passes = range(start // count, (start + size - 1) // count + 1)
+        order = np.concatenate([self._random(number).permutation(count) for number in passes])
+        return order[start % count :][:size]
+
+    def _random(self, number: int) -> np.random.Generator:
+        key, counter = [self._config.seed, DRAWS], [0, 0, 0, number]
+        return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+    def _sample(self, place: int) -> Sample:
+        """One sample, with a belief map of the run's stride and sigma."""
+        path, group = self._places[place]
+        where = f"{path}, sample {group.key}"
+        try:
+            with path.open("rb") as file:
+                entry = decode(read(file, group.entry), where)
+                image = decode_image(read(file, group.image), where)
+                coverage = None if group.mask is None else read(file, group.mask)
+        except OSError as error:
+            raise PoolError(f"{where} cannot be read: {error.strerror}") from error
+        unknown = np.full(image.shape[:2], 255, np.uint8)
+        mask = unknown if coverage is None else decode_mask(coverage, where)
+        settings, labels = self._config.settings, entry.labels
+        belief = belief_map(
+            labels.pixels,
+            labels.visibility > OUTSIDE,
+            settings.width,
+            settings.height,
+            settings.stride,
+            settings.sigma,
+        )
+        return Sample(image, mask, belief, labels, entry.hidden)
+
+    def _tell(self, recording: Recording, own: bool, say: Callable[[str], None]) -> None:
+        count, samples = len(recording.missing), f"{len(self._pool)} samples to train on"
+        partly = f"; {count} of {len(recording.shards)} shards are missing" if count else ""
+        say(f"{recording.folder}: {samples}, {len(self._held)} held out{partly}")
+        if not own:
+            say(
+                "note: the recording holds no sample out; its first ones are, though their "
+                "backgrounds are trained on too"
+            )
+
+
+def recorded(config: Config, recording: Recording) -> Config:
+    """A config whose samples are a recording's; stride and sigma remain its own.
+
+    Raises:
+        PoolError: the network does not take such images.
+    """
+    own = config.settings
+    settings = replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
+    try:
+        return replace(config, settings=settings)
+    except ConfigError as error:
+        raise PoolError(
+            f"{recording.folder} does not fit: {error}; record anew with that --size"
+        ) from None
+
+
+def importance(
+    bins: NDArray[np.int64], wanted: JointPrior, recorded: JointPrior
+) -> NDArray[np.float64]:
+    """Importance weights of samples, summing to 1: prod_j q(k_j) / p(k_j) over their sum.
+
+    Args:
+        bins: (N, D) of the samples.
+        wanted: its marginals are q.
+        recorded: the prior they were drawn from, each with a D of its own; its marginals are p.
+
+    Returns:
+        (N,) weights.
+    """
+    ratio = np.log(wanted.marginal) - np.log(recorded.marginal)
+    logs = ratio[np.arange(bins.shape[1]), bins].sum(axis=1)
+    weights = np.exp(logs - logs.max())
+    return weights / weights.sum()
+
+
+def effective(weights: NDArray[np.float64]) -> float:
+    """Kish's effective sample size, (sum w)^2 / sum w^2: N for equal weights, 1 for one alone."""
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def systematic(
+    weights: NDArray[np.float64], size: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Systematic resampling (Douc, Cappe and Moulines 2005): sample i is drawn size w_i times.
+
+    On average, that is, and always that many times rounded down or up.
+
+    Args:
+        weights: (N,) summing to 1.
+        size: how many to draw.
+        rng: random source.
+
+    Returns:
+        (size,) indices, in random order.
+    """
+    order = rng.permutation(len(weights))
+    edges = np.cumsum(weights[order])
+    at = (np.arange(size) + rng.random()) / size * edges[-1]
+    return rng.permutation(order[np.searchsorted(edges, at, side="right")])
+
+
+def _index(
+    recording: Recording,
+) -> tuple[list[_Place], NDArray[np.int64], NDArray[np.bool_]]:
+    """Where the samples lie, their (N, D) bins, and (N,) whether they are held out."""
+    places, bins, held_out = [], [], []
+    for group, file in recording.read():
+        path = Path(file.name)
+        entry = decode(read(file, group.entry), f"{path}, sample {group.key}")
+        places.append(_Place(path, group))
+        bins.append(entry.bins)
+        held_out.append(entry.split == "heldout")
+    return places, np.array(bins, np.int64), np.array(held_out, bool)

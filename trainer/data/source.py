@@ -1,0 +1,42 @@
+"""Where the loop's samples come from and where its priors go: simulators, or a recording."""
+
+from typing import Any, Protocol
+
+from simulator.randomization.prior import JointPrior
+from simulator.sample import Sample
+from trainer.batch import Batch
+from trainer.data.live import StreamCounts
+
+
+class Source(Protocol):
+    """What `trainer.data.live.Stream` and `trainer.data.recorded.Pool` have in common."""
+
+    counts: StreamCounts
+
+    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
+        """The held-out set."""
+        ...
+
+    def send(self, prior: JointPrior) -> None:
+        """Draw training samples from this prior from now on."""
+        ...
+
+    def batch(self, size: int) -> Batch:
+        """The next training batch."""
+        ...
+
+    def note(self) -> str:
+        """What a user should know of the samples since the last epoch; may be empty."""
+        ...
+
+    def traffic(self) -> dict[str, Any]:
+        """What came of the samples, as plain numbers for the run's metrics."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs, as plain values."""
+        ...
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        ...

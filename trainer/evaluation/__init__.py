@@ -1,0 +1,1 @@
+"""Judging a network: held-out samples, recordings, labelled photos."""

@@ -1,0 +1,143 @@
+"""Images with true keypoints, to judge a detector by: those of a recording here, others in `coco`.
+
+Keypoints are matched by their names. What a set lacks of the detector's keypoints is left out and
+said; what the detector does not know is an error.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes.spec import JointloopError
+from simulator.recordings.recording import Recording
+from simulator.recordings.sample_files import Entry, decode, decode_image
+from simulator.recordings.shards import Member, read
+
+Image = NDArray[np.uint8]
+Split = Literal["heldout", "train", "all"]
+
+
+class AnnotatedError(JointloopError):
+    """Images or their labels cannot be read, or do not fit the detector."""
+
+
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """One image, read when it is asked for, and what is true of it."""
+
+    name: str
+    """That errors and pictures call it by."""
+    load: Callable[[], Image]
+    """Gives (H, W, 3) RGB; raises JointloopError where it cannot be read."""
+    pixels: NDArray[np.float64]
+    """(J, 2) keypoints [px], pixel centres at integers; NaN where unknown."""
+    visibility: NDArray[np.uint8]
+    """(J,) 0 outside the frame or unlabelled, 1 inside but hidden, 2 visible."""
+    box: tuple[float, float, float, float]
+    """x, y, width, height of the robot [px]; zeros where it is unseen."""
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedSet:
+    """Images with true keypoints."""
+
+    path: Path
+    """What they came from."""
+    keypoints: tuple[str, ...]
+    """J names that the set has labels for, in the detector's order."""
+    images: tuple[Annotated, ...]
+    """At least one."""
+    notes: tuple[str, ...] = ()
+    """What was left out or assumed, a line each."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a set's keypoints and a detector's correspond."""
+
+    names: tuple[str, ...]
+    """J names that both have, in the detector's order."""
+    places: tuple[int, ...]
+    """(J,) index of each in the set."""
+    notes: tuple[str, ...]
+    """One line where the set lacks some."""
+
+    @staticmethod
+    def of(theirs: Sequence[str], ours: Sequence[str], where: str) -> "Match":
+        """Match by name.
+
+        Args:
+            theirs: names in the set.
+            ours: names that the detector knows.
+            where: what the set is called in errors.
+
+        Raises:
+            AnnotatedError: the set names a keypoint twice, or one that the detector does not know.
+        """
+        unknown = [name for name in theirs if name not in ours]
+        twice = sorted({name for name in theirs if list(theirs).count(name) > 1})
+        known = f"the detector's are {', '.join(ours)}"
+        if unknown or not theirs:
+            what = f"unknown keypoints {', '.join(unknown)}" if theirs else "no keypoints"
+            raise AnnotatedError(f"{where} has {what}; {known}")
+        if twice:
+            raise AnnotatedError(f"{where} names keypoints twice: {', '.join(twice)}; {known}")
+        names = tuple(name for name in ours if name in theirs)
+        lacking = [name for name in ours if name not in theirs]
+        note = (
+            f"{where} has no labels for {', '.join(lacking)}: figures are over the other "
+            f"{len(names)} of the detector's {len(ours)} keypoints"
+        )
+        places = tuple(list(theirs).index(name) for name in names)
+        return Match(names, places, (note,) if lacking else ())
+
+
+def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Split) -> AnnotatedSet:
+    """The images of a recording's complete shards.
+
+    Args:
+        folder: of the recording.
+        keypoints: names that the detector knows.
+        robot: that it finds; another one in the recording is said.
+        split: the held-out ones, the others, or all.
+
+    Raises:
+        JointloopError: there is no such recording, it is damaged, has no image of that split, or
+            is of a robot with other keypoints.
+    """
+    recording = Recording.open(folder)
+    match = Match.of(recording.about.robot.keypoints, keypoints, f"{folder}")
+    images = []
+    for pair, file in recording.read():
+        where = f"{folder}, sample {pair.key}"
+        entry = decode(read(file, pair.entry), where)
+        if split in ("all", entry.split):
+            load = partial(_from_shard, Path(file.name), pair.image, where)
+            images.append(_of_entry(entry, match, load))
+    if not images:
+        about = recording.about
+        raise AnnotatedError(
+            f"{folder} has no {split} samples yet: {about.held_out} of its {about.samples} are to "
+            "be held out; choose another --split"
+        )
+    notes = list(match.notes)
+    if (shown := recording.about.robot.name) != robot:
+        notes.append(f"{folder} shows {shown}, but the detector is for {robot}")
+    if recording.missing:
+        notes.append(f"{folder} is incomplete: {len(recording.missing)} shards are missing")
+    return AnnotatedSet(folder, match.names, tuple(images), tuple(notes))
+
+
+def _of_entry(entry: Entry, match: Match, load: Callable[[], Image]) -> Annotated:
+    labels, chosen = entry.labels, list(match.places)
+    return Annotated(entry.key, load, labels.pixels[chosen], labels.visibility[chosen], labels.box)
+
+
+def _from_shard(path: Path, member: Member, where: str) -> Image:
+    with path.open("rb") as file:
+        return decode_image(read(file, member), where)

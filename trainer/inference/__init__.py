@@ -1,0 +1,1 @@
+"""Using a detector: images in, keypoints out."""

@@ -1,0 +1,166 @@
+"""The network and what moves its weights: one training step at a time."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from blender_scenes.spec import JointloopError
+from trainer.augmentation.augment import Augment
+from trainer.batch import Batch
+from trainer.beliefs.loss import training_loss
+from trainer.config.config import Config, Precision
+from trainer.distributed.team import Team
+from trainer.learning import ema
+from trainer.learning.optimiser import learning_rate, optimiser_of
+from trainer.learning.precision import autocast, resolved
+from trainer.models import BeliefNetwork, build
+from trainer.weights.initial import InitialWeights
+
+
+class LearnerError(JointloopError):
+    """Training cannot go on."""
+
+
+class Learner:
+    """A belief network in training."""
+
+    network: BeliefNetwork
+    """What is trained."""
+    ema: BeliefNetwork
+    """What is judged and saved: the moving average of the network, or itself without one."""
+
+    origin: str
+    """What its weights began as, in a line."""
+
+    def __init__(
+        self,
+        config: Config,
+        joints: int,
+        device: torch.device | str = "cpu",
+        start: InitialWeights | None = None,
+        mirror: Sequence[int] | None = None,
+    ) -> None:
+        """Build the network with weights drawn from the config's seed, or those of a file.
+
+        Args:
+            config: of the run.
+            joints: number of keypoints.
+            device: where it is trained.
+            start: files that a new run begins with.
+            mirror: of the robot; see `Robot.mirror`.
+
+        Raises:
+            BackboneError: a file has no such weights.
+            WeightsError: likewise.
+        """
+        self.config = config
+        self.device = torch.device(device)
+        self.precision: Precision = resolved(config.precision, self.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.network = build(config.network, joints)
+        self.origin = (start or InitialWeights()).load(self.network)
+        self.network.to(self.device)
+        self.ema = self.network
+        if config.optimiser.ema:
+            self.ema = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimiser = optimiser_of(self.network, config.optimiser)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.augment = Augment(config, mirror, self.device)
+        self.steps = 0
+        self._team, self._forward = Team(), self.network
+
+    def join(self, team: Team) -> None:
+        """Train with others from now on, who begin with this network and its optimiser."""
+        self._team, self._forward = team, team.wrap(self.network)
+
+    def step(self, batch: Batch, progress: float) -> float:
+        """One step on one batch.
+
+        Args:
+            batch: at least two samples, for batch norm; a team deals it out.
+            progress: share of the run behind us, 0 to 1; sets the learning rate.
+
+        Returns:
+            The loss before the step.
+
+        Raises:
+            LearnerError: the loss or its gradient is not finite; weights stay as they were.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.config.optimiser, progress)
+        share = self._team.deal(batch, progress).to(self.device)
+        number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
+        batch = self.augment(share, number)
+        self.network.train()
+        loss = self._loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
+        norm = clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        value = self._checked(loss, norm)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self._average()
+        self.steps += 1
+        return value
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with autocast(self.precision, self.device):
+            beliefs = self._forward(batch.images)
+        stages = [belief.float() for belief in beliefs]
+        return training_loss(stages, batch.targets(), self.config.loss, self._team.mean)
+
+    def _average(self) -> None:
+        if self.ema is not self.network:
+            decay = ema.decay_at(self.config.optimiser.ema, self.steps)
+            ema.follow(self.ema, self.network, decay)
+
+    def _checked(self, loss: Tensor, norm: Tensor) -> float:
+        """The loss as a number.
+
+        Raises:
+            LearnerError: it or the gradient's norm is not finite.
+        """
+        value, length = self._team.mean(torch.stack([loss.detach(), norm])).tolist()
+        if math.isfinite(value) and (math.isfinite(length) or self._seeks_scale):
+            return value
+        what = f"the loss is {value}"
+        if math.isfinite(value):
+            what = f"the norm of the gradient is {length}"
+        help = f"a --learning-rate under {self.config.optimiser.learning_rate:g}"
+        if self.precision != "32":
+            help += " or --precision 32"
+        raise LearnerError(
+            f"at step {self.steps} {what}, expected a finite number; {help} may help"
+        )
+
+    @property
+    def _seeks_scale(self) -> bool:
+        """Whether gradients may overflow: fp16 finds its scale so, and skips such a step."""
+        return self.scaler.is_enabled() and self.scaler.get_scale() > 1.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that training needs to go on as if it had not stopped."""
+        return {
+            "network": self.network.state_dict(),
+            "ema": self.ema.state_dict() if self.ema is not self.network else None,
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.network.load_state_dict(state["network"])
+        if self.ema is not self.network:
+            self.ema.load_state_dict(state["ema"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if state["scaler"]:  # empty where the run was not in fp16 so far
+            self.scaler.load_state_dict(state["scaler"])
+        self.steps = state["steps"]

@@ -1,0 +1,1 @@
+"""How far keypoints are off, with denominators and intervals."""

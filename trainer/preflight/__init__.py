@@ -1,0 +1,1 @@
+"""Checks to make before a long run."""

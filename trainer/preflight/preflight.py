@@ -1,0 +1,71 @@
+"""Checks before a run, on the samples that it would begin with; neither leaves a run folder."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from simulator.recordings.recording import Recording
+from simulator.robot import Robot
+from trainer.augmentation.augment import Augment
+from trainer.config.augmentation import AugmentConfig
+from trainer.config.config import Config
+from trainer.data.source import Source
+from trainer.learning import random_state
+from trainer.learning.device import device_named
+from trainer.learning.learner import Learner
+from trainer.preflight.check_data import Seen, see
+from trainer.preflight.overfit import Overfit, overfit
+from trainer.run_options import RunOptions, begun, controlled, source_of
+from trainer.runs.progress import Progress
+
+
+def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit:
+    """Learn one batch by heart; see `trainer.preflight.overfit`. Leaves no run folder.
+
+    Args:
+        config: of the run to come.
+        options: where its samples come from; its folder is only a name.
+        progress: what the user sees.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it.
+    """
+    config = replace(config, augment=AugmentConfig())  # off: the same images every time
+    with _before_a_run(config, options, progress) as (config, robot, source):
+        random_state.seed(config.seed)
+        device = device_named(options.device)
+        learner = Learner(config, len(robot.keypoints), device, options.start)
+        batch = source.batch(config.batch_size)
+    progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
+    return overfit(learner, batch, robot.keypoint_names, progress.say)
+
+
+def look(config: Config, options: RunOptions, progress: Progress) -> Seen:
+    """Training batches as the trainer sees them; see `check_data`. Leaves no run folder.
+
+    Args:
+        config: of the run to come.
+        options: where its samples come from; its folder is only a name.
+        progress: what the user sees.
+
+    Raises:
+        JointloopError: an input or the environment does not allow it.
+    """
+    # Used once: what simulators give is to be seen, not how long it is kept.
+    config = replace(config, stream=replace(config.stream, max_uses=1))
+    with _before_a_run(config, options, progress) as (config, robot, source):
+        augment = Augment(config, robot.mirror, device_named(options.device))
+        return see(config, robot, source, augment)
+
+
+@contextlib.contextmanager
+def _before_a_run(
+    config: Config, options: RunOptions, progress: Progress
+) -> Iterator[tuple[Config, Robot, Source]]:
+    """A source of training samples from the first prior, with the config and robot that fit it."""
+    recording = None if options.recording is None else Recording.open(options.recording)
+    config, robot = begun(config, options, recording)
+    prior, _ = controlled(config, robot)
+    with source_of(config, options, recording, robot, prior, None, progress) as source:
+        source.send(prior)
+        yield config, robot, source

@@ -1,0 +1,309 @@
+"""A run's folder: its config, metrics, checkpoints and held-out set.
+
+config.json       the resolved config
+heldout.npz       the held-out set, so that a resumed run is judged on the same samples
+metrics.jsonl     one line per epoch, only ever appended to
+last.safetensors  the network's weights after the latest epoch, with what they are for
+last.state.pt     what a resume needs: weights as trained and as averaged, the optimiser, where the
+                  run stands (read with `weights_only=True`)
+best.safetensors  the weights of the best epoch
+summary.json      written once, when the run is finished
+tensorboard/      event files; see `trainer.runs.tensorboard`
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import weakref
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from blender_scenes.spec import JointloopError
+from jointloop.common.files import write_beside, write_json, write_npz, write_text
+from trainer.batch import Batch
+from trainer.config.config import Config
+from trainer.models import BeliefNetwork
+from trainer.runs.tensorboard import FOLDER
+from trainer.weights.file import WeightsInfo, check_weights, first_line, save_weights
+
+SCHEMA = 2
+"""Version of the checkpoint."""
+
+
+class RunError(JointloopError):
+    """A run folder cannot be made, read or gone on with."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run stands: all that it needs to go on as if it had not stopped."""
+
+    learner: dict[str, Any]
+    """`Learner.state_dict`."""
+    loop: dict[str, Any]
+    """Plain numbers, strings, lists and dicts of the loop's own: epoch, samples, prior, best."""
+    draws: dict[str, Any]
+    """`draws.state_dict`."""
+
+    @property
+    def next_index(self) -> dict[int, int]:
+        """First index of each worker that the run has not seen yet; none with a recording."""
+        return self.loop["source"].get("next_index", {})
+
+
+CHECKPOINT = fields(Checkpoint)
+
+
+class RunFolder:
+    """A run's folder; see the module."""
+
+    def __init__(self, folder: Path, config: Config, lock: int | None = None) -> None:
+        self.folder = folder
+        self.config = config
+        self._unlock = None if lock is None else weakref.finalize(self, os.close, lock)
+
+    @staticmethod
+    def check_vacant(folder: Path) -> None:
+        """Refuse a folder that holds something worth keeping, or where another trainer is at work.
+
+        A run that was stopped before its first checkpoint holds nothing.
+
+        Raises:
+            RunError: the folder holds a run or other files, is in use, or cannot be looked at.
+        """
+        RunFolder._check_contents(folder)
+        if (folder / "lock").is_file():
+            os.close(_locked(folder))
+
+    @staticmethod
+    def _check_contents(folder: Path) -> None:
+        try:
+            empty = not folder.exists() or (folder.is_dir() and not _names(folder))
+            if not empty and not _stillborn(folder):
+                kind = _described(folder)
+                more = ", or --resume it" if kind == "a run" else ""
+                raise RunError(f"{folder} already holds {kind}; choose another name{more}")
+        except OSError as error:
+            raise RunError(f"{folder} cannot be used as a run folder: {error.strerror}") from None
+
+    @staticmethod
+    def create(folder: Path, config: Config) -> "RunFolder":
+        """Begin a run in a vacant folder.
+
+        Raises:
+            RunError: the folder holds something already, is in use, or cannot be written.
+        """
+        RunFolder.check_vacant(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            run = RunFolder(folder, config, _locked(folder))
+            RunFolder._check_contents(folder)  # nobody else can change it now
+            for name in (*BIRTH, *DERIVED):
+                (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            write_text(folder / "config.json", config.to_json() + "\n")
+        except OSError as error:
+            raise RunError(f"{folder} cannot be written: {error.strerror}") from None
+        return run
+
+    @staticmethod
+    def resume(folder: Path, config: Config | None = None) -> "RunFolder":
+        """Go on with an unfinished run, by a changed config where one is given.
+
+        Raises:
+            RunError: there is no run, it has no checkpoint, is finished, is in use, or has gone on
+                for longer than the config allows.
+            ConfigError: its config cannot be read.
+        """
+        run = RunFolder.open(folder)
+        if run.finished:
+            raise RunError(
+                f"{folder} holds a finished run; there is nothing to resume. A new run can begin "
+                f"where it ended: --weights {folder / 'last.safetensors'}"
+            )
+        if not (folder / "last.state.pt").is_file():
+            raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
+        if config:
+            run._check_longer(config)
+        run = RunFolder(folder, config or run.config, _locked(folder))
+        write_text(folder / "config.json", run.config.to_json() + "\n")
+        return run
+
+    @staticmethod
+    def open(folder: Path) -> "RunFolder":
+        """Open a run, finished or not.
+
+        Raises:
+            RunError: there is no run in the folder.
+            ConfigError: its config cannot be read.
+        """
+        path = folder / "config.json"
+        if not path.is_file():
+            raise RunError(f"{folder} holds no run: it has no config.json")
+        try:
+            return RunFolder(folder, Config.from_json(path.read_text()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"cannot read {path}: {error}") from None
+
+    def close(self) -> None:
+        """Let others use the folder."""
+        if self._unlock:
+            self._unlock()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the summary was written."""
+        return (self.folder / "summary.json").is_file()
+
+    def _check_longer(self, config: Config) -> None:
+        """Refuse another config that would end the run before where it is.
+
+        Raises:
+            RunError: it would.
+        """
+        if config == self.config or not (rows := self.metrics()):
+            return
+        epoch, minutes = rows[-1]["epoch"], rows[-1]["seconds"] / 60
+        if config.minutes is None and config.epochs < epoch:
+            raise RunError(
+                f"epochs is {config.epochs}, but {self.folder} has done {epoch}; expected more"
+            )
+        if config.minutes is not None and config.minutes < minutes:
+            raise RunError(
+                f"minutes is {config.minutes:g}, but {self.folder} has trained for {minutes:.1f}; "
+                "expected more"
+            )
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        line = json.dumps(row, allow_nan=False)
+        with (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of metrics.jsonl; a last line that a crash cut short is left out."""
+        path = self.folder / "metrics.jsonl"
+        if not path.is_file():
+            return []
+        try:
+            lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise RunError(f"cannot read {path}: {error}") from None
+
+    def keep_metrics(self, count: int) -> None:
+        """Cut metrics.jsonl after so many lines."""
+        lines = [json.dumps(row, allow_nan=False) + "\n" for row in self.metrics()[:count]]
+        write_text(self.folder / "metrics.jsonl", "".join(lines))
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json: the run is finished."""
+        write_json(self.folder / "summary.json", summary)
+
+    def save_held_out(self, held_out: Batch) -> None:
+        """Keep the held-out set."""
+        write_npz(self.folder / "heldout.npz", held_out.arrays())
+
+    def load_held_out(self) -> Batch:
+        """The held-out set that `save_held_out` kept.
+
+        Raises:
+            RunError: there is none, or it is damaged.
+        """
+        path = self.folder / "heldout.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return Batch.of(arrays)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"cannot read the held-out set {path}: {error}") from None
+
+    def save_checkpoint(
+        self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
+    ) -> None:
+        """Keep where the run stands, and its weights as the best ones if they are.
+
+        Args:
+            network: `Learner.ema`, what was judged.
+            info: what its weights are for.
+            checkpoint: what a resume needs.
+            best: whether none before were better.
+        """
+        for name in ("last", "best") if best else ("last",):
+            save_weights(self.folder / f"{name}.safetensors", network, info)
+        # The learner's weights stand here too: a crash between two files must not part them.
+        state = {"schema": SCHEMA} | {f.name: getattr(checkpoint, f.name) for f in CHECKPOINT}
+        write_beside(self.folder / "last.state.pt", lambda path: torch.save(state, path))
+
+    def load_checkpoint(self, info: WeightsInfo) -> Checkpoint:
+        """Where the run stands.
+
+        Raises:
+            RunError: there is no checkpoint, or it is damaged.
+            WeightsError: it is for something else.
+        """
+        check_weights(self.folder / "last.safetensors", info)
+        path = self.folder / "last.state.pt"
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            schema = state["schema"]
+            if schema == SCHEMA:
+                return Checkpoint(**{f.name: state[f.name] for f in CHECKPOINT})
+        except Exception as error:  # torch.load documents no list of what damage raises
+            raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
+        raise RunError(
+            f"the checkpoint {path} has schema {schema}, expected {SCHEMA}: another version of "
+            "Jointloop wrote it; go on with that version, or begin a new run"
+        )
+
+
+BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
+"""What a run writes before its first checkpoint, beside TensorBoard's events."""
+DERIVED = ("report.html", "prior.png", "gallery.png")
+"""What `inspect` makes of a run, and can make again."""
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"lock"}
+
+
+def _stillborn(folder: Path) -> bool:
+    """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
+    if not folder.is_dir() or not _names(folder) <= {*BIRTH, *DERIVED, FOLDER}:
+        return False
+    try:
+        RunFolder.open(folder)
+    except JointloopError:
+        return False
+    return True
+
+
+def _locked(folder: Path) -> int:
+    """Take the folder, until the descriptor is closed or the process ends.
+
+    Raises:
+        RunError: another process has it.
+    """
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise RunError(
+            f"{folder} is in use by another trainer; wait for it, or choose another name"
+        ) from None
+    return lock
+
+
+def _described(folder: Path) -> str:
+    if not folder.is_dir():
+        return "a file"
+    if (folder / "summary.json").is_file():
+        return "a finished run"
+    return "a run" if (folder / "config.json").is_file() else "other files"

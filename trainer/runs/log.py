@@ -1,0 +1,228 @@
+"""What a run writes down after every epoch, and what its end says.
+
+Beside the files of `trainer.runs.folder`:
+
+    robot.json            names, joint ranges and skeleton, for the report
+    prior_history.jsonl   every prior version (`feedback.history`)
+    gallery/gallery.npz   held-out images from the best to the worst, with what the network saw
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from feedback.controller import Controller
+from feedback.history import History, movement, prior_of, read_history
+from jointloop.common.files import write_json, write_npz
+from simulator.robot import Robot
+from trainer.batch import Batch
+from trainer.data.source import Source
+from trainer.evaluation.held_out import Validation
+from trainer.learning import random_state
+from trainer.learning.learner import Learner, LearnerError
+from trainer.runs.budget import Budget
+from trainer.runs.folder import Checkpoint, RunFolder
+from trainer.runs.tensorboard import Board
+from trainer.weights.file import WeightsInfo
+
+GALLERY = 12
+"""Held-out images kept for looking at, spread evenly from the best to the worst."""
+
+
+class RunLog:
+    """Keeps a run's folder in step with its loop, and brings the loop back from it."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        robot: Robot,
+        learner: Learner,
+        controller: Controller,
+        source: Source,
+        budget: Budget,
+        board: Board | None = None,
+    ) -> None:
+        self.run = run
+        self.names = robot.keypoint_names
+        self.held_out: Batch | None = None
+        """The held-out set, once there is one."""
+        self.epoch = -1
+        """The last epoch written down; 0 is the untrained network, -1 nothing yet."""
+        self._learner, self._controller = learner, controller
+        self._source, self._budget, self._board = source, budget, board
+        self._info = WeightsInfo.of(run.config, robot)
+        self._best = float("inf")
+        self._history = History(run.folder)
+        if self._history.version < 0:
+            write_json(run.folder / "robot.json", _described(robot))
+            self._history.append(controller.observation)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Set learner, controller, source, budget and all draws to where they were.
+
+        Raises:
+            JointloopError: the source is another, or a file of the run's folder is damaged.
+        """
+        loop = checkpoint.loop
+        self._learner.load_state_dict(checkpoint.learner)
+        self._controller.load_state(loop["controller"])
+        self._source.load_state(loop["source"])
+        self._budget.spent = loop["spent"]
+        self._best = loop["best"]
+        self.epoch = loop["epoch"]
+        self.held_out = self.run.load_held_out()
+        # A crash before the checkpoint leaves an epoch that was written down and led to nothing:
+        # its prior was never sent.
+        self.run.keep_metrics(self.epoch + 1)
+        self._history.rewind(self.epoch)
+        random_state.load_state(checkpoint.draws, self._learner.device)
+
+    def keep_held_out(self, held_out: Batch) -> Batch:
+        """Keep the held-out set for the run's whole life."""
+        self.run.save_held_out(held_out)
+        self.held_out = held_out
+        return held_out
+
+    def add(self, epoch: int, losses: list[float], judged: Validation) -> str:
+        """Write down an epoch: metrics, prior, gallery, board, checkpoint.
+
+        Args:
+            epoch: 0 for the untrained network.
+            losses: of the epoch's steps.
+            judged: the held-out set after it.
+
+        Returns:
+            A line for the user.
+
+        Raises:
+            LearnerError: the held-out loss is not finite; the epoch is not written down.
+        """
+        if not np.isfinite(judged.losses).all():
+            raise LearnerError(f"after epoch {epoch} the held-out loss is {judged.loss}")
+        self.epoch = epoch
+        if epoch:
+            self._history.append(self._controller.observation)
+        train_loss = float(np.mean(losses)) if losses else None
+        row = self._row(train_loss, judged)
+        self.run.append_metrics(row)
+        gallery = self._gallery(judged)
+        if self._board:
+            rate = self._learner.optimiser.param_groups[0]["lr"]
+            self._board.add(row, losses, rate, self._controller.prior, gallery)
+        score = judged.loss
+        best, self._best = score < self._best, min(score, self._best)
+        loop = {
+            "epoch": epoch,
+            "best": self._best,
+            "spent": self._budget.spent,
+            "source": self._source.state_dict(),
+            "controller": self._controller.state_dict(),
+        }
+        checkpoint = Checkpoint(
+            self._learner.state_dict(), loop, random_state.state_dict(self._learner.device)
+        )
+        self.run.save_checkpoint(self._learner.ema, self._info, checkpoint, best)
+        folder = self.run.folder / "gallery"
+        folder.mkdir(exist_ok=True)
+        write_npz(folder / "gallery.npz", gallery)
+        entropy = self._controller.prior.entropy.mean()
+        loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
+        parts = (
+            f"epoch {epoch}: {loss}",
+            f"held out {error_line(judged.metrics)}",
+            f"prior v{self._controller.prior.version} entropy {entropy:.3f}",
+            self._source.note(),
+        )
+        return " · ".join(part for part in parts if part)
+
+    def finish(self) -> dict[str, Any]:
+        """Write summary.json and return it: the run is finished."""
+        rows = self.run.metrics()
+        history = [prior_of(entry) for entry in read_history(self.run.folder)]
+        last = rows[-1]
+        summary = {
+            "run": str(self.run.folder),
+            "preset": self.run.config.preset,
+            "feedback": self.run.config.feedback.enabled,
+            "epochs": self.epoch,
+            "seconds": last["seconds"],
+            "samples": {
+                key: last[f"samples_{key}"] for key in ("rendered", "received", "consumed", "new")
+            },
+            "data_wait": last["data_wait"],
+            "before": _headline(rows[0]["held_out"]),
+            "after": _headline(last["held_out"]),
+            "prior": {"versions": history[-1].version, **movement(history[0], history[-1])},
+            "delivery": last["delivery"],
+        } | {key: last[key] for key in ("pool",) if key in last}
+        self.run.write_summary(summary)
+        return summary
+
+    def _row(self, train_loss: float | None, judged: Validation) -> dict[str, Any]:
+        spent = self._budget.spent
+        return {
+            "epoch": self.epoch,
+            "seconds": spent,
+            "steps": self._learner.steps,
+            "train_loss": train_loss,
+            "held_out_loss": judged.loss,
+            "held_out": judged.metrics,
+            "prior_version": self._controller.prior.version,
+            "data_wait": min(self._source.counts.waited / spent, 1.0) if spent else None,
+            **self._source.traffic(),
+        }
+
+    def _gallery(self, judged: Validation) -> dict[str, NDArray[Any]]:
+        assert self.held_out is not None
+        held_out = self.held_out
+        order = np.argsort(judged.losses, kind="stable")
+        chosen = order[np.linspace(0, len(order) - 1, min(GALLERY, len(order))).astype(int)]
+        return {
+            "index": chosen,
+            "images": held_out.images[chosen].permute(0, 2, 3, 1).numpy(),
+            "pixels": held_out.pixels[chosen],
+            "visibility": held_out.visibility[chosen],
+            "predicted": judged.peaks.pixels[chosen],
+            "scores": judged.peaks.scores[chosen],
+            "found": judged.peaks.found[chosen],
+            "losses": judged.losses[chosen],
+            "beliefs": self._beliefs(held_out.images[chosen]),
+        }
+
+    @torch.no_grad()
+    def _beliefs(self, images: torch.Tensor) -> NDArray[np.uint8]:
+        network = self._learner.ema
+        training = network.training
+        network.eval()
+        belief = network(images.to(self._learner.device))[-1].float().cpu().numpy()
+        network.train(training)
+        return np.rint(belief * 255).astype(np.uint8)
+
+
+def error_line(metrics: dict[str, Any]) -> str:
+    """The localization error in words; see `metrics` for its definitions."""
+    best = f"best peak median {metrics['best_peak']['median_percent']:.2f} % of the diagonal"
+    if not metrics["n_found"]:
+        return f"{best}, all below the threshold"
+    return (
+        f"{best}, found ones median {metrics['median_percent']:.2f} % "
+        f"mean {metrics['mean_percent']:.2f} %, miss rate {metrics['miss_rate']:.1%}"
+    )
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    keys = ("n_in_frame", "n_found", "miss_rate", "mean_percent", "median_percent", "p95_percent")
+    return {key: metrics[key] for key in (*keys, "best_peak")}
+
+
+def _described(robot: Robot) -> dict[str, Any]:
+    return {
+        "name": robot.name,
+        "keypoints": list(robot.keypoint_names),
+        "angle_names": list(robot.angle_names),
+        "lower": robot.lower.tolist(),
+        "upper": robot.upper.tolist(),
+        "skeleton": [list(bone) for bone in robot.skeleton],
+    }

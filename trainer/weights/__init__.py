@@ -1,0 +1,1 @@
+"""Files of weights: written, read, taken over, shipped."""

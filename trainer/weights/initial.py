@@ -1,0 +1,73 @@
+"""What the network of a new run begins with: random weights, a backbone's, or a whole network's."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simulator.robot import Robot
+from trainer.config.config import Config, ConfigError
+from trainer.models import BeliefNetwork
+from trainer.weights.backbone import load_backbone
+from trainer.weights.file import WeightsInfo, check_weights, load_weights, read_info
+
+ALIKE = ("keypoints", "stride", "network")
+"""What a file of weights and a run that begins with them have in common: not the robot, so that
+one may begin with what was learnt of its relative, nor the size of images."""
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """The files; none: random weights. A run that is resumed has its own."""
+
+    backbone: Path | None = None
+    """Torchvision's weights for the backbone; see `trainer.weights.backbone`."""
+    weights: Path | None = None
+    """A detector of Jointloop's, for the whole network."""
+
+    def checked(self, config: Config, robot: Robot) -> Config:
+        """The config of a new run, its network such as the files ask for.
+
+        Raises:
+            ConfigError: config and files name different ones, or there are two.
+            WeightsError: the weights cannot be read, or are for something else.
+        """
+        for what, file, named in (
+            ("the backbone is", self.backbone, config.network.backbone),
+            ("the network is", self.weights, config.weights),
+        ):
+            given = file and file.name
+            if given != named:
+                raise ConfigError(
+                    f"{what} to begin with {given}, but the config names {named!r}; expected the "
+                    "same name"
+                )
+        if not self.weights:
+            return config
+        if self.backbone:
+            raise ConfigError(
+                f"weights {self.weights} are for the whole network; leave out the backbone's, "
+                f"{self.backbone}"
+            )
+        # A backbone that once began with a file is built otherwise than a random one.
+        once = read_info(self.weights).network.backbone
+        config = replace(config, network=replace(config.network, backbone=once))
+        check_weights(self.weights, WeightsInfo.of(config, robot), ALIKE)
+        return config
+
+    def load(self, network: BeliefNetwork) -> str:
+        """Give a network what the files have for it.
+
+        Returns:
+            What it begins with, in a line.
+
+        Raises:
+            BackboneError: the backbone's file cannot be read or does not fit.
+            WeightsError: the weights cannot be read or do not fit.
+        """
+        if self.weights:
+            info = load_weights(network, self.weights)
+            return (
+                f"weights: all of {self.weights.name}, trained as {info.preset} for {info.robot} "
+                f"at {info.width}x{info.height}"
+            )
+        note = network.backbone_note()
+        return f"{note}: {load_backbone(network, self.backbone)}" if self.backbone else note
