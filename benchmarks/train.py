@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recorder import record

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.blender import bpy, mathutils
-from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, SceneError, Sun
+from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, Sun
+from jointloop.common.errors import SceneError
 
 LIGHT_SIZE = (8, 4)
 """Width and height an HDRI is reduced to as a light [px]: with so smooth a sky four samples per

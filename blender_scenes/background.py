@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from blender_scenes.lens import Bend
 from blender_scenes.photos import Photos
-from blender_scenes.spec import Camera, Frame, SceneError
+from blender_scenes.spec import Camera, Frame
+from jointloop.common.errors import SceneError
 
 COLOR_SPACE = "sRGB"
 """Of every image; Blender's view transform is 'Standard': no film curve, clipped at white."""

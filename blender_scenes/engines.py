@@ -9,7 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from signal import Signals
 
-from blender_scenes.spec import Device, Engine, SceneError
+from blender_scenes.spec import Device, Engine
+from jointloop.common.errors import SceneError
 
 TIME_LIMIT = 300.0
 """For the small picture, shaders included [s]; EEVEE in software took 5 to 60."""

@@ -16,7 +16,8 @@ from blender_scenes import outline
 from blender_scenes.appearance import Materials
 from blender_scenes.blender import bpy, bvhtree, mathutils
 from blender_scenes.meshes import Color, LinkMesh
-from blender_scenes.spec import Material, OtherRobot, RobotModel, SceneError
+from blender_scenes.spec import Material, OtherRobot, RobotModel
+from jointloop.common.errors import SceneError
 
 FEWEST = 500
 """Triangles that a link keeps at any detail: boxes and other plain shapes fall apart otherwise."""

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from blender_scenes.background import COLOR_SPACE
 from blender_scenes.blender import bpy, mathutils
-from blender_scenes.spec import Camera, Device, Engine, SceneError
+from blender_scenes.spec import Camera, Device, Engine
+from jointloop.common.errors import SceneError
 
 SENSOR = 36.0
 """Width of Blender's sensor [mm]; any will do, the focal length goes with it."""

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import make_interp_spline
 
-from blender_scenes.spec import Camera, Distortion, SceneError
+from blender_scenes.spec import Camera, Distortion
+from jointloop.common.errors import SceneError
 
 LEAST_STRETCH = 0.1
 """Smallest factor by which a lens may scale a neighbourhood; it squeezes no further than that."""

@@ -25,7 +25,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from blender_scenes.blender import bmesh, bpy, mathutils
-from blender_scenes.spec import RobotModel, SceneError, Visual
+from blender_scenes.spec import RobotModel, Visual
+from jointloop.common.errors import SceneError
 
 _LIBC = ctypes.CDLL(None)
 

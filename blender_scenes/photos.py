@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import Background, SceneError
+from blender_scenes.spec import Background
+from jointloop.common.errors import SceneError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Of files that are taken for pictures, in any case."""

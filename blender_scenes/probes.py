@@ -24,9 +24,9 @@ from blender_scenes.spec import (
     Frame,
     Material,
     RobotModel,
-    SceneError,
     Visual,
 )
+from jointloop.common.errors import SceneError
 
 PROBE = 9
 """Width and height of the picture of which `Identity` reads the middle pixel [px]."""

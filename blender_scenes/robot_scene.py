@@ -30,16 +30,8 @@ from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import quiet, read_robot
 from blender_scenes.photos import Photos
 from blender_scenes.shapes import Shapes
-from blender_scenes.spec import (
-    OTHER,
-    Camera,
-    Device,
-    Engine,
-    Frame,
-    Rendered,
-    RobotModel,
-    SceneError,
-)
+from blender_scenes.spec import OTHER, Camera, Device, Engine, Frame, Rendered, RobotModel
+from jointloop.common.errors import SceneError
 
 MARGIN = 2
 """Pixels around the foreground's box that its filtered edges may reach."""

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import NO_SENSOR, SceneError, Sensor
+from blender_scenes.spec import NO_SENSOR, Sensor
+from jointloop.common.errors import SceneError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in a grey (ITU-R BT.601)."""

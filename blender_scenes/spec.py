@@ -44,17 +44,6 @@ Distortion = tuple[float, float, float, float, float]
 Vector = tuple[float, float, float]
 
 
-class JointloopError(Exception):
-    """Base of every error that a user's input or environment can cause.
-
-    The message names the thing, its value, and what would have been right.
-    """
-
-
-class SceneError(JointloopError):
-    """A scene cannot be built or rendered."""
-
-
 @dataclass(frozen=True)
 class Visual:
     """One visible mesh or primitive of a link."""

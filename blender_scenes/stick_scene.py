@@ -23,9 +23,9 @@ from blender_scenes.spec import (
     Material,
     Rendered,
     RobotModel,
-    SceneError,
     Sun,
 )
+from jointloop.common.errors import SceneError
 
 RADIUS = 0.05
 """Of every stick [m]."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 
 class FeedbackError(JointloopError):

@@ -9,7 +9,7 @@ from typing import Self
 
 from blender_scenes.photos import PhotoError, Photos
 from blender_scenes.spec import Device, Engine, Scene
-from simulator.fleet.process import NoBlenderError
+from jointloop.common.errors import NoBlenderError
 from simulator.randomization.hidden import Assignment, draw
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import BackgroundVariety, VarietyError

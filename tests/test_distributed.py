@@ -22,7 +22,8 @@ from torch.nn import functional
 from trainer import session
 from trainer.config.config import Config, ConfigError
 from trainer.config.presets import preset
-from trainer.distributed.team import Team, is_member
+from trainer.distributed.launch import is_member
+from trainer.distributed.team import Team
 from trainer.learning.learner import Learner
 from trainer.run_options import RunOptions
 from trainer.runs.progress import Progress

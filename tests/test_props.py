@@ -6,17 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blender_scenes.spec import (
-    OTHER,
-    Frame,
-    Material,
-    OtherRobot,
-    Prop,
-    Scene,
-    SceneError,
-    Stand,
-)
+from blender_scenes.spec import OTHER, Frame, Material, OtherRobot, Prop, Scene, Stand
 from blender_scenes.stick_scene import StickScene
+from jointloop.common.errors import SceneError
 from simulator import labels
 from simulator.randomization import hidden
 from simulator.randomization.hidden import Assignment

@@ -26,10 +26,11 @@ from trainer.data import recorded as pools
 from trainer.data.live import StreamError
 from trainer.data.recorded import Pool, PoolError, effective, importance, systematic
 from trainer.data.recorded import recorded as as_recorded
-from trainer.run_options import RunOptions, controlled, source_of
+from trainer.open_source import open_source
+from trainer.run_options import RunOptions
 from trainer.runs.folder import Checkpoint, RunFolder
 from trainer.runs.progress import Progress
-from trainer.session import train
+from trainer.session import build_controller, train
 
 PRIOR = JointPrior.uniform([0.0, 0.0], [1.0, 1.0], 3)
 
@@ -319,10 +320,10 @@ def test_a_run_does_not_change_from_simulators_to_a_recording(recording: Recordi
     options = RunOptions(Path("run"), recording=recording.folder, resume=True)
     config = as_recorded(preset("tiny"), recording)
     robot = Robot.named("ur10")
-    prior, _ = controlled(config, robot)
+    prior, _ = build_controller(config, robot)
     checkpoint = Checkpoint({}, {"source": {"next_index": {}}}, {})
     with pytest.raises(PoolError, match="began with simulators; go on with --workers N"):
-        source_of(config, options, recording, robot, prior, checkpoint, Lines())
+        open_source(config, options, recording, robot, prior, checkpoint, Lines())
 
 
 def test_a_recording_of_other_settings_is_refused_by_the_one_that_differs(
@@ -332,7 +333,7 @@ def test_a_recording_of_other_settings_is_refused_by_the_one_that_differs(
     variety = config.settings.variety
     other = replace(variety, camera=replace(variety.camera, lens=not variety.camera.lens))
     config = replace(config, settings=replace(config.settings, variety=other))
-    prior, _ = controlled(config, Robot.named("ur10"))
+    prior, _ = build_controller(config, Robot.named("ur10"))
     told = rf"with variety\.camera\.lens {variety.camera.lens}; the run has {other.camera.lens}$"
     with pytest.raises(PoolError, match=told):
         Pool(recording, config, prior)

@@ -19,10 +19,10 @@ from blender_scenes.spec import (
     Frame,
     Material,
     RobotModel,
-    SceneError,
     Sun,
     Visual,
 )
+from jointloop.common.errors import SceneError
 from simulator.robot import Robot
 
 bpy = pytest.importorskip("bpy")

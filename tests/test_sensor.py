@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from blender_scenes.sensor import expose
-from blender_scenes.spec import SceneError, Sensor
+from blender_scenes.spec import Sensor
+from jointloop.common.errors import SceneError
 
 RNG = np.random.default_rng(0)
 PHOTO = cv2.resize(RNG.integers(0, 256, (12, 16, 3), np.uint8), (160, 120)).astype(np.uint8)

@@ -126,7 +126,7 @@ def test_a_worker_gives_up_waiting_with_one_line():
 
 
 def test_a_worker_without_blender_says_so(monkeypatch: pytest.MonkeyPatch):
-    from simulator.fleet.process import NoBlenderError
+    from jointloop.common.errors import NoBlenderError
     from simulator.sample_maker import SampleMaker
 
     monkeypatch.setitem(sys.modules, "bpy", None)

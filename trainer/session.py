@@ -7,15 +7,20 @@ from typing import Any
 
 import torch
 
+from feedback.controller import Controller
+from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.config.config import Config, ConfigError
-from trainer.distributed.team import Team, gather
+from trainer.data.recorded import recorded
+from trainer.distributed.launch import gather
+from trainer.distributed.team import Team
 from trainer.learning import random_state
 from trainer.learning.device import device_named
 from trainer.learning.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
-from trainer.run_options import RunOptions, begun, controlled, source_of
+from trainer.open_source import open_source
+from trainer.run_options import RunOptions
 from trainer.runs.budget import Budget
 from trainer.runs.folder import Checkpoint, RunFolder
 from trainer.runs.log import RunLog
@@ -46,7 +51,7 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
             robot = Robot.named(config.settings.robot)
         else:
             RunFolder.check_vacant(options.folder)
-            config, robot = begun(config, options, recording)
+            config, robot = resolve_config(config, options, recording)
         checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
         team = stack.enter_context(gather(options.device, options.timeout))
         _share_out(config, options, team)
@@ -54,10 +59,10 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         device = team.device or device_named(options.device)
         start = None if checkpoint else options.start
         learner = Learner(config, len(robot.keypoints), device, start, robot.mirror)
-        prior, controller = controlled(config, robot)
+        prior, controller = build_controller(config, robot)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
-            source_of(config, options, recording, robot, prior, checkpoint, progress)
+            open_source(config, options, recording, robot, prior, checkpoint, progress)
         )
         # A new one only now: a mistake in the arguments leaves no folder behind.
         run = run or RunFolder.create(options.folder, config)
@@ -100,6 +105,27 @@ def follow(device: str, timeout: float) -> None:
         learner.join(team)
         while share := team.share():
             learner.step(*share)
+
+
+def resolve_config(
+    config: Config, options: RunOptions, recording: Recording | None
+) -> tuple[Config, Robot]:
+    """The config of a new run as its recording and its files of weights want it, and its robot.
+
+    Raises:
+        ConfigError: it does not go with them.
+        WeightsError: the weights cannot be read, or are for something else.
+    """
+    config = config if recording is None else recorded(config, recording)
+    robot = Robot.named(config.settings.robot)
+    return options.start.checked(config, robot), robot
+
+
+def build_controller(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
+    """The uniform prior that a run begins with, and the controller that moves it."""
+    feedback = config.feedback
+    prior = JointPrior.uniform(robot.lower, robot.upper, config.settings.bins, feedback.alpha0)
+    return prior, Controller(prior, feedback.enabled, feedback.select, feedback.weight)
 
 
 def _board(

@@ -3,7 +3,8 @@
 import tyro
 from rich.console import Console
 
-from blender_scenes.spec import Device, Engine, JointloopError
+from blender_scenes.spec import Device, Engine
+from jointloop.common.errors import JointloopError
 
 app = tyro.extras.SubcommandApp()
 out = Console(highlight=False, soft_wrap=True)

@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 # Verbs register as they are imported, and help shows them in that order.
 # isort: off

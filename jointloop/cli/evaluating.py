@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import JointloopError
 from jointloop.cli.app import app, scales_in
 from jointloop.cli.app import out as console
+from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
     from simulator.drawing.drawing import Image

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from blender_scenes.spec import Device, Engine, JointloopError
+from blender_scenes.spec import Device, Engine
 from jointloop.cli.app import app, ready
 from jointloop.cli.app import out as console
+from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
     from simulator.drawing.drawing import Image

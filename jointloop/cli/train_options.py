@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from blender_scenes.spec import Device, Engine, JointloopError
+from blender_scenes.spec import Device, Engine
+from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
     from trainer.config.config import Config

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from blender_scenes.spec import Engine, JointloopError
+from blender_scenes.spec import Engine
 from jointloop.cli.app import app, out, ready
 from jointloop.cli.train_options import TrainOptions
+from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
     from trainer.config.config import Config
@@ -44,7 +45,7 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
     """Train a joint detector in the closed loop, on simulators or on a recording."""
     from jointloop.cli.looking import check_data
     from trainer import session
-    from trainer.distributed.team import is_member, start_together, started_together
+    from trainer.distributed.launch import is_member, start_together, started_together
     from trainer.runs.progress import Progress
 
     if options.processes < 1:

@@ -5,7 +5,7 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 T = TypeVar("T")
 

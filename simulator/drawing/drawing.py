@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from feedback.selection import FeedbackError
+from jointloop.common.errors import JointloopError
 
 Image = NDArray[np.uint8]
 TRUE_COLOUR = (61, 220, 132)
@@ -22,7 +22,7 @@ SHIFT = 4
 """cv2 draws at sixteenths of a pixel."""
 
 
-class PlotError(FeedbackError):
+class PlotError(JointloopError):
     """Something that cannot be drawn."""
 
 

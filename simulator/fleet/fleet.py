@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import IO, Self
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.fleet.process import Exit, ProcessOptions
 
 STOP_S = 5.0

@@ -15,17 +15,13 @@ import cv2
 import msgspec
 import psutil
 
-from blender_scenes.spec import JointloopError, SceneError
+from jointloop.common.errors import JointloopError, NoBlenderError
 
 ALIVE_S = 1.0
 """Between looks at the process's memory."""
 WARM_UP = 20
 """Frames before memory growth is measured."""
 PR_SET_PDEATHSIG = 1
-
-
-class NoBlenderError(SceneError):
-    """bpy is not installed."""
 
 
 class Exit(IntEnum):

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import Camera, Frame, JointloopError
+from blender_scenes.spec import Camera, Frame
+from jointloop.common.errors import JointloopError
 from simulator import labels
 from simulator.randomization.hidden import Assignment, frame
 from simulator.randomization.prior import JointPrior

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 
 class PriorError(JointloopError):

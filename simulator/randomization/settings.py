@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.randomization.variety import CALM, Variety
 
 

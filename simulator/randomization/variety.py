@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-from blender_scenes.spec import MAX_PROPS, JointloopError
+from blender_scenes.spec import MAX_PROPS
+from jointloop.common.errors import JointloopError
 
 Range = tuple[float, float]
 

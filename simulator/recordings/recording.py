@@ -20,7 +20,7 @@ from typing import Annotated, BinaryIO
 import msgspec
 from msgspec import Meta
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.randomization.hidden import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings

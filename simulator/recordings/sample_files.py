@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.labels import LEVELS, OUTSIDE, belief_map
 from simulator.randomization.hidden import Hidden, camera
 from simulator.recordings.recipe import Recipe

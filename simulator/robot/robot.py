@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from blender_scenes.spec import JointloopError, RobotModel
+from blender_scenes.spec import RobotModel
+from jointloop.common.errors import JointloopError
 
 
 class RobotError(JointloopError):

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^\s\[\]:/]+):(?P<port>\d{1,5}|\*)")
 _IPC = re.compile(r"ipc://(?P<path>[^\0\s*]+)")

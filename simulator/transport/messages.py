@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.randomization.hidden import Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.randomization.hidden import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample

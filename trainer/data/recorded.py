@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import JointloopError
 from jointloop.common.difference import difference
+from jointloop.common.errors import JointloopError
 from simulator.labels import OUTSIDE, belief_map
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording

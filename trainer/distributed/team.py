@@ -8,10 +8,6 @@ steps, samples and learning rate do not depend on the number of processes, and a
 another number of them.
 """
 
-import importlib.util
-import logging
-import os
-import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -19,14 +15,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.batch import Batch
 from trainer.models import BeliefNetwork
 
 Forward = Callable[[Tensor], Sequence[Tensor]]
 """`BeliefNetwork.forward`."""
-
-MISSING = "several processes need Lightning Fabric: pip install 'jointloop[distributed]'"
 
 
 class TeamError(JointloopError):
@@ -92,65 +86,3 @@ class Team:
     def mean(self, values: Tensor) -> Tensor:
         """Values averaged over the processes."""
         return values
-
-
-def started_together() -> bool:
-    """Whether torchrun started this process beside others."""
-    return torch.distributed.is_torchelastic_launched() and int(os.environ["WORLD_SIZE"]) > 1
-
-
-def start_together(processes: int, arguments: Sequence[str]) -> None:
-    """Become torchrun, which starts `jointloop` with these arguments as so many processes.
-
-    Where one is enough, or torchrun is at work already, nothing happens.
-
-    Raises:
-        TeamError: Lightning Fabric is not installed.
-        SystemExit: the processes have ended; what there is to say, the lead has said.
-    """
-    if processes < 2 or started_together():
-        return
-    if importlib.util.find_spec("lightning_fabric") is None:
-        raise TeamError(MISSING)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
-
-    for part in ("multiprocessing.api", "agent.server.api"):  # which report every signal
-        logging.getLogger(f"torch.distributed.elastic.{part}").setLevel(logging.CRITICAL)
-    # After the dashes torchrun looks for no options of its own: it would take --run for one.
-    ours = ["-m", "--", "jointloop", *arguments]
-    try:
-        torchrun(["--standalone", "--nproc-per-node", str(processes), *ours])
-    except SignalException:
-        sys.exit(130)
-    except ChildFailedError as error:
-        sys.exit(error.get_first_failure()[1].exitcode)
-    sys.exit(0)
-
-
-def is_member() -> bool:
-    """Whether another process has the lead."""
-    return started_together() and int(os.environ["RANK"]) > 0
-
-
-def gather(device: str, timeout: float) -> Team:
-    """The team of this process: all that torchrun started, or itself alone.
-
-    Args:
-        device: cpu, cuda (a GPU for each process), or auto.
-        timeout: longest wait for the others within a step [s].
-
-    Raises:
-        TeamError: they cannot train together here.
-    """
-    if not started_together():
-        return Team()
-    try:
-        from trainer.distributed.fabric_team import Processes
-    except ModuleNotFoundError as error:
-        if error.name != "lightning_fabric":
-            raise
-        raise TeamError(MISSING) from None
-    return Processes(device, timeout)

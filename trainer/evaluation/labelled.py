@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import Entry, decode, decode_image
 from simulator.recordings.shards import Member, read

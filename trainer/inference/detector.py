@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.beliefs.decode import Peaks
 from trainer.inference.letterbox import Framing
 from trainer.inference.runtime import OnnxRuntime, Runtime, TorchRuntime

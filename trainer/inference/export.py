@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside
 from simulator.randomization.hidden import Assignment
 from simulator.randomization.prior import JointPrior

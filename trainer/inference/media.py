@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from blender_scenes.photos import SUFFIXES as PICTURES
 from blender_scenes.photos import read_picture
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 """Suffixes of files that are taken for videos, in any case."""

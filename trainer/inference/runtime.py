@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.learning.device import device_named
 from trainer.models import BeliefNetwork, build
 from trainer.weights.file import WeightsError, WeightsInfo, first_line, open_network

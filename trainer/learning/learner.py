@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.augmentation.augment import Augment
 from trainer.batch import Batch
 from trainer.beliefs.loss import training_loss

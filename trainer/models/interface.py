@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.beliefs.decode import Peaks, locate
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

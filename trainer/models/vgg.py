@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from trainer.config.config import NetworkConfig
 from trainer.models.blocks import dense, head, initialise, separable, start_rare
 from trainer.models.interface import BeliefNetwork
-from trainer.models.vgg_layers import POOL, vgg, vgg_note
 
 STRIDE = 4
+POOL = 0
+"""Stands for a 2x2 maximum among widths."""
 
 
 class VggStages(BeliefNetwork):
@@ -66,3 +67,35 @@ def _stage(seen: int, joints: int, config: NetworkConfig, depth: int, kernel: in
     block = separable if config.separable else dense
     blocks = [block(seen if i == 0 else config.width, config.width, kernel) for i in range(depth)]
     return nn.Sequential(*blocks, *head(config.width, config.head, joints))
+
+
+def vgg(widths: Sequence[int], batch_norm: bool) -> nn.Sequential:
+    """VGG's layers (Simonyan, Zisserman, ICLR 2015), at the indices of torchvision's weights.
+
+    Args:
+        widths: channels of every convolution, or `POOL`.
+        batch_norm: normalise before each activation, for training without VGG weights. It shares
+            the activation's index, so that convolutions have torchvision's either way.
+    """
+    layers: list[nn.Module] = []
+    seen = 3
+    for width in widths:
+        if width == POOL:
+            layers.append(nn.MaxPool2d(2))
+            continue
+        relu = nn.ReLU(inplace=True)
+        normed = nn.Sequential(nn.BatchNorm2d(width), relu) if batch_norm else relu
+        layers += [nn.Conv2d(seen, width, 3, padding=1), normed]
+        seen = width
+    return nn.Sequential(*layers)
+
+
+def vgg_note(backbone: str | None) -> str:
+    """One line for the log: what the layers start from.
+
+    Args:
+        backbone: name of a file of VGG-19's weights, or None.
+    """
+    if backbone is None:
+        return "backbone: VGG's layers, random weights, batch norm: training starts from scratch"
+    return f"backbone: VGG-19's layers without batch norm, weights of {backbone}"

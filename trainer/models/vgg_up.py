@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainer.config.config import NetworkConfig
 from trainer.models.blocks import dense, head, initialise, start_rare
 from trainer.models.interface import BeliefNetwork
-from trainer.models.vgg_layers import POOL, vgg, vgg_note
+from trainer.models.vgg import POOL, vgg, vgg_note
 
 STRIDE = 4
 WIDTHS = (64, 64, POOL, 128, 128, POOL, *(256,) * 4, POOL, *(512,) * 4, POOL, *(512,) * 4)

@@ -13,10 +13,12 @@ from trainer.data.source import Source
 from trainer.learning import random_state
 from trainer.learning.device import device_named
 from trainer.learning.learner import Learner
+from trainer.open_source import open_source
 from trainer.preflight.check_data import Seen, see
 from trainer.preflight.overfit import Overfit, overfit
-from trainer.run_options import RunOptions, begun, controlled, source_of
+from trainer.run_options import RunOptions
 from trainer.runs.progress import Progress
+from trainer.session import build_controller, resolve_config
 
 
 def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit:
@@ -64,8 +66,8 @@ def _before_a_run(
 ) -> Iterator[tuple[Config, Robot, Source]]:
     """A source of training samples from the first prior, with the config and robot that fit it."""
     recording = None if options.recording is None else Recording.open(options.recording)
-    config, robot = begun(config, options, recording)
-    prior, _ = controlled(config, robot)
-    with source_of(config, options, recording, robot, prior, None, progress) as source:
+    config, robot = resolve_config(config, options, recording)
+    prior, _ = build_controller(config, robot)
+    with open_source(config, options, recording, robot, prior, None, progress) as source:
         source.send(prior)
         yield config, robot, source

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside, write_json, write_npz, write_text
 from trainer.batch import Batch
 from trainer.config.config import Config

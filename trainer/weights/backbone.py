@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from blender_scenes.spec import JointloopError
+from jointloop.common.errors import JointloopError
 from trainer.models import BeliefNetwork
 
 PART = "features."

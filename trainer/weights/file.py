@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from blender_scenes.spec import JointloopError
 from jointloop.common.difference import difference
+from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside
 from jointloop.common.typed_json import ConfigError, read
 from simulator.recordings.recipe import installed
