@@ -58,7 +58,7 @@ def test_a_trial_without_end_becomes_one_line(monkeypatch) -> None:
 
 
 def test_a_scenes_own_error_is_passed_on(monkeypatch) -> None:
-    _ended(monkeypatch, 1, stderr="Traceback\nblender_scenes.errors.SceneError: no GPU\n")
+    _ended(monkeypatch, 1, stderr="Traceback\njointloop.common.errors.SceneError: no GPU\n")
     with pytest.raises(EngineError, match=r"^engine 'cycles': no GPU$"):
         need("cycles", "gpu")
 
