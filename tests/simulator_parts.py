@@ -12,7 +12,8 @@ from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
-from simulator.transport import Hub, Link, Received
+from simulator.transport import Hub, Link, Received, Security
+from simulator.transport.hub import OPEN
 from simulator.transport.messages import SCHEMA, Hello, Welcome
 
 ROBOT = Robot.named("ur10")
@@ -64,9 +65,9 @@ def poll_until(hub: Hub, done: Callable[[list[Received]], bool], timeout_s: floa
 class Peer:
     """A simulator in this process, driven by hand."""
 
-    def __init__(self, hub: Hub, **changes: object) -> None:
+    def __init__(self, hub: Hub, security: Security = OPEN, **changes: object) -> None:
         self.hello = hello(**changes)
-        self.link = Link(hub.local_address)
+        self.link = Link(hub.local_address, security)
         self.welcome = self._join(hub)
         self.index = self.welcome.next_index
 

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
-from simulator_parts import Peer, hello, hub_at, poll_until, prior, sample
+from simulator_parts import FIRST, ROBOT, Peer, hello, hub_at, poll_until, prior, sample
 
-from simulator.randomization.hidden import Assignment
+from blender_scenes.stick_scene import StickScene
+from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.settings import SampleSettings
+from simulator.sample import simulate
 from simulator.transport import (
     Hub,
     Link,
@@ -316,6 +319,25 @@ def test_with_keys_only_holders_of_keys_take_part(tmp_path: Path):
             ):
                 link.join(hello(), 1, lambda: hub.poll(0) == [])
         assert hub.delivery.workers_joined == 1
+
+
+@pytest.mark.parametrize("size", [(160, 120), (640, 480)])
+@pytest.mark.parametrize("keys", [True, False])
+def test_samples_of_every_size_arrive_with_and_without_keys(
+    size: tuple[int, int], keys: bool, tmp_path: Path
+):
+    if keys:
+        write_keys(tmp_path / "keys")
+    security = Security(keys=tmp_path / "keys" if keys else None)
+    settings = SampleSettings(width=size[0], height=size[1])
+    made = simulate(StickScene(ROBOT.model), ROBOT, settings, draw(ROBOT, settings, FIRST, 0, 0))
+    with Hub("tcp://127.0.0.1:0", "run", settings, ROBOT, FIRST, security=security) as hub:
+        peer = Peer(hub, security)
+        peer.link.publish(made)
+        (received,) = poll_until(hub, lambda got: len(got) == 1)
+        peer.close()
+    np.testing.assert_array_equal(received.sample.image, made.image)
+    np.testing.assert_array_equal(received.sample.belief, made.belief)
 
 
 def test_missing_keys_are_named(tmp_path: Path):

@@ -17,6 +17,8 @@ BURST = 1000
 """Messages read from a socket before looking at the other."""
 HIGH_WATER = 1000
 """Messages queued per connection; credits keep far under it."""
+CURVE_BYTES = 33
+"""What encryption adds to a frame: command name, nonce, authenticator and flags (RFC 26)."""
 
 
 def write_keys(folder: Path) -> None:
@@ -41,7 +43,8 @@ def open_socket(context: zmq.Context, kind: int, address: Address, largest: int)
     opened = context.socket(kind)
     opened.linger = LINGER_MS
     opened.ipv6 = address.ipv6
-    opened.maxmsgsize = largest  # a peer that sends a larger frame is cut off
+    # A peer that sends a larger frame is cut off; the limit is of what travels, keys or not.
+    opened.maxmsgsize = largest + CURVE_BYTES
     opened.sndhwm = opened.rcvhwm = HIGH_WATER
     # Answered by the other side's I/O thread, however long its own code is at work.
     opened.heartbeat_ivl = 2_000
