@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -10,8 +12,9 @@ from detector_parts import COLOURS, ColourRuntime, colour_detector, painted
 
 from simulator.recordings.sample_files import RecordingError
 from trainer.inference.detector import Detector
-from trainer.inference.media import MediaError, VideoFile, find
+from trainer.inference.media import MediaError, find
 from trainer.inference.predict import Options, predict
+from trainer.inference.video import Video, VideoFile
 
 POINTS = np.array([[40.0, 30.0], [90.0, 70.0], [130.0, 40.0]])
 PLAIN = Options()
@@ -89,7 +92,8 @@ def test_beliefs_are_kept_on_request(tmp_path):
 
 def test_a_video_comes_back_with_every_frame_and_its_keypoints(tmp_path):
     steps = [POINTS + np.array([2.0 * i, 0.0]) for i in range(10)]
-    with VideoFile(tmp_path / "v.mp4", 10.0) as file:
+    rate = Fraction(30000, 1001)
+    with VideoFile(tmp_path / "v.mp4", rate) as file:
         for points in steps:
             file.add(painted(160, 108, points, 8.0))
     done, lines = run([tmp_path / "v.mp4"], tmp_path / "out")
@@ -98,9 +102,41 @@ def test_a_video_comes_back_with_every_frame_and_its_keypoints(tmp_path):
     assert [r["frame"] for r in results] == list(range(10))
     places = np.array([[float(r["x"]), float(r["y"])] for r in rows]).reshape(10, 3, 2)
     assert np.abs(places - steps).max() < 2.0  # a lossy codec
-    capture = cv2.VideoCapture(str(tmp_path / "out" / "v.mp4"))
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 10
+    with Video(tmp_path / "out" / "v.mp4") as video:
+        assert (video.rate, video.frames) == (rate, 10)
+        (frames,) = video.batches(20)
+    assert [frame.time for frame in frames] == [i / rate for i in range(10)]
     assert "10 frames, 30 of 30 keypoints found" in lines[0]
+
+
+def test_a_video_that_was_cut_off_gives_what_is_there_and_that_is_said(tmp_path):
+    rng = np.random.default_rng(0)
+    with VideoFile(tmp_path / "whole.mp4") as file:
+        for _ in range(20):
+            file.add(rng.integers(0, 256, (64, 96, 3)).astype(np.uint8))
+    content = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) * 2 // 3])
+    done, (line,) = run([tmp_path / "cut.mp4"], tmp_path / "out")
+    assert 5 < done.count < 20
+    assert f"{done.count} frames" in line
+    assert "it is damaged" in line
+    with Video(tmp_path / "out" / "cut.mp4") as video:
+        assert video.frames == done.count
+
+
+def test_names_that_are_no_utf8_lose_nothing(tmp_path):
+    folder, names = tmp_path / "in", (b"foto_\xe4.png", b"foto_\xe5.png", b"foto_%E4.png")
+    folder.mkdir()
+    write_picture(tmp_path / "a.png")
+    for name in names:
+        with open(os.fsencode(folder) + b"/" + name, "wb") as file:
+            file.write((tmp_path / "a.png").read_bytes())
+    done, lines = run([folder], tmp_path / "out")
+    rows, results = read(tmp_path / "out")
+    assert done.count == len(lines) == len(results) == 3
+    assert len({row["file"] for row in rows}) == len({r["file_name"] for r in results}) == 3
+    assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    "".join([*lines, *(str(p) for p in (tmp_path / "out").iterdir())]).encode()
 
 
 def test_what_cannot_be_read_is_named_and_skipped(tmp_path):

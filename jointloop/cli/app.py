@@ -7,7 +7,7 @@ from blender_scenes.spec import Device, Engine
 from jointloop.common.errors import JointloopError
 
 app = tyro.extras.SubcommandApp()
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def ready(engine: Engine, device: Device = "cpu") -> None:

@@ -1,5 +1,6 @@
 """The command line: its verbs, in the order that help shows them, and how errors end."""
 
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,8 @@ DESCRIPTION = (
     "Trains a robot joint detector on images it renders for itself, and renders more of what the "
     "detector still gets wrong."
 )
+NEEDED = {"torch": "training needs PyTorch", "av": "videos need PyAV"}
+"""What may be missing, by its module's name."""
 
 
 def main() -> None:
@@ -31,16 +34,19 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as behind nohup
             signal.signal(number, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal cannot show, as of a file's name that is no UTF-8, is escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app.cli(prog="jointloop", description=DESCRIPTION)
     except JointloopError as error:
         print(f"jointloop: error: {error}", file=sys.stderr)
         code = 2
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name not in NEEDED:
             raise
         print(
-            "jointloop: error: training needs PyTorch: pip install 'jointloop[train]'",
+            f"jointloop: error: {NEEDED[error.name]}: pip install 'jointloop[train]'",
             file=sys.stderr,
         )
         code = 2

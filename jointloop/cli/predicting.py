@@ -23,7 +23,7 @@ def predict(
     """Find the robot's keypoints in pictures and videos.
 
     Args:
-        inputs: Pictures, videos, or folders of them.
+        inputs: Pictures, videos, or folders of them; a folder's own folders are not looked into.
         out: A new folder: takes the pictures with their keypoints, keypoints.csv and
             coco_keypoints.json.
         weights: A .safetensors file of a run, or an .onnx file of `export`; by default those that
@@ -42,7 +42,7 @@ def predict(
     from trainer.weights.shipped import shipped_weights
 
     options = Options(scales_in(scales), threshold, beliefs)
-    media = find(inputs)
+    media = find(inputs, _say)
     detector = Detector.open(weights or shipped_weights(), device)
     detector.check_scales(options.scales)
     try:

@@ -2,11 +2,22 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be printed and written: what is no UTF-8 in it becomes %E4.
+
+    So do control characters, which would break a line.
+    """
+    text = os.fsencode(path).decode("utf-8", "surrogateescape")
+    escaped = r"[\x00-\x1f\x7f\udc80-\udcff]"
+    return re.sub(escaped, lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
 
 
 def write_beside(path: Path, save: Callable[[Path], None]) -> None:
@@ -24,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
     """Write text beside its place, then put it there."""
 
     def save(beside: Path) -> None:
-        beside.write_text(text)
+        beside.write_text(text, encoding="utf-8")
 
     write_beside(path, save)
 

@@ -1,31 +1,38 @@
 """Pictures and videos that a user points at: which there are, and their images in RGB.
 
-A picture is turned as its EXIF orientation says, a video as its container says.
+A picture is turned as its EXIF orientation says; videos are read by `video`.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.photos import SUFFIXES as PICTURES
 from blender_scenes.photos import read_picture
 from jointloop.common.errors import JointloopError
+from jointloop.common.files import shown
 
-VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+VIDEOS = (
+    *(".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv"),
+    *(".flv", ".3gp", ".3g2", ".ogv", ".vob", ".asf", ".mxf", ".gif"),
+)
 """Suffixes of files that are taken for videos, in any case."""
+STRANGERS = (
+    *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw", ".x3f"),
+    *(".psd", ".svg", ".jxl", ".exr", ".hdr", ".tga", ".pcx", ".ico", ".xcf", ".eps", ".ai"),
+    *(".insv", ".braw", ".r3d", ".rm", ".swf", ".h264", ".h265", ".hevc", ".264", ".265"),
+)
+"""Suffixes of pictures and videos that are not read, and said."""
 
 Image = NDArray[np.uint8]
 
-# FFmpeg would tell the terminal what ails a video; here an error names the file.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
 BELIEFS = ".beliefs"
 """What the name of a picture of belief maps adds to its key."""
+LONGEST = 200
+"""Bytes of a key: file systems take names of 255, and something is added to it."""
 
 
 class MediaError(JointloopError):
@@ -37,23 +44,23 @@ class Medium:
     """One picture or video."""
 
     path: Path
+    is_video: bool
+    name: str
+    """Its path as text, unlike that of any other file."""
     key: str
     """Its name without suffix, unlike any other's: results are named after it."""
     given: Path
     """What the user pointed at: the file itself, or its folder."""
 
-    @property
-    def is_video(self) -> bool:
-        """Whether it is a video."""
-        return self.path.suffix.lower() in VIDEOS
 
-
-def find(inputs: Sequence[Path]) -> list[Medium]:
+def find(inputs: Sequence[Path], say: Callable[[str], None] = print) -> list[Medium]:
     """The pictures and videos that are meant by files and folders, in their order.
 
     Args:
         inputs: files, or folders whose pictures and videos are meant, by name; sub-folders are not
             looked into.
+        say: takes one line for each picture or video in a folder that is not read, and for each
+            sub-folder that holds some.
 
     Raises:
         MediaError: there is no such file, it is neither, or a folder has none.
@@ -61,20 +68,21 @@ def find(inputs: Sequence[Path]) -> list[Medium]:
     paths: list[tuple[Path, Path]] = []
     for given in inputs:
         if given.is_dir():
-            inside = [p for p in sorted(given.iterdir()) if _known(p)]
+            inside = [path for path in _inside(given) if _kind(path)]
+            for line in _passed(given):
+                say(line)
             if not inside:
-                raise MediaError(f"{given} holds no picture or video; {_wanted()}")
+                raise MediaError(f"{shown(given)} holds no picture or video; {_wanted()}")
             paths += [(path, given) for path in inside]
         elif not given.exists():
-            raise MediaError(f"{given}: there is no such file or folder")
-        elif not _known(given):
-            raise MediaError(f"{given} is no picture or video; {_wanted()}")
+            raise MediaError(f"{shown(given)}: there is no such file or folder")
+        elif not _kind(given):
+            raise MediaError(f"{shown(given)} is no picture or video; {_wanted()}")
         else:
             paths.append((given, given))
     if not paths:
         raise MediaError(f"no picture, video or folder is given; {_wanted()}")
-    keys: set[str] = set()
-    return [Medium(path, _unlike(path.stem, keys), given) for path, given in paths]
+    return _named(paths)
 
 
 def picture(path: Path) -> Image:
@@ -86,90 +94,99 @@ def picture(path: Path) -> Image:
     return np.ascontiguousarray(read_picture(path)[..., ::-1])
 
 
-class Video:
-    """A video file that is open for reading."""
+def _inside(folder: Path) -> list[Path]:
+    """What a folder holds, by name.
 
-    def __init__(self, path: Path) -> None:
-        """Open it.
-
-        Raises:
-            MediaError: it cannot be read.
-        """
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
-            raise MediaError(f"{path} is no video that can be read")
-        self.rate = self._capture.get(cv2.CAP_PROP_FPS)
-        """Frames per second; 0 where the file does not say."""
-        self.frames = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        """How many there are, as far as the file says."""
-
-    def __enter__(self) -> "Video":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._capture.release()
-
-    def batches(self, size: int) -> Iterator[list[Image]]:
-        """All frames as RGB (H, W, 3), that many at once."""
-        batch: list[Image] = []
-        while True:
-            there, frame = self._capture.read()
-            if there:
-                batch.append(np.ascontiguousarray(frame[..., ::-1]).astype(np.uint8, copy=False))
-            if batch and (not there or len(batch) == size):
-                yield batch
-                batch = []
-            if not there:
-                return
+    Raises:
+        MediaError: it cannot be looked into.
+    """
+    try:
+        return sorted(p for p in folder.iterdir() if not p.name.startswith("._"))  # macOS's notes
+    except OSError as error:
+        raise MediaError(f"{shown(folder)}: {error.strerror}") from None
 
 
-class VideoFile:
-    """A video that is being written, beside its place; it gets its name when all went well."""
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self.path, self._rate = path, rate
-        self._beside = path.with_name(f".part-{path.name}")  # its suffix chooses the format
-        self._writer: cv2.VideoWriter | None = None
-
-    def __enter__(self) -> "VideoFile":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        if self._writer:
-            self._writer.release()
-        if kind is None and self._writer:
-            self._beside.replace(self.path)
-        else:
-            self._beside.unlink(missing_ok=True)
-
-    def add(self, image: Image) -> None:
-        """Append a frame, RGB (H, W, 3).
-
-        Raises:
-            MediaError: this machine's OpenCV cannot write videos there.
-        """
-        if self._writer is None:
-            size = (image.shape[1], image.shape[0])
-            code = cv2.VideoWriter.fourcc(*"mp4v")
-            self._writer = cv2.VideoWriter(str(self._beside), code, self._rate, size)
-            if not self._writer.isOpened():
-                raise MediaError(f"{self.path} cannot be written as a video of {size} at 'mp4v'")
-        self._writer.write(np.ascontiguousarray(image[..., ::-1]))
+def _kind(path: Path) -> str:
+    """`picture` or `video`, by its suffix, else by its content; empty if it is neither."""
+    suffix = path.suffix.lower()
+    if path.is_symlink() and not path.exists():  # so that it is named when it cannot be read
+        return "picture" if suffix in PICTURES else "video" if suffix in VIDEOS else ""
+    if not path.is_file() or suffix in STRANGERS:
+        return ""
+    if suffix in PICTURES:
+        return "picture"
+    return "video" if suffix in VIDEOS else _kind_of_content(path)
 
 
-def _known(path: Path) -> bool:
-    return path.is_file() and path.suffix.lower() in (*PICTURES, *VIDEOS)
+def _kind_of_content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(400)
+    except OSError:
+        return ""
+    brand = head[8:12] if head[4:8] == b"ftyp" else b""
+    if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or head[8:12] == b"WEBP":
+        return "picture"
+    if brand in (b"heic", b"heix", b"mif1", b"avif"):
+        return "picture"
+    if brand in (b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"qt  ", b"M4V ", b"3gp4", b"3gp5"):
+        return "video"
+    if head.startswith((b"\x1a\x45\xdf\xa3", b"GIF8")) or head[8:12] == b"AVI ":
+        return "video"
+    return "video" if head[:1] == head[188:189] == head[376:377] == b"\x47" else ""  # MPEG-TS
+
+
+def _passed(folder: Path) -> list[str]:
+    """A line for each picture, video and folder of pictures or videos in it that is not read."""
+    lines = []
+    for path in _inside(folder):
+        if path.is_dir():
+            if not path.name.startswith(".") and _holds_any(path.rglob("*")):
+                lines.append(
+                    f"{shown(path)} is a folder in a folder and is not looked into; wanted: its "
+                    "own name among what to look at"
+                )
+        elif path.suffix.lower() in STRANGERS:
+            lines.append(f"{shown(path)} is not read; {_wanted()}")
+    return lines
+
+
+def _holds_any(paths: Iterable[Path]) -> bool:
+    return any(path.suffix.lower() in (*PICTURES, *VIDEOS) and path.is_file() for path in paths)
 
 
 def _wanted() -> str:
     return f"wanted {', '.join(PICTURES)}, or {', '.join(VIDEOS)}"
 
 
-def _unlike(stem: str, keys: set[str]) -> str:
-    """A key that no other has, nor its belief maps; both go among them."""
-    number, key = 1, stem
-    while {key, key + BELIEFS} & keys:
+def _named(paths: Sequence[tuple[Path, Path]]) -> list[Medium]:
+    """Names and keys of their own for files, each with what it was given by."""
+    names = {path: shown(path) for path, _ in paths if shown(path) == str(path)}
+    for path, _ in paths:
+        if path not in names:  # no file's own name is given to another
+            names[path] = _unlike(shown(path), set(names.values()).__contains__)
+    keys: set[str] = set()
+    media = []
+    for path, given in paths:
+        key = _unlike(_cut(shown(path.stem)), lambda key: not keys.isdisjoint(_results(key)))
+        keys.update(_results(key))
+        media.append(Medium(path, _kind(path) == "video", names[path], key, given))
+    return media
+
+
+def _results(key: str) -> set[str]:
+    """What results are called, as a file system sees it that knows no upper case."""
+    return {key.casefold(), (key + BELIEFS).casefold()}
+
+
+def _cut(stem: str) -> str:
+    return stem.encode()[:LONGEST].decode(errors="ignore")
+
+
+def _unlike(text: str, taken: Callable[[str], bool]) -> str:
+    """The text, with a number where it is taken."""
+    number, unlike = 1, text
+    while taken(unlike):
         number += 1
-        key = f"{stem}-{number}"
-    keys |= {key, key + BELIEFS}
-    return key
+        unlike = f"{text}-{number}"
+    return unlike

@@ -2,7 +2,8 @@
 
 keypoints.csv          one line per keypoint, for people and spreadsheets
 coco_keypoints.json    COCO's results format, one entry per image or frame
-KEY.png, KEY.mp4       the picture or video with what was found drawn into it
+KEY.png, KEY.mp4       the picture or video with what was found drawn into it; frames keep their
+                       times
 KEY.beliefs.png        every keypoint's belief map before the picture, on request
 
 Pixel centres lie at integers. Every file gets its name when it is whole; what was found before an
@@ -20,18 +21,17 @@ from typing import Any
 import numpy as np
 
 from blender_scenes.photos import PhotoError
-from jointloop.common.files import write_text
+from jointloop.common.files import shown, write_text
 from simulator.drawing.captions import PAPER, belief_panels, draw_names
 from simulator.drawing.drawing import PREDICTED_COLOUR, draw_skeleton, write_png
 from simulator.labels import OUTSIDE, VISIBLE
 from simulator.recordings.convert import new_folder
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.inference.detector import CHUNK, Detector
-from trainer.inference.media import BELIEFS, Image, MediaError, Medium, Video, VideoFile, picture
+from trainer.inference.media import BELIEFS, Image, MediaError, Medium, picture
+from trainer.inference.video import Video, VideoFile
 
 COLUMNS = ("image_id", "file", "frame", "keypoint", "x", "y", "score", "found")
-RATE = 25.0
-"""Frames per second of an overlay whose video does not say."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +100,26 @@ class Predictions:
             panels = belief_panels(image, beliefs[0], peaks.pixels[0], captions)
             write_png(panels, self.folder / f"{medium.key}{BELIEFS}.png")
         found = int((peaks.scores >= self._options.threshold).sum())
-        return f"{medium.path}: {found} of {peaks.scores.size} keypoints found"
+        return f"{medium.name}: {found} of {peaks.scores.size} keypoints found"
 
     def _video(self, medium: Medium, update: Callable[[str], None]) -> str:
         done, found = 0, 0
         path = self.folder / f"{medium.key}.mp4"
-        with Video(medium.path) as video, VideoFile(path, video.rate or RATE) as overlay:
-            for images in video.batches(CHUNK):
+        with Video(medium.path) as video, VideoFile(path, video.rate) as overlay:
+            for frames in video.batches(CHUNK):
+                images = [frame.image for frame in frames]
                 peaks = self._detector.detect(images, self._options.scales)
-                for i, image in enumerate(images):
-                    overlay.add(self._keep(medium, done + i, image, peaks, i))
+                for i, frame in enumerate(frames):
+                    drawn = self._keep(medium, done + i, frame.image, peaks, i)
+                    overlay.add(drawn, frame.time)
                 found += int((peaks.scores >= self._options.threshold).sum())
-                done += len(images)
-                update(f"{medium.path}: frame {done} of {max(video.frames, done)}")
+                done += len(frames)
+                update(f"{medium.name}: frame {done} of {max(video.frames, done)}")
         if not done:
-            raise MediaError(f"{medium.path} is a video without a frame that can be read")
+            raise MediaError(f"{medium.name} is a video without a frame that can be read")
         joints = len(self._detector.info.keypoints)
-        return f"{medium.path}: {done} frames, {found} of {done * joints} keypoints found"
+        line = f"{medium.name}: {done} frames, {found} of {done * joints} keypoints found"
+        return line + ("; it is damaged, these are the frames that can be read" * video.damaged)
 
     def _keep(self, medium: Medium, frame: int | None, image: Image, peaks: Peaks, i: int) -> Image:
         """Note one image's keypoints; returns it with them drawn in."""
@@ -127,7 +130,7 @@ class Predictions:
         self._results.append(
             {
                 "image_id": number,
-                "file_name": str(medium.path),
+                "file_name": medium.name,
                 **where,
                 "category_id": 1,
                 "keypoints": [
@@ -140,7 +143,7 @@ class Predictions:
             }
         )
         self._rows += [
-            [number, medium.path, "" if frame is None else frame, name, *pixel, score, int(there)]
+            [number, medium.name, "" if frame is None else frame, name, *pixel, score, int(there)]
             for name, pixel, score, there in zip(info.keypoints, pixels, scores, found, strict=True)
         ]
         seen = np.where(found, VISIBLE, OUTSIDE)
@@ -190,5 +193,5 @@ def predict(
     for given, count in readable.items():
         if not count and (given.is_dir() or not predictions.count):
             inside = "nothing in it can be read" if given.is_dir() else "it cannot be read"
-            raise MediaError(f"{given}: {inside}")
+            raise MediaError(f"{shown(given)}: {inside}")
     return predictions

@@ -5,6 +5,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 EVERY = 10.0
 """Seconds between plain progress lines within an epoch."""
@@ -41,6 +42,6 @@ class Progress:
     def update(self, text: str) -> None:
         """A line that the next one replaces; where nothing can be replaced, one in ten seconds."""
         if self._status:
-            self._status.update(text)
+            self._status.update(Text(text))  # its brackets are its own
         elif time.monotonic() - self._said >= EVERY:
             self.say(text)
