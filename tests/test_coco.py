@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from recording_parts import description, recorded
 
+from blender_scenes.photos import PhotoError
 from simulator.recordings.convert import to_coco
 from trainer.evaluation.coco import read_coco
 from trainer.evaluation.labelled import AnnotatedError, of_recording
@@ -134,13 +135,15 @@ def annotation(**changes) -> list[dict]:
         ),
         ({"categories": [{"id": 3, "name": "r"}]}, "categories with keypoints are none"),
         (
-            {"categories": [category("a", *NAMES), category("b", *NAMES, id=4)]},
+            {"categories": [category("a", *NAMES[1:]), category("b", *NAMES, id=4)]}
+            | {"annotations": annotation() + annotation(category_id=4)},
             "are 'a', 'b'; expected one, or one named 'ur10'",
         ),
         ({"images": []}, "names no images"),
         ({"images": [{"id": 7, "file_name": "a.png"}] * 2}, "image id 7 stands for 2 images"),
         ({"images": [{"id": 7, "file_name": "c.png"}]}, r"1 of its 1 images.*c\.png"),
-        ({"images": [{"id": "x", "file_name": "a.png"}]}, r"`int`, got `str`.*images\[0\]\.id"),
+        ({"images": [{"id": None, "file_name": "a.png"}]}, r"got `null`.*images\[0\]\.id"),
+        ({"images": [{"id": "7", "file_name": "a.png"}] * 2}, "image id 7 stands for 2 images"),
         ({"images": [{"id": 7}]}, "missing required field `file_name`"),
         (
             {"annotations": annotation(image_id=8)},
@@ -153,12 +156,34 @@ def annotation(**changes) -> list[dict]:
         ({"annotations": annotation(keypoints=[1, 1, 3] * 3)}, "visibility 3; expected 0, 1 or 2"),
         ({"annotations": annotation(category_id=99)}, "of category 99, which is not listed"),
         (
-            {"annotations": annotation(bbox=[5, 5, -300, 300])},
-            r"annotation 5 has bbox \[5\.0, 5\.0, -300\.0, 300\.0\]; expected .* above 0",
+            {"annotations": annotation(keypoints=[1, 1, 2, 3, 1e9, 2, 1, 1, 2])},
+            r"annotation 5 has elbow at x 3, y 1e\+09; expected pixels",
         ),
-        ({"annotations": annotation(bbox=[0, 0, 0, 0])}, r"has bbox .*; expected .* above 0"),
-        ({"annotations": annotation(keypoints=None)}, "got `null`"),
-        ({"annotations": annotation(bbox=[1, 2])}, "Expected `array` of length 4"),
+        (
+            {"annotations": annotation(keypoints=[1, 1, 2, -1e400, 1, 1, 1, 1, 2])},
+            "annotation 5 has elbow at x -inf, y 1; expected pixels",
+        ),
+        (
+            {"annotations": annotation(keypoints=[1, 1, 2, "left", 1, 1, 1, 1, 2])},
+            "annotation 5 has keypoints with 'left'; expected numbers",
+        ),
+        ({"annotations": annotation(keypoints={})}, "annotation 5 has no numbers in keypoints"),
+        (
+            {"annotations": annotation(bbox=[5, 5, -300, 300])},
+            r"annotation 5 has bbox \[5, 5, -300, 300\]; expected .* above 0",
+        ),
+        (
+            {"annotations": annotation(bbox=[1, 2])},
+            r"annotation 5 has bbox \[1, 2\]; expected x, y",
+        ),
+        ({"annotations": annotation(bbox="all")}, "annotation 5 has bbox 'all'; expected x, y"),
+        (
+            {
+                "annotations": annotation(keypoints=None),
+                "images": [{"id": 7, "file_name": "a.png"}],
+            },
+            "no image shows exactly one 'robot'; 1 images whose robot has no keypoints marked",
+        ),
         (
             {"annotations": annotation() * 2, "images": [{"id": 7, "file_name": "a.png"}]},
             "no image",
@@ -190,11 +215,238 @@ def test_a_damaged_image_and_one_of_another_size_are_named(tmp_path: Path):
     path = by_hand(tmp_path)
     first, second = read(path).images
     (tmp_path / "sub" / "b.jpg").write_bytes(b"no picture")
-    with pytest.raises(Exception, match=r"b\.jpg is no picture that can be read"):
+    with pytest.raises(PhotoError, match=r"b\.jpg is no picture that can be read"):
         second.load()
     picture(tmp_path / "a.png", 32, 24)
     with pytest.raises(AnnotatedError, match=r"a\.png is 32x24, but its labels are for 64x48"):
         first.load()
     (tmp_path / "a.png").unlink()
-    with pytest.raises(AnnotatedError, match=r"cannot read .*a\.png: No such file"):
+    with pytest.raises(PhotoError, match=r"a\.png: No such file"):
         first.load()
+
+
+def same(first, second):
+    """Whether two sets say the same of the same images."""
+    assert [image.name for image in first.images] == [image.name for image in second.images]
+    for a, b in zip(first.images, second.images, strict=True):
+        np.testing.assert_array_equal(a.pixels, b.pixels)
+        np.testing.assert_array_equal(a.visibility, b.visibility)
+        np.testing.assert_array_equal(a.load(), b.load())
+        assert a.box == b.box
+
+
+def spelt(value, how):
+    """A JSON value with every number written in another way."""
+    if isinstance(value, dict):
+        return {key: spelt(one, how) for key, one in value.items()}
+    if isinstance(value, list):
+        return [spelt(one, how) for one in value]
+    return how(value) if isinstance(value, int | float) else value
+
+
+@pytest.mark.parametrize("how", [float, str, lambda n: f"{n} "])
+def test_numbers_and_ids_may_be_written_in_any_way(tmp_path: Path, how):
+    path = by_hand(tmp_path)
+    expected = read(path)
+    path.write_text(json.dumps(spelt(json.loads(path.read_text()), how)))
+    found = read(path)
+    same(found, expected)
+    assert found.notes == expected.notes
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_the_encoding_and_its_mark_do_not_matter(tmp_path: Path, encoding: str):
+    path = by_hand(tmp_path)
+    expected = read(path)
+    path.write_bytes(path.read_text().encode(encoding))
+    same(read(path), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"iscrowd": False, "area": None, "segmentation": None}, {}),
+        ({"iscrowd": None, "segmentation": {"counts": "abc", "size": [48, 64]}}, {}),
+        ({"iscrowd": "0", "num_keypoints": None, "attributes": {"occluded": False}}, {}),
+        ({"bbox": []}, {"bbox": None}),
+        ({"bbox": [float("nan")] * 4}, {"bbox": None}),
+        ({"bbox": [None, None, None, None]}, {"bbox": None}),
+        ({"bbox": [3, 3, 0, 0]}, {"bbox": None}),
+    ],
+)
+def test_what_exporters_leave_open_changes_nothing(tmp_path: Path, changes, expected):
+    plain = annotation(keypoints=[1, 2, 2, 9, 8, 1, 5, 6, 2], bbox=[0, 0, 30, 30])
+    first = read(by_hand(tmp_path / "a", annotations=[plain[0] | changes]))
+    second = read(by_hand(tmp_path / "b", annotations=[plain[0] | expected]))
+    same(first, second)
+    assert len(first.notes) == len(second.notes)
+
+
+def test_other_categories_may_say_anything(tmp_path: Path):
+    categories = [
+        {"id": 0, "name": "table", "keypoints": None},
+        {"id": "t", "name": "box", "keypoints": {"a": 1}},
+        category("person", "nose", "ear", id=8),
+        category("robot", *NAMES),
+    ]
+    strange = [
+        {"id": 1, "image_id": 7, "category_id": 0, "keypoints": None, "bbox": []},
+        {"id": 2, "image_id": 7, "category_id": "t", "keypoints": [1, 2], "bbox": "none"},
+        {"id": 3, "image_id": 99, "category_id": 8, "keypoints": [1e9, 0, 7], "iscrowd": 1},
+    ]
+    plain = by_hand(tmp_path / "a", annotations=annotation(bbox=[1, 1, 9, 9]))
+    path = by_hand(
+        tmp_path / "b",
+        categories=categories,
+        annotations=annotation(bbox=[1, 1, 9, 9]) + strange,
+    )
+    found, expected = read(path), read(plain)
+    same(found, expected)
+    assert len(found.notes) == len(expected.notes)
+
+
+@pytest.mark.parametrize("keypoints", [[], None, [None] * 9, [float("nan")] * 9])
+@pytest.mark.parametrize("bbox", [None, [0, 0, 0, 0], [1, 1, 20, 20]])
+def test_an_image_whose_robot_has_no_keypoints_marked_is_left_out_and_said(
+    tmp_path: Path, keypoints, bbox
+):
+    marked = annotation(bbox=[1, 1, 9, 9])
+    empty = annotation(image_id=9, keypoints=keypoints, bbox=bbox, num_keypoints=0)
+    data = read(by_hand(tmp_path, annotations=marked + empty))
+    assert [image.name for image in data.images] == ["a.png"]
+    (note,) = data.notes
+    assert "1 images whose robot has no keypoints marked are left out" in note
+
+
+def test_an_annotation_that_says_nothing_is_no_second_robot_and_one_with_a_box_is(tmp_path: Path):
+    marked = annotation(bbox=[1, 1, 9, 9])
+    empty = annotation(id=6, keypoints=[], bbox=[0, 0, 0, 0])
+    boxed = annotation(id=6, keypoints=[], bbox=[30, 30, 9, 9])
+    data = read(by_hand(tmp_path / "a", annotations=marked + empty))
+    assert [image.name for image in data.images] == ["a.png", "sub/b.jpg"]
+    data = read(by_hand(tmp_path / "b", annotations=marked + boxed))
+    assert [image.name for image in data.images] == ["sub/b.jpg"]
+    assert "1 images that show several robots are left out" in data.notes[0]
+
+
+def test_a_keypoint_without_a_place_or_a_visibility_counts_as_unlabelled_and_is_said(tmp_path):
+    keypoints = [5, 6, 2, None, float("nan"), 2, 7, 8, None]
+    data = read(by_hand(tmp_path, annotations=annotation(keypoints=keypoints, bbox=[1, 1, 9, 9])))
+    assert data.images[0].visibility.tolist() == [2, 0, 0]
+    assert "2 keypoints have no place or no visibility" in data.notes[-1]
+    keypoints = [5, 6, 2, None, None, 0, 7, 8, 2]
+    (_,) = read(
+        by_hand(tmp_path, annotations=annotation(keypoints=keypoints, bbox=[1, 1, 9, 9]))
+    ).notes
+
+
+def test_annotations_of_images_that_are_not_listed_are_left_out_and_said(tmp_path: Path):
+    extra = annotation(id=6, image_id=55, bbox=[1, 1, 9, 9])
+    data = read(by_hand(tmp_path, annotations=annotation(bbox=[1, 1, 9, 9]) + extra))
+    assert data.images[0].visibility.tolist() == [2, 2, 2]
+    assert "1 annotations of images that are not listed are left out" in data.notes[0]
+
+
+def test_images_that_are_not_there_are_left_out_and_said(tmp_path: Path):
+    path = by_hand(tmp_path)
+    (tmp_path / "a.png").unlink()
+    data = read(path)
+    assert [image.name for image in data.images] == ["sub/b.jpg"]
+    assert "1 images are not there and are left out, the first is a.png" in data.notes[0]
+
+
+@pytest.mark.parametrize("side", [0, None, "", -1, 64.0, "64"])
+def test_a_size_that_says_nothing_is_not_compared(tmp_path: Path, side):
+    images = [{"id": 7, "file_name": "a.png", "width": side, "height": 0}]
+    data = read(by_hand(tmp_path, images=images, annotations=annotation()))
+    assert data.images[0].load().shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_labels_are_for_the_image_as_it_was_shown_turned_or_not(tmp_path: Path, turned: bool):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = by_hand(
+        tmp_path,
+        images=[
+            {"id": 7, "file_name": "e.jpg"}
+            | dict(zip(("width", "height"), (48, 64) if turned else (64, 48), strict=True))
+        ],
+        annotations=annotation(),
+    )
+    wide = np.zeros((48, 64, 3), np.uint8)
+    Image.fromarray(wide).save(tmp_path / "e.jpg", exif=exif)
+    assert read(path).images[0].load().shape == ((64, 48, 3) if turned else (48, 64, 3))
+
+
+def test_keypoints_and_the_robot_may_be_spelt_in_another_way(tmp_path: Path):
+    categories = [category("UR-10", "Base", " el bow", "HAND"), category("x", "Base", id=4)]
+    data = read(by_hand(tmp_path, categories=categories, annotations=annotation()))
+    assert data.keypoints == NAMES
+    assert "writes 'Base' for base, ' el bow' for elbow, 'HAND' for hand" in data.notes[0]
+
+
+def test_of_several_categories_the_one_that_is_used_and_fits_counts(tmp_path: Path):
+    categories = [
+        category("person", "nose", id=1),
+        category("supercategory", *NAMES, id=2),
+        category("arm", *NAMES),
+    ]
+    data = read(by_hand(tmp_path, categories=categories, annotations=annotation()))
+    assert data.images[0].visibility.tolist() == [2, 2, 2]
+    both = annotation(bbox=[0, 0, 9, 9]) + annotation(category_id=2, image_id=9, bbox=[0, 0, 9, 9])
+    data = read(by_hand(tmp_path, categories=categories, annotations=both))
+    assert all(image.visibility.all() for image in data.images)
+    assert "'supercategory' and 'arm' have the same keypoints and count as one" in data.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("images\\a.png", "images/a.png"),
+        ("C:\\Users\\me\\photos\\a.png", "a.png"),
+        ("/home/somebody/photos/a.png", "images/a.png"),
+        ("../../upload/1/a.png", "images/a.png"),
+        ("/data/local-files/?d=photos/a.png", "images/a.png"),
+        ("https://somewhere/photos/a%20b.png", "a b.png"),
+        ("sub\\deep\\a.png", "images/sub/deep/a.png"),
+        ("a.png", "images/default/a.png"),
+        ("u\u0308ber.png", "\u00fcber.png"),
+        ("\u00fcber.png", "u\u0308ber.png"),
+        ("\u5199\u771f.png", "images/\u5199\u771f.png"),
+    ],
+)
+def test_an_image_is_found_by_the_last_parts_of_its_name(tmp_path: Path, name: str, place: str):
+    path = by_hand(
+        tmp_path / "annotations",
+        images=[{"id": 7, "file_name": name}],
+        annotations=annotation(bbox=[1, 1, 9, 9]),
+    )
+    path = path.rename(path.with_name("person_keypoints_default.json"))
+    (path.parent / "a.png").unlink()
+    picture(tmp_path / "x.png")
+    for folder in (tmp_path, path.parent):
+        if folder == tmp_path and not place.startswith("images/"):
+            continue  # only images lie beside the labels' own folder
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_bytes((tmp_path / "x.png").read_bytes())
+        (image,) = read(path).images
+        assert image.load().shape == (48, 64, 3)
+        (folder / place).unlink()
+    with pytest.raises(AnnotatedError, match="1 of its 1 images are missing"):
+        read(path)
+
+
+def test_an_image_that_two_names_could_mean_is_neithers(tmp_path: Path):
+    names = ["cam1/a.png", "cam2/a.png", "sub/b.jpg"]
+    images = [{"id": i, "file_name": name} for i, name in enumerate(names)]
+    data = read(by_hand(tmp_path, images=images, annotations=annotation(image_id=2)))
+    assert [image.name for image in data.images] == ["sub/b.jpg"]
+    assert "2 images are not there and are left out, the first is cam1/a.png" in data.notes[0]
+
+
+def test_a_name_that_no_file_can_have_is_missing(tmp_path: Path):
+    images = [{"id": 7, "file_name": "x" * 5000}, {"id": 9, "file_name": "a.png"}]
+    assert len(read(by_hand(tmp_path, images=images)).images) == 1

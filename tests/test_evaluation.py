@@ -53,6 +53,19 @@ class Teller:
         return Peaks(pixels, scores)
 
 
+def test_a_robot_without_a_box_counts_for_all_but_oks_and_that_is_said():
+    data = annotated()
+    flat = replace(data.images[2], box=(3.0, 3.0, 0.0, 0.0))
+    images = (*data.images[:2], flat, *data.images[3:])
+    found = figures(evaluate(Teller(data), replace(data, images=images)), THREE)
+    whole = figures(evaluate(Teller(data), data), THREE)
+    assert found["overall"] == whole["overall"]
+    assert found["oks"]["n_robots"] == whole["oks"]["n_robots"] - 1
+    assert found["oks"]["ap"]["value"] == pytest.approx(1)
+    (note,) = found["notes"]
+    assert "1 robots have no box, nor keypoints for one: OKS leaves their images out" in note
+
+
 def test_one_that_knows_everything_is_perfect():
     data = annotated()
     found = figures(evaluate(Teller(data), data), THREE)

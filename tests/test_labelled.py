@@ -34,6 +34,17 @@ def test_a_subset_is_allowed_and_said():
     assert "set has no labels for elbow: figures are over the other 2" in note
 
 
+def test_spelling_does_not_matter_where_names_stay_apart_and_is_said():
+    match = Match.of(("Base", "EL-BOW", "hand"), NAMES, "set")
+    assert (match.names, match.places) == (NAMES, (0, 1, 2))
+    assert match.notes == ("set writes 'Base' for base, 'EL-BOW' for elbow",)
+    assert Match.of(("wrist_1", "Wrist1"), ("Wrist1", "wrist_1"), "set").places == (1, 0)
+    with pytest.raises(AnnotatedError, match="unknown keypoints WRIST 1"):
+        Match.of(("WRIST 1",), ("Wrist1", "wrist_1"), "set")
+    with pytest.raises(AnnotatedError, match="names keypoints twice: base"):
+        Match.of(("base", "Base"), NAMES, "set")
+
+
 @pytest.mark.parametrize(
     ("theirs", "message"),
     [

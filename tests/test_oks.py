@@ -91,3 +91,19 @@ def test_nothing_found_is_worth_nothing_and_nothing_there_has_no_value():
     assert precision(truth, nothing) == dict.fromkeys(DEFINITIONS, 0.0)
     empty = Robots(truth.pixels, np.zeros_like(truth.visibility), truth.boxes)
     assert precision(empty, peaks) == dict.fromkeys(DEFINITIONS)
+
+
+def test_a_robot_whose_box_has_no_area_is_left_out_with_its_detection():
+    truth, peaks = scene()
+    chosen = truth.visibility.any(axis=1) & (np.arange(60) % 7 == 3)
+    assert chosen.sum() > 3
+    flat = Robots(truth.pixels, truth.visibility, truth.boxes * ~chosen[:, None])
+    rest = Robots(*(part[~chosen] for part in (truth.pixels, truth.visibility, truth.boxes)))
+    values, matches = average_precision(flat, peaks, np.full(60, DIAGONAL), SIGMAS)
+    assert values == pytest.approx(
+        precision(rest, Peaks(peaks.pixels[~chosen], peaks.scores[~chosen]))
+    )
+    assert values != pytest.approx(precision(truth, peaks))
+    assert (flat.boxless == chosen).all()
+    assert not matches.robots[chosen].any()
+    assert np.isnan(matches.scores[chosen]).all()

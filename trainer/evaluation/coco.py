@@ -1,50 +1,77 @@
 """A COCO keypoints file as a set of annotated images: our own, or photos marked by hand.
 
+file --`coco_file`--> pictures, annotations --`coco_images`--> their files --here--> AnnotatedSet
+
 Keypoints are taken as they stand, with pixel centres at integers: COCO's convention, and that of
 `jointloop convert`. A detector finds one robot, so an image with several annotated ones (or a
-crowd) is left out; an image without any counts as one in which nothing is to be found.
+crowd) is left out; so is one whose robot has no list of keypoints. An image without any annotation
+counts as one in which nothing is to be found. What is left out or assumed is counted and said.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.labels import OUTSIDE, VISIBLE
-from simulator.recordings.sample_files import decode_image
-from trainer.evaluation.labelled import Annotated, AnnotatedError, AnnotatedSet, Image, Match
+from blender_scenes.photos import read_picture
+from simulator.labels import OUTSIDE
+from trainer.evaluation.coco_file import Annotation, Box, Category, CocoFile, Picture, read_file
+from trainer.evaluation.coco_images import Located, locate
+from trainer.evaluation.labelled import (
+    Annotated,
+    AnnotatedError,
+    AnnotatedSet,
+    Image,
+    Match,
+    folded,
+)
+
+NOTES = {
+    "several": "images that show several robots are left out",
+    "unmarked": "images whose robot has no keypoints marked are left out",
+    "missing": "images are not there and are left out",
+    "renamed": "images are found by the last part of their names",
+    "unlisted": "annotations of images that are not listed are left out",
+    "empty": "images have no annotation: nothing is to be found there",
+    "unboxed": "annotations have no bbox with an area: OKS takes the box around their keypoints",
+    "vague": "keypoints have no place or no visibility (null or NaN): they count as unlabelled",
+}
+"""What may be said of a file, each with a count before it."""
 
 
-class _Picture(msgspec.Struct):
-    id: int
-    file_name: str
-    width: int | None = None
-    height: int | None = None
+@dataclass(frozen=True, eq=False)
+class _Robot:
+    """What one annotation says of a robot."""
+
+    points: NDArray[np.float64] | None
+    """(J, 3) x, y and v, in the category's order."""
+    box: Box | None
+    crowd: bool
 
 
-class _Annotation(msgspec.Struct):
-    image_id: int
-    category_id: int
-    id: int | None = None
-    keypoints: list[float] = []
-    bbox: tuple[float, float, float, float] | None = None
-    iscrowd: int = 0
+@dataclass
+class _Said:
+    """What is counted for the user."""
 
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    """What shows it best: a name."""
 
-class _Category(msgspec.Struct):
-    id: int
-    name: str
-    keypoints: list[str] = []
+    def add(self, what: str, example: str = "") -> None:
+        self.counts[what] += 1
+        self.first.setdefault(what, example)
 
-
-class _File(msgspec.Struct):
-    images: list[_Picture]
-    annotations: list[_Annotation]
-    categories: list[_Category]
+    def lines(self, path: Path) -> list[str]:
+        shown = {what: f", the first is {name}" for what, name in self.first.items() if name}
+        return [
+            f"{path}: {self.counts[what]} {text}{shown.get(what, '')}"
+            for what, text in NOTES.items()
+            if self.counts[what]
+        ]
 
 
 def read_coco(
@@ -55,133 +82,148 @@ def read_coco(
     Args:
         path: the JSON file.
         keypoints: names that the detector knows.
-        robot: that it finds; of several categories with keypoints, the one of this name counts.
-        images: folder that file names begin from; by default the JSON's own, one named `images`
-            in it or beside it, whichever holds the first image.
+        robot: that it finds; of several categories with keypoints, the one of this name counts, or
+            else those that have the detector's keypoints.
+        images: folder that file names begin from; by default the JSON's own, or `images` in it or
+            beside it.
 
     Raises:
         AnnotatedError: the file is no such JSON, contradicts itself, does not fit the detector, or
-            an image is missing.
+            no image is there that shows one robot.
     """
-    file = _read(path)
-    category = _category(file, path, robot)
-    match = Match.of(category.keypoints, keypoints, f"{path}, category {category.name!r},")
-    folder = _folder(file, path, images)
-    labels = _labels(file, path, category)
-    taken, unboxed = [], 0
-    for picture in file.images:
-        found = labels[picture.id]
-        if len(found) > 1 or any(a.iscrowd for a in found):
+    file, said = read_file(path), _Said()
+    categories = _categories(file, path, keypoints, robot)
+    name = " and ".join(repr(c.name) for c in categories)
+    match = Match.of(categories[0].keypoints, keypoints, f"{path}, category {name},")
+    robots = _robots(file, path, categories, said)
+    located = _located(file, path, images, said)
+    taken = []
+    for picture, found in zip(file.pictures, located, strict=True):
+        if found.path is None:
             continue
-        load = partial(_load, folder / picture.file_name, picture)
-        unboxed += any(a.bbox is None for a in found)
-        taken.append(_annotated(picture, found, match, load))
+        shown = _shown(robots[picture.id], said)
+        if shown is not None:
+            load = partial(_load, found.path, picture)
+            taken.append(_annotated(picture, shown, match, load, said))
     if not taken:
-        raise AnnotatedError(f"{path}: no image shows exactly one {category.name}")
-    notes = [*match.notes]
-    if left := len(file.images) - len(taken):
-        notes.append(f"{path}: {left} images that show several robots are left out")
-    if empty := sum(not labels[p.id] for p in file.images):
-        notes.append(f"{path}: {empty} images have no annotation: nothing is to be found there")
-    if unboxed:
-        notes.append(
-            f"{path}: {unboxed} annotations have no bbox: OKS takes the box around their keypoints"
-        )
+        reasons = "; ".join(line.removeprefix(f"{path}: ") for line in said.lines(path))
+        raise AnnotatedError(f"{path}: no image shows exactly one {name}; {reasons}")
+    notes = [*match.notes, *said.lines(path)]
+    if len(categories) > 1:
+        notes.append(f"{path}: {name} have the same keypoints and count as one")
     return AnnotatedSet(path, match.names, tuple(taken), tuple(notes))
 
 
-def _read(path: Path) -> _File:
-    try:
-        file = msgspec.json.decode(path.read_bytes(), type=_File)
-    except OSError as error:
-        raise AnnotatedError(f"cannot read {path}: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise AnnotatedError(f"{path} is no COCO keypoints JSON: {error}") from None
-    if not file.images:
-        raise AnnotatedError(f"{path} names no images")
-    (id, times), *_ = Counter(picture.id for picture in file.images).most_common(1)
-    if times > 1:
-        raise AnnotatedError(f"{path}: image id {id} stands for {times} images")
-    return file
-
-
-def _category(file: _File, path: Path, robot: str) -> _Category:
-    """The one that the detector's robot is."""
+def _categories(file: CocoFile, path: Path, keypoints: Sequence[str], robot: str) -> list[Category]:
+    """Those that are the detector's robot, all of the same keypoints."""
     marked = [c for c in file.categories if c.keypoints]
-    named = [c for c in marked if c.name == robot]
-    chosen = named if len(marked) > 1 else marked
-    if len(chosen) == 1:
-        return chosen[0]
+    known = {folded(name) for name in keypoints}
+    fitting = [c for c in marked if known.issuperset(map(folded, c.keypoints))]
+    used = {annotation.category for annotation in file.annotations}
+    choices = (
+        marked if len(marked) == 1 else [],
+        [c for c in marked if folded(c.name) == folded(robot)],
+        [c for c in fitting if c.id in used],
+        fitting,
+    )
+    chosen = next((choice for choice in choices if choice), [])
+    if chosen and len({c.keypoints for c in chosen}) == 1:
+        return chosen
     names = ", ".join(repr(c.name) for c in marked) or "none"
     raise AnnotatedError(
         f"{path}: categories with keypoints are {names}; expected one, or one named {robot!r}"
     )
 
 
-def _folder(file: _File, path: Path, images: Path | None) -> Path:
-    """Where the images lie, all of them."""
-    beside = (path.parent, path.parent / "images", path.parent.parent / "images")
-    choices = (images,) if images else beside
-    first = file.images[0].file_name
-    folder = next((c for c in choices if (c / first).is_file()), choices[0])
-    missing = [p.file_name for p in file.images if not (folder / p.file_name).is_file()]
-    if missing:
+def _robots(
+    file: CocoFile, path: Path, categories: Sequence[Category], said: _Said
+) -> dict[str, list[_Robot]]:
+    """What is said of robots by the id of their image, checked."""
+    listed = {picture.id for picture in file.pictures}
+    known, ours = {c.id for c in file.categories}, {c.id for c in categories}
+    robots: dict[str, list[_Robot]] = defaultdict(list)
+    strays: list[Annotation] = []
+    for annotation in file.annotations:
+        if annotation.category not in known:
+            raise AnnotatedError(
+                f"{annotation.where} is of category {annotation.category}, which is not listed"
+            )
+        if annotation.category not in ours:
+            continue
+        if annotation.image not in listed:
+            strays.append(annotation)
+            said.add("unlisted")
+            continue
+        points = annotation.points(categories[0].keypoints)
+        robots[annotation.image].append(_Robot(points, annotation.box(), annotation.crowd))
+    if strays and not robots:
+        first = strays[0]
+        raise AnnotatedError(f"{first.where} is of image {first.image}, which is not listed")
+    return robots
+
+
+def _located(file: CocoFile, path: Path, images: Path | None, said: _Said) -> list[Located]:
+    """Where the images lie; at least one is there."""
+    names = [picture.file_name for picture in file.pictures]
+    located = locate(names, path, images)
+    missing = [name for name, one in zip(names, located, strict=True) if one.path is None]
+    first = images or path.parent
+    if len(missing) == len(names):
         hint = "" if images else "; give --images DIR if they lie elsewhere"
         raise AnnotatedError(
-            f"{path}: {len(missing)} of its {len(file.images)} images are missing, the first is "
-            f"{folder / missing[0]}{hint}"
+            f"{path}: {len(missing)} of its {len(names)} images are missing, the first is "
+            f"{first / missing[0]}{hint}"
         )
-    return folder
+    for name in missing:
+        said.add("missing", name)
+    for name, one in zip(names, located, strict=True):
+        if one.path and not one.whole:
+            said.add("renamed", f"{one.path} for {name}")
+    return located
 
 
-def _labels(file: _File, path: Path, category: _Category) -> dict[int, list[_Annotation]]:
-    """Annotations of that category by the id of their image, checked."""
-    known = {picture.id for picture in file.images}
-    categories = {c.id for c in file.categories}
-    by_image: dict[int, list[_Annotation]] = defaultdict(list)
-    count = 3 * len(category.keypoints)
-    for i, annotation in enumerate(file.annotations):
-        where = f"{path}: annotation {i if annotation.id is None else annotation.id}"
-        if annotation.category_id not in categories:
-            raise AnnotatedError(
-                f"{where} is of category {annotation.category_id}, which is not listed"
-            )
-        if annotation.category_id != category.id:
-            continue
-        if annotation.image_id not in known:
-            raise AnnotatedError(f"{where} is of image {annotation.image_id}, which is not listed")
-        if len(annotation.keypoints) != count:
-            raise AnnotatedError(
-                f"{where} has {len(annotation.keypoints)} numbers in keypoints; expected {count}, "
-                f"x, y and v of {category.name}'s {len(category.keypoints)}"
-            )
-        for v in annotation.keypoints[2::3]:
-            if v not in range(OUTSIDE, VISIBLE + 1):
-                raise AnnotatedError(f"{where} has visibility {v:g}; expected 0, 1 or 2")
-        labelled = any(v > OUTSIDE for v in annotation.keypoints[2::3])
-        if labelled and (box := annotation.bbox) and not min(box[2:]) > 0:
-            raise AnnotatedError(
-                f"{where} has bbox {list(box)}; expected x, y, width and height, the last two "
-                "above 0"
-            )
-        by_image[annotation.image_id].append(annotation)
-    return by_image
+def _shown(robots: Sequence[_Robot], said: _Said) -> list[_Robot] | None:
+    """The robot to be found in an image, if any; None where that is unclear."""
+    # Tools leave empty annotations behind, of tracks that are elsewhere.
+    meant = [one for one in robots if one.points is not None or one.box]
+    if len(meant) > 1 or any(one.crowd for one in meant):
+        said.add("several")
+        return None
+    if robots and (not meant or meant[0].points is None):
+        said.add("unmarked")
+        return None
+    if not robots:
+        said.add("empty")
+    return meant
 
 
 def _annotated(
-    picture: _Picture, found: Sequence[_Annotation], match: Match, load: "partial[Image]"
+    picture: Picture,
+    shown: Sequence[_Robot],
+    match: Match,
+    load: "partial[Image]",
+    said: _Said,
 ) -> Annotated:
-    if not found:
+    if not shown or shown[0].points is None:
         joints = len(match.names)
         nowhere, unseen = np.full((joints, 2), np.nan), np.zeros(joints, np.uint8)
         return Annotated(picture.file_name, load, nowhere, unseen, (0.0, 0.0, 0.0, 0.0))
-    points = np.array(found[0].keypoints).reshape(-1, 3)[list(match.places)]
-    pixels, visibility = points[:, :2], points[:, 2].astype(np.uint8)
-    box = found[0].bbox or _around(pixels[visibility > OUTSIDE])
+    points = shown[0].points[list(match.places)]
+    known = np.isfinite(points).all(axis=1)
+    for v in points[~known, 2]:
+        if v != OUTSIDE:
+            said.add("vague")
+    pixels = np.where(np.isfinite(points[:, :2]), points[:, :2], np.nan)
+    visibility = np.where(known, points[:, 2], OUTSIDE).astype(np.uint8)
+    box = shown[0].box
+    if box is None:
+        box = _around(pixels[visibility > OUTSIDE])
+        if box[2] * box[3] > 0:
+            said.add("unboxed")
     return Annotated(picture.file_name, load, pixels, visibility, box)
 
 
-def _around(points: NDArray[np.float64]) -> tuple[float, float, float, float]:
+def _around(points: NDArray[np.float64]) -> Box:
     """The box around points (M, 2)."""
     if not len(points):
         return 0.0, 0.0, 0.0, 0.0
@@ -189,15 +231,14 @@ def _around(points: NDArray[np.float64]) -> tuple[float, float, float, float]:
     return x, y, right - x, bottom - y
 
 
-def _load(path: Path, picture: _Picture) -> Image:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise AnnotatedError(f"cannot read {path}: {error.strerror}") from None
-    image = decode_image(data, str(path))
-    height, width = image.shape[:2]
-    if (picture.width or width, picture.height or height) != (width, height):
-        raise AnnotatedError(
-            f"{path} is {width}x{height}, but its labels are for {picture.width}x{picture.height}"
-        )
-    return image
+def _load(path: Path, picture: Picture) -> Image:
+    """Upright, or as its pixels lie where that is what its labels are for."""
+    for turned in (True, False):
+        image = np.ascontiguousarray(read_picture(path, turned=turned)[..., ::-1])
+        height, width = image.shape[:2]
+        if (picture.width or width, picture.height or height) == (width, height):
+            return image
+    height, width = read_picture(path).shape[:2]
+    raise AnnotatedError(
+        f"{path} is {width}x{height}, but its labels are for {picture.width}x{picture.height}"
+    )

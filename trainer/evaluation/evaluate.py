@@ -61,10 +61,14 @@ class Evaluation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was left out or assumed, a line each."""
-        stray = (
-            f"{self.data.path}: {self.strays} keypoints lie outside their image and do not count"
-        )
-        return (*self.data.notes, *([stray] if self.strays else []))
+        counts = {
+            "keypoints lie outside their image and do not count": self.strays,
+            "robots have no box, nor keypoints for one: OKS leaves their images out": int(
+                self.robots.boxless.sum()
+            ),
+        }
+        said = [f"{self.data.path}: {count} {what}" for what, count in counts.items() if count]
+        return (*self.data.notes, *said)
 
     def worst(self, count: int) -> list[int]:
         """The images with the largest mean error of in-frame keypoints, a miss as the diagonal."""
@@ -219,7 +223,7 @@ def _definitions() -> dict[str, Any]:
             "similarity": "mean over labelled keypoints of exp(-d^2 / (2 s^2 (2 sigma)^2)), s^2 "
             "the area of the robot's box; a keypoint that was not found is infinitely far",
             "score": "mean belief of the keypoints found; none found is no detection",
-            "over": "n_robots, the images with a keypoint in the frame; detections in the others "
-            "are wrong ones",
+            "over": "n_robots, the images with a keypoint in the frame and a box; detections in "
+            "images without a keypoint are wrong ones",
         },
     }

@@ -4,6 +4,7 @@ Keypoints are matched by their names. What a set lacks of the detector's keypoin
 said; what the detector does not know is an error.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,11 +66,11 @@ class Match:
     places: tuple[int, ...]
     """(J,) index of each in the set."""
     notes: tuple[str, ...]
-    """One line where the set lacks some."""
+    """One line where the set lacks some, one where it spells some in another way."""
 
     @staticmethod
     def of(theirs: Sequence[str], ours: Sequence[str], where: str) -> "Match":
-        """Match by name.
+        """Match by name; case, spaces and punctuation do not matter where names stay apart.
 
         Args:
             theirs: names in the set.
@@ -79,22 +80,37 @@ class Match:
         Raises:
             AnnotatedError: the set names a keypoint twice, or one that the detector does not know.
         """
-        unknown = [name for name in theirs if name not in ours]
-        twice = sorted({name for name in theirs if list(theirs).count(name) > 1})
+        meant = [_meant(name, ours) for name in theirs]
+        unknown = [name for name, one in zip(theirs, meant, strict=True) if one is None]
+        twice = sorted({name for name in meant if name and meant.count(name) > 1})
         known = f"the detector's are {', '.join(ours)}"
         if unknown or not theirs:
             what = f"unknown keypoints {', '.join(unknown)}" if theirs else "no keypoints"
             raise AnnotatedError(f"{where} has {what}; {known}")
         if twice:
             raise AnnotatedError(f"{where} names keypoints twice: {', '.join(twice)}; {known}")
-        names = tuple(name for name in ours if name in theirs)
-        lacking = [name for name in ours if name not in theirs]
-        note = (
-            f"{where} has no labels for {', '.join(lacking)}: figures are over the other "
-            f"{len(names)} of the detector's {len(ours)} keypoints"
-        )
-        places = tuple(list(theirs).index(name) for name in names)
-        return Match(names, places, (note,) if lacking else ())
+        names = tuple(name for name in ours if name in meant)
+        notes = []
+        if lacking := [name for name in ours if name not in meant]:
+            notes.append(
+                f"{where} has no labels for {', '.join(lacking)}: figures are over the other "
+                f"{len(names)} of the detector's {len(ours)} keypoints"
+            )
+        pairs = zip(theirs, meant, strict=True)
+        if respelt := [f"{name!r} for {one}" for name, one in pairs if name != one]:
+            notes.append(f"{where} writes {', '.join(respelt)}")
+        return Match(names, tuple(meant.index(name) for name in names), tuple(notes))
+
+
+def folded(name: str) -> str:
+    """A name without what spellings differ in."""
+    return re.sub(r"[\W_]+", "", name).casefold()
+
+
+def _meant(name: str, ours: Sequence[str]) -> str | None:
+    """The one of our names that a name is, or is alone in being a spelling of."""
+    alike = [one for one in ours if folded(one) == folded(name)]
+    return name if name in ours else alike[0] if len(alike) == 1 else None
 
 
 def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Split) -> AnnotatedSet:

@@ -5,7 +5,8 @@ exp(-d^2 / (2 s^2 k^2)): d the distance, k twice the keypoint's sigma, s^2 the a
 box, which the sigmas are relative to (COCO's own tools take an annotation's `area` for s^2, which
 for people is that of their outline). A detector sees one robot in every image; its detection's
 score is the mean belief of the keypoints it found. A keypoint that was not found counts as
-infinitely far, and an image in which none was found has no detection.
+infinitely far, and an image in which none was found has no detection. A robot whose box has no area
+cannot be compared: its image is left out, as if it were not there.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,16 @@ class Robots:
     boxes: NDArray[np.float64]
     """(N, 4) x, y, width, height [px]."""
 
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """(N,) where a keypoint is labelled."""
+        return self.visibility.any(axis=1)
+
+    @property
+    def boxless(self) -> NDArray[np.bool_]:
+        """(N,) where one is, but the robot's box has no area."""
+        return self.present & ~(self.boxes[:, 2:].prod(axis=1) > 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -68,7 +79,8 @@ def average_precision(
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
-    robots, found = truth.visibility.any(axis=1), detections(peaks, diagonals)
+    robots, left_out = truth.present & ~truth.boxless, set(np.flatnonzero(truth.boxless) + 1)
+    found = [one for one in detections(peaks, diagonals) if one["image_id"] not in left_out]
     similarity, scores = np.zeros(len(robots)), np.full(len(robots), np.nan)
     for one in found:
         scores[one["image_id"] - 1] = one["score"]
@@ -105,7 +117,7 @@ def as_coco(truth: Robots) -> dict[str, Any]:
             "area": float(truth.boxes[i, 2] * truth.boxes[i, 3]),
             "iscrowd": 0,
         }
-        for i in np.flatnonzero(truth.visibility.any(axis=1)).tolist()
+        for i in np.flatnonzero(truth.present & ~truth.boxless).tolist()
     ]
     names = [str(j) for j in range(joints)]
     return {
