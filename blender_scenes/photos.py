@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from blender_scenes.spec import Background
 from jointloop.common.errors import SceneError
+from jointloop.common.files import shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -160,12 +161,12 @@ def read_picture(path: Path, factor: int = 1, turned: bool = True) -> NDArray[np
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PhotoError(f"{path}: {error.strerror}") from error
+        raise PhotoError(f"{shown(path)}: {error.strerror}") from error
     boxed = data[4:8] == b"ftyp"  # how HEIF and AVIF begin
     if path.suffix.lower() in HEIF and not boxed:
         raise PhotoError(
-            f"{path} is no HEIF picture, as its name says; wanted one (pip install pillow-heif), "
-            "or a name that says what it holds"
+            f"{shown(path)} is no HEIF picture, as its name says; wanted one (pip install "
+            "pillow-heif), or a name that says what it holds"
         )
     if boxed:
         return _shrunk(_by_pillow(path, data, turned), factor)
@@ -181,9 +182,9 @@ def _by_opencv(path: Path, data: bytes, factor: int) -> NDArray[np.uint8]:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
     except cv2.error as error:
-        raise PhotoError(f"{path} is no picture: {error.err}") from error
+        raise PhotoError(f"{shown(path)} is no picture: {error.err}") from error
     if picture is None:
-        raise PhotoError(f"{path} is no picture that can be read")
+        raise PhotoError(f"{shown(path)} is no picture that can be read")
     return picture.astype(np.uint8, copy=False)
 
 
@@ -196,9 +197,9 @@ def _by_pillow(path: Path, data: bytes, turned: bool) -> NDArray[np.uint8]:
             upright = ImageOps.exif_transpose(file) if turned else file
             return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
     except UnidentifiedImageError:
-        raise PhotoError(f"{path} is no picture that can be read{lacks}") from None
+        raise PhotoError(f"{shown(path)} is no picture that can be read{lacks}") from None
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise PhotoError(f"{path} is no picture that can be read: {error}") from error
+        raise PhotoError(f"{shown(path)} is no picture that can be read: {error}") from error
 
 
 def _opened(data: bytes) -> "Image.Image":

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from jointloop.common.files import shown
 from simulator.labels import OUTSIDE, VISIBLE
 from trainer.evaluation.labelled import AnnotatedError
 
@@ -156,7 +157,7 @@ def read_file(path: Path) -> CocoFile:
         # Its own NaN and byte order marks, of any UTF, are what Python's reader takes.
         file = msgspec.convert(json.loads(path.read_bytes()), _File)
     except OSError as error:
-        raise AnnotatedError(f"cannot read {path}: {error.strerror}") from None
+        raise AnnotatedError(f"cannot read {shown(path)}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # msgspec's and json's own are ValueErrors
         raise AnnotatedError(f"{path} is no COCO keypoints JSON: {error}") from None
     if not file.images:
