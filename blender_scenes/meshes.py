@@ -1,18 +1,16 @@
-"""Reads a robot's visuals with Blender's importers and joins them to one plain mesh per link.
+"""Reads a robot's visuals and joins them to one plain mesh per link.
 
     RobotModel --read--> parts (vertices, triangles, colour) --join--> LinkMesh per link
 
-Axes named inside a Collada file are ignored, as RViz and Pinocchio do: URDF meshes are written in
-the link's axes whatever the file claims (Baxter's torso says Y_UP and is Z up). Units are kept.
+Collada is read by `blender_scenes.collada`, everything else by Blender's importers. Whatever axes a
+file names, its vertices are taken as they stand in it.
 """
 
 # bpy and its companions bring no type stubs.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 
-import atexit
 import ctypes
 import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,12 +23,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from blender_scenes.blender import bmesh, bpy, mathutils
+from blender_scenes.collada import Color, read_collada
+from blender_scenes.mesh_files import MESHES, is_empty
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
 
 _LIBC = ctypes.CDLL(None)
-
-Color = tuple[float, float, float]
 
 DEFAULT_COLOR: Color = (0.6, 0.6, 0.6)
 """Linear RGB of a visual for which neither mesh file nor URDF names a colour."""
@@ -43,12 +41,6 @@ WELD = 1e-5
 
 CRUMB = 1e-4
 """Pieces of fewer than four triangles and less than this area are left out [m^2]."""
-
-_UP_TO_Z = {
-    "X_UP": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
-    "Y_UP": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
-    "Z_UP": np.eye(3),
-}
 
 
 @dataclass(frozen=True)
@@ -92,13 +84,6 @@ def quiet() -> Iterator[None]:
             os.close(copy)
 
 
-@atexit.register
-def _end_quietly() -> None:
-    """Drop what the Collada importer still holds in a buffer of its own, which no one can flush."""
-    _flush()
-    _silence()
-
-
 def _flush() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
@@ -113,25 +98,26 @@ def _silence() -> None:
 
 
 def read_robot(model: RobotModel) -> tuple[dict[int, LinkMesh], list[Color]]:
-    """The mesh of each link that has one, and the base colours they use, largest area first.
+    """The mesh of each link that shows something, and its base colours, largest area first.
 
     Blender is left empty.
 
     Raises:
-        SceneError: a mesh file is missing, unreadable, empty or of a kind that is not known, or
-            the robot has nothing to see.
+        SceneError: a mesh file is missing, unreadable or of a kind that is not known, or the robot
+            has nothing to see.
     """
     parts = [(visual.link, part) for visual in model.visuals for part in _read_visual(visual)]
     with quiet():
         bpy.ops.wm.read_factory_settings(use_empty=True)
-    if not parts:
-        raise SceneError(f"robot {model.name!r} has no visual geometry, so nothing could be seen")
     colors, index = _merge_colors([part for _, part in parts])
-    links = sorted({link for link, _ in parts})
-    meshes = {
-        link: _join([(part, i) for (at, part), i in zip(parts, index, strict=True) if at == link])
-        for link in links
-    }
+    meshes = {}
+    for link in sorted({link for link, _ in parts}):
+        own = [(part, i) for (at, part), i in zip(parts, index, strict=True) if at == link]
+        mesh = _join(own)
+        if len(mesh.triangles):
+            meshes[link] = mesh
+    if not meshes:
+        raise SceneError(f"robot {model.name!r} has no visual geometry, so nothing could be seen")
     return meshes, colors
 
 
@@ -173,9 +159,14 @@ def _primitive(visual: Visual) -> list[Part]:
 
 
 def _read_file(path: Path, color: Color | None) -> list[Part]:
-    """Import a mesh file into an empty Blender and take its triangles out as arrays."""
+    """The triangles of a mesh file by colour; none where it is sound and has none."""
     if not path.is_file():
         raise SceneError(f"mesh file {path} does not exist")
+    if path.suffix.lower() == ".dae":
+        return [
+            Part(surface.vertices, surface.triangles, surface.color or color or DEFAULT_COLOR)
+            for surface in read_collada(path)
+        ]
     try:
         with quiet():
             bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -183,39 +174,30 @@ def _read_file(path: Path, color: Color | None) -> list[Part]:
     except RuntimeError as error:
         raise SceneError(f"mesh file {path} cannot be read: {str(error).strip()}") from error
     bpy.context.view_layer.update()
-    undo = _file_axes(path).T
     meshes = [block for block in bpy.data.objects if block.type == "MESH"]
-    parts = [part for block in meshes for part in _parts(block, undo, color)]
-    if not parts:
-        raise SceneError(f"mesh file {path} holds no triangles")
+    parts = [part for block in meshes for part in _parts(block, color)]
+    if not parts and not is_empty(path):
+        raise SceneError(f"mesh file {path} cannot be read: no triangles were found in it")
     return parts
 
 
 def _import(path: Path) -> None:
     match path.suffix.lower():
-        case ".dae":
-            bpy.ops.wm.collada_import(filepath=str(path))
         case ".stl":
             bpy.ops.wm.stl_import(filepath=str(path), forward_axis="Y", up_axis="Z")
         case ".obj":
             bpy.ops.wm.obj_import(filepath=str(path), forward_axis="Y", up_axis="Z")
+        case ".ply":
+            bpy.ops.wm.ply_import(filepath=str(path), forward_axis="Y", up_axis="Z")
         case suffix:
-            raise SceneError(f"mesh file {path} is {suffix!r}; .dae, .stl and .obj are known")
+            raise SceneError(f"mesh file {path} is {suffix!r}; {', '.join(MESHES)} are known")
 
 
-def _file_axes(path: Path) -> NDArray[np.float64]:
-    """(3, 3) rotation that Blender's importer put on top of the file's own coordinates."""
-    if path.suffix.lower() != ".dae":
-        return _UP_TO_Z["Z_UP"]
-    found = re.search(rb"<up_axis>\s*([XYZ]_UP)", path.read_bytes())
-    return _UP_TO_Z[found[1].decode() if found else "Y_UP"]
-
-
-def _parts(obj: bpy.types.Object, undo: NDArray[np.float64], color: Color | None) -> list[Part]:
+def _parts(obj: bpy.types.Object, color: Color | None) -> list[Part]:
     """The triangles of an imported object by material, in the file's coordinates."""
     vertices, triangles, slots = _arrays(obj.data)
     pose = np.array(obj.matrix_world)
-    vertices = (vertices @ pose[:3, :3].T + pose[:3, 3]) @ undo.T
+    vertices = vertices @ pose[:3, :3].T + pose[:3, 3]
     parts = []
     for slot in np.unique(slots):
         materials = obj.data.materials

@@ -223,7 +223,7 @@ def read_variety(path: Path) -> Variety:
         VarietyError: the file cannot be read, or names or holds something that makes no sense.
     """
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise VarietyError(f"variety {path} cannot be read: {error}") from error
     try:

@@ -19,9 +19,8 @@ from jointloop.common.errors import JointloopError
 from simulator.labels import LEVELS, OUTSIDE, belief_map
 from simulator.randomization.hidden import Hidden, camera
 from simulator.recordings.recipe import Recipe
-from simulator.robot import Robot
+from simulator.robot import MAX_JOINTS, Robot
 from simulator.sample import Labels, Sample
-from simulator.transport.messages import MAX_JOINTS
 
 SCHEMA = 1
 """Version of the JSON; grows with every change that an older reader could not read."""

@@ -6,6 +6,22 @@ urdf          the URDF file
 known/        the robots that come with Jointloop
 """
 
-from simulator.robot.robot import Joint, Keypoint, Robot, RobotError
+from simulator.robot.robot import (
+    MAX_JOINTS,
+    MAX_KEYPOINTS,
+    MAX_NAME,
+    Joint,
+    Keypoint,
+    Robot,
+    RobotError,
+)
 
-__all__ = ["Joint", "Keypoint", "Robot", "RobotError"]
+__all__ = [
+    "MAX_JOINTS",
+    "MAX_KEYPOINTS",
+    "MAX_NAME",
+    "Joint",
+    "Keypoint",
+    "Robot",
+    "RobotError",
+]

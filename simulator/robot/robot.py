@@ -11,6 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from blender_scenes.spec import RobotModel
 from jointloop.common.errors import JointloopError
 
+MAX_JOINTS = 64
+"""That a robot's q moves."""
+MAX_KEYPOINTS = 64
+MAX_NAME = 64
+"""Characters in the name of a robot or keypoint."""
+
 
 class RobotError(JointloopError):
     """A robot's description cannot be used."""
@@ -75,6 +81,15 @@ class Robot:
     mirror: tuple[int, ...] | None = None
     """(J,) the keypoint that takes each one's place in a mirror image of the robot; None where a
     mirror image shows no pose of it."""
+    notes: tuple[str, ...] = ()
+    """What of its files was left out, passed over or stays at rest, a line each."""
+
+    def __post_init__(self) -> None:
+        if len(self.angle_names) > MAX_JOINTS:
+            raise RobotError(
+                f"robot {self.name} moves {len(self.angle_names)} joints, at most {MAX_JOINTS} "
+                "can; name those that shall move in `joints`"
+            )
 
     @classmethod
     def named(cls, name: str) -> "Robot":

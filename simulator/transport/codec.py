@@ -20,10 +20,9 @@ from simulator.labels import LEVELS, OUTSIDE, VISIBLE, in_frame
 from simulator.randomization.hidden import Hidden, Other, Provenance, View, camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
-from simulator.robot import Robot
+from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
 from simulator.sample import Labels, Sample
 from simulator.transport.messages import (
-    MAX_JOINTS,
     SCHEMA,
     Count,
     Identity,
@@ -34,14 +33,13 @@ from simulator.transport.messages import (
 
 HEADER_LIMIT = 32 * 1024
 """Largest header [bytes]."""
-MAX_KEYPOINTS = 64
 MAX_FILE_NAME = 255
 """Longest name of a background picture [characters]."""
 COLOR_SPACE = "sRGB"
 
 _LEVEL = (np.arange(LEVELS + 1) / LEVELS).astype(np.float32)
 
-Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Three = tuple[float, float, float]
 Four = tuple[float, float, float, float]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_KEYPOINTS)]

@@ -15,6 +15,7 @@ from jointloop.common.errors import JointloopError
 from simulator.randomization.hidden import Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
+from simulator.robot import MAX_JOINTS
 
 SCHEMA = 3
 """Version of all messages; grows with every change that an older side could not read."""
@@ -22,7 +23,6 @@ WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""
 TRAINER_LIMIT = 1024 * 1024
 """Largest control message of a trainer [bytes]."""
-MAX_JOINTS = 64
 MAX_BINS = 256
 MAX_WORKERS = 4096
 
