@@ -114,7 +114,7 @@ def from_description(description: Description, path: Path) -> Robot:
         RobotError: the description, its URDF or an element of either cannot be used; names it.
     """
     urdf = _limited(description, _urdf(description, path))
-    links = _in_order(urdf)
+    links = in_order(urdf)
     index = {link: i for i, link in enumerate(links)}
     above = {joint.child: joint for joint in urdf.joints}
     joints = [above[link] for link in links[1:]]
@@ -175,7 +175,7 @@ def _urdf(description: Description, path: Path) -> Urdf:
     return read_urdf(brought, {DATA: robots_folder().parent, **folders})
 
 
-def _in_order(urdf: Urdf) -> list[str]:
+def in_order(urdf: Urdf) -> list[str]:
     """Link names, parents before children, from the only root."""
     above: dict[str, UrdfJoint] = {}
     children: dict[str, list[str]] = {}

@@ -1,0 +1,182 @@
+r"""Which of example-robot-data's robots render, and what they are made of.
+
+Every URDF there is described by `simulator.describe` and drawn once, at rest, in a process of its
+own that keeps to one thread: Blender's memory grows with what it reads, and a crash is one robot's.
+
+    python benchmarks/robots.py --json-file benchmarks/results/robots.json \
+        --table-file docs/robots-rendered.md --sheet robots.png
+"""
+
+import json
+import os
+
+# One thread a process, as in a fleet's workers; libraries read this when they are imported.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tyro
+
+from blender_scenes.spec import JointloopError
+from feedback.plots import contact_sheet, write_png
+from simulator.describe import describe
+from simulator.hidden import Assignment
+from simulator.prior import JointPrior
+from simulator.robot import Robot
+from simulator.settings import Settings, parse_size
+from simulator.studio import Studio
+from simulator.urdf import robots_folder
+from simulator.variety import CALM
+
+TIME_LIMIT = 600.0
+"""For one robot [s]."""
+
+
+def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
+    """Describe, build and draw one robot.
+
+    Raises:
+        JointloopError: it cannot be used, or nothing of it is seen.
+    """
+    started = time.perf_counter()
+    description = picture.with_suffix(".toml")
+    description.write_text(describe(urdf))
+    robot = Robot.named(str(description))
+    width, height = parse_size(size)
+    settings = Settings(robot=str(description), width=width, height=height, variety=CALM)
+    rest = np.clip(0.0, robot.lower + 1e-6, robot.upper - 1e-6)
+    prior = JointPrior.uniform(rest - 1e-6, rest + 1e-6, settings.bins)
+    with Studio(settings, "cycles", samples=8, detail=1.0) as studio:
+        made = studio.sample(0, 0, Assignment(prior))
+        triangles = sum(len(shown.data.polygons) for shown in studio.scene.links.values())
+    if made.labels.area < 1:
+        raise JointloopError("nothing of it is in the picture")
+    write_png(made.image, picture)
+    meshes = {visual.mesh for visual in robot.model.visuals if visual.mesh is not None}
+    return {
+        "links": len(robot.model.links),
+        "joints": len(robot.angle_names),
+        "keypoints": len(robot.keypoints),
+        "meshes": len(meshes),
+        "triangles": triangles,
+        "seconds": round(time.perf_counter() - started, 1),
+        "notes": list(robot.notes),
+    }
+
+
+def attempt(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
+    """What `draw` gives in a process of its own, or why it gave nothing."""
+    command = [
+        sys.executable,
+        __file__,
+        "--one",
+        str(urdf),
+        "--size",
+        size,
+        "--sheet",
+        str(picture),
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"rendered": False, "reason": f"not within {TIME_LIMIT:.0f} s"}
+    if done.returncode == 0:
+        return {"rendered": True, **json.loads(done.stdout.strip().splitlines()[-1])}
+    lines = done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"]
+    return {"rendered": False, "reason": lines[-1].replace(str(robots_folder()) + "/", "")}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The figures as Markdown."""
+    rendered = sum(row["rendered"] for row in rows)
+    lines = [
+        "# Robots that render",
+        "",
+        f"{rendered} of the {len(rows)} URDFs in `example-robot-data` render, each described by",
+        "`simulator.describe` alone: `python benchmarks/robots.py`. Seconds are those of one image",
+        "of all triangles, on one thread, with reading and building.",
+        "",
+        "| robot | links | joints that move | meshes | triangles | seconds | rendered | notes |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        numbers = [
+            row.get(key, "") for key in ("links", "joints", "meshes", "triangles", "seconds")
+        ]
+        verdict = "yes" if row["rendered"] else f"no: {row['reason']}"
+        notes = "; ".join(row.get("notes", ())).replace("|", "\\|")
+        lines.append(f"| {' | '.join(map(str, [row['robot'], *numbers, verdict, notes]))} |")
+    return "\n".join(lines) + "\n"
+
+
+def walk(size: str, only: str, sheet: Path | None) -> list[dict[str, Any]]:
+    """One row for each robot."""
+    folder, rows, pictures = robots_folder(), [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        for number, urdf in enumerate(sorted(folder.rglob("*.urdf"))):
+            name = str(urdf.relative_to(folder))
+            if only not in name:
+                continue
+            picture = Path(scratch) / f"{number}.png"
+            row = {"robot": name, **attempt(urdf, size, picture)}
+            row["notes"] = [n.replace(str(folder) + "/", "") for n in row.get("notes", ())]
+            rows.append(row)
+            print(row.get("reason") or f"{row['seconds']} s", name, sep="  ", flush=True)
+            if row["rendered"]:
+                pictures.append(_titled(cv2.imread(str(picture))[..., ::-1], urdf.stem))
+    if sheet is not None and pictures:
+        write_png(contact_sheet(pictures), sheet)
+    return rows
+
+
+def _titled(picture: np.ndarray, title: str) -> np.ndarray:
+    picture = np.ascontiguousarray(picture)
+    cv2.putText(picture, title, (3, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (255, 255, 255), 1)
+    return picture
+
+
+def main(
+    json_file: Path | None = None,
+    table_file: Path | None = None,
+    sheet: Path | None = None,
+    size: str = "160x120",
+    only: str = "",
+    one: Path | None = None,
+) -> None:
+    """Draw every robot and say which are seen.
+
+    Args:
+        json_file: takes all figures.
+        table_file: takes them as Markdown.
+        sheet: PNG that takes all pictures.
+        size: of each.
+        only: names of robots hold this.
+        one: draw this URDF alone, into `sheet`, and print its figures.
+    """
+    if one is not None:
+        try:
+            print(json.dumps(draw(one, size, sheet or Path("robot.png"))))
+        except JointloopError as error:
+            sys.exit(str(error))
+        return
+    rows = walk(size, only, sheet)
+    print(f"{sum(row['rendered'] for row in rows)} of {len(rows)} robots rendered")
+    if json_file:
+        command = "python benchmarks/robots.py " + " ".join(sys.argv[1:])
+        text = json.dumps({"command": command, "cores": os.cpu_count(), "results": rows}, indent=1)
+        json_file.write_text(text + "\n")
+    if table_file:
+        table_file.write_text(table(rows))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
