@@ -1,6 +1,6 @@
 r"""Which of example-robot-data's robots render, and what they are made of.
 
-Every URDF there is described by `simulator.describe` and drawn once, at rest, in a process of its
+Every URDF there is described by `simulator.robot.describe` and drawn once, at rest, in a process of its
 own that keeps to one thread: Blender's memory grows with what it reads, and a crash is one robot's.
 
     python benchmarks/robots.py --json-file benchmarks/results/robots.json \
@@ -25,15 +25,15 @@ import numpy as np
 import tyro
 
 from blender_scenes.spec import JointloopError
-from feedback.plots import contact_sheet, write_png
-from simulator.describe import describe
-from simulator.hidden import Assignment
-from simulator.prior import JointPrior
+from simulator.drawing.drawing import contact_sheet, write_png
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings, parse_size
+from simulator.randomization.variety import CALM
 from simulator.robot import Robot
-from simulator.settings import Settings, parse_size
-from simulator.studio import Studio
-from simulator.urdf import robots_folder
-from simulator.variety import CALM
+from simulator.robot.describe import describe
+from simulator.robot.description import robots_folder
+from simulator.sample_maker import SampleMaker
 
 TIME_LIMIT = 600.0
 """For one robot [s]."""
@@ -50,12 +50,12 @@ def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
     description.write_text(describe(urdf))
     robot = Robot.named(str(description))
     width, height = parse_size(size)
-    settings = Settings(robot=str(description), width=width, height=height, variety=CALM)
+    settings = SampleSettings(robot=str(description), width=width, height=height, variety=CALM)
     rest = np.clip(0.0, robot.lower + 1e-6, robot.upper - 1e-6)
     prior = JointPrior.uniform(rest - 1e-6, rest + 1e-6, settings.bins)
-    with Studio(settings, "cycles", samples=8, detail=1.0) as studio:
-        made = studio.sample(0, 0, Assignment(prior))
-        triangles = sum(len(shown.data.polygons) for shown in studio.scene.links.values())
+    with SampleMaker(settings, "cycles", samples=8, detail=1.0) as maker:
+        made = maker.sample(0, 0, Assignment(prior))
+        triangles = sum(len(shown.data.polygons) for shown in maker.scene.links.values())
     if made.labels.area < 1:
         raise JointloopError("nothing of it is in the picture")
     write_png(made.image, picture)
@@ -102,7 +102,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "# Robots that render",
         "",
         f"{rendered} of the {len(rows)} URDFs in `example-robot-data` render, each described by",
-        "`simulator.describe` alone: `python benchmarks/robots.py`. Seconds are those of one image",
+        "`simulator.robot.describe` alone: `python benchmarks/robots.py`. Seconds are those of one image",
         "of all triangles, on one thread, with reading and building.",
         "",
         "| robot | links | joints that move | meshes | triangles | seconds | rendered | notes |",

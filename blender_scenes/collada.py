@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from blender_scenes.blender import mathutils
-from blender_scenes.markup import MarkupError, read_markup
 from jointloop.common.errors import SceneError
+from jointloop.common.markup import MarkupError, read_markup
 
 Color = tuple[float, float, float]
 Polygons = list[NDArray[np.int64]]

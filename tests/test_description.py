@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.robot import MAX_JOINTS, Robot, RobotError
-from simulator.urdf import one_turn
+from simulator.robot.tree import one_turn
 
 LINKS = '<link name="a"/><link name="b"/><link name="c"/>'
 LIMIT = '<limit lower="-1" upper="2"/>'

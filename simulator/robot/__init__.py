@@ -1,20 +1,17 @@
 """A robot: its kinematics and keypoints, from a URDF and a small TOML file.
 
 robot         what every other package sees of it
-description   the TOML file, and the robot it makes of a URDF
-urdf          the URDF file
+description   the TOML file, and the parts that it makes of a URDF
+describe      a first description, from a URDF alone
+tree          which joints move, over which ranges, and where the others stay
+urdf          the URDF file: links and joints; visuals reads what is seen of them
+parts         joints, keypoints and ranges, in plain numbers
 known/        the robots that come with Jointloop
 """
 
-from simulator.robot.robot import (
-    MAX_JOINTS,
-    MAX_KEYPOINTS,
-    MAX_NAME,
-    Joint,
-    Keypoint,
-    Robot,
-    RobotError,
-)
+from simulator.robot.errors import RobotError
+from simulator.robot.parts import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Joint, Keypoint
+from simulator.robot.robot import Robot
 
 __all__ = [
     "MAX_JOINTS",
