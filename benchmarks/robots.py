@@ -1,7 +1,8 @@
 r"""Which of example-robot-data's robots render, and what they are made of.
 
-Every URDF there is described by `simulator.robot.describe` and drawn once, at rest, in a process of its
-own that keeps to one thread: Blender's memory grows with what it reads, and a crash is one robot's.
+Every URDF there is described by `simulator.robot.describe` and drawn once, at rest, in a process of
+its own that keeps to one thread: Blender's memory grows with what it reads, and a crash is one
+robot's.
 
     python benchmarks/robots.py --json-file benchmarks/results/robots.json \
         --table-file docs/robots-rendered.md --sheet robots.png
@@ -24,7 +25,8 @@ import cv2
 import numpy as np
 import tyro
 
-from blender_scenes.spec import JointloopError
+from blender_scenes.robot_scene import RobotScene
+from jointloop.common.errors import JointloopError
 from simulator.drawing.drawing import contact_sheet, write_png
 from simulator.randomization.hidden import Assignment
 from simulator.randomization.prior import JointPrior
@@ -54,6 +56,7 @@ def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
     rest = np.clip(0.0, robot.lower + 1e-6, robot.upper - 1e-6)
     prior = JointPrior.uniform(rest - 1e-6, rest + 1e-6, settings.bins)
     with SampleMaker(settings, "cycles", samples=8, detail=1.0) as maker:
+        assert isinstance(maker.scene, RobotScene)
         made = maker.sample(0, 0, Assignment(prior))
         triangles = sum(len(shown.data.polygons) for shown in maker.scene.links.values())
     if made.labels.area < 1:
@@ -102,7 +105,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "# Robots that render",
         "",
         f"{rendered} of the {len(rows)} URDFs in `example-robot-data` render, each described by",
-        "`simulator.robot.describe` alone: `python benchmarks/robots.py`. Seconds are those of one image",
+        "`simulator.robot.describe` alone (`benchmarks/robots.py`). Seconds are those of one image",
         "of all triangles, on one thread, with reading and building.",
         "",
         "| robot | links | joints that move | meshes | triangles | seconds | rendered | notes |",

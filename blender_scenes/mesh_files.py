@@ -14,26 +14,52 @@ _SURFACE = re.compile(
 )
 _OBJ = re.compile(rb"\s*(?:#|(?:v|o|g|s|mtllib|usemtl)\s)")
 _OBJ_FACE = re.compile(rb"^\s*f\s", re.MULTILINE)
+_PLY_END = b"end_header"
 _PLY_FACES = re.compile(rb"^element\s+face\s+0*[1-9]", re.MULTILINE)
 
 
-def is_empty(path: Path) -> bool:
-    """Whether a mesh file is sound and holds no triangles, as far as a look at it tells.
+def is_sound(path: Path) -> bool:
+    """Whether a mesh file begins and ends as its kind does.
 
     Raises:
         OSError: it cannot be read.
     """
-    data = path.read_bytes()
-    match path.suffix.lower():
+    return _is_sound(path.suffix.lower(), path.read_bytes())
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a mesh file is sound and lists no triangles.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    kind, data = path.suffix.lower(), path.read_bytes()
+    if not _is_sound(kind, data):
+        return False
+    match kind:
         case ".dae":
-            return b"COLLADA" in data and b"</" in data and not _SURFACE.search(data)
+            return not _SURFACE.search(data)
         case ".stl":
-            words = data[:_STL_HEAD].split()
-            text = words[:1] == [b"solid"] and b"endsolid" in data and b"facet" not in data
-            return text or (len(data) == _STL_HEAD and data[-4:] == bytes(4))
+            return b"facet" not in data if _is_text_stl(data) else len(data) == _STL_HEAD
         case ".obj":
-            return bool(_OBJ.match(data)) and not _OBJ_FACE.search(data)
+            return not _OBJ_FACE.search(data)
+    return not _PLY_FACES.search(data.partition(_PLY_END)[0])
+
+
+def _is_sound(kind: str, data: bytes) -> bool:
+    match kind:
+        case ".dae":
+            return b"COLLADA" in data and b"</" in data
+        case ".stl":
+            count = int.from_bytes(data[_STL_HEAD - 4 : _STL_HEAD], "little")
+            binary = len(data) == _STL_HEAD + _STL_TRIANGLE * count
+            return binary or _is_text_stl(data)
+        case ".obj":
+            return bool(_OBJ.match(data))
         case ".ply":
-            head = data.partition(b"end_header")[0]
-            return head.startswith(b"ply") and not _PLY_FACES.search(head)
+            return data.startswith(b"ply") and _PLY_END in data
     return False
+
+
+def _is_text_stl(data: bytes) -> bool:
+    return data[:_STL_HEAD].split()[:1] == [b"solid"] and b"endsolid" in data

@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 
 from blender_scenes.blender import bmesh, bpy, mathutils
 from blender_scenes.collada import Color, read_collada
-from blender_scenes.mesh_files import MESHES, is_empty
+from blender_scenes.mesh_files import MESHES, is_sound
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
 
@@ -176,8 +176,8 @@ def _read_file(path: Path, color: Color | None) -> list[Part]:
     bpy.context.view_layer.update()
     meshes = [block for block in bpy.data.objects if block.type == "MESH"]
     parts = [part for block in meshes for part in _parts(block, color)]
-    if not parts and not is_empty(path):
-        raise SceneError(f"mesh file {path} cannot be read: no triangles were found in it")
+    if not parts and not is_sound(path):
+        raise SceneError(f"mesh file {path} cannot be read: it is no {path.suffix}")
     return parts
 
 

@@ -29,6 +29,7 @@ bpy = pytest.importorskip("bpy")
 import bmesh  # noqa: E402
 from mathutils import Matrix  # noqa: E402
 
+from blender_scenes.meshes import read_robot  # noqa: E402
 from blender_scenes.robot_scene import RobotScene  # noqa: E402
 
 pytestmark = pytest.mark.blender
@@ -340,10 +341,66 @@ def test_a_missing_mesh_is_named(tmp_path):
         RobotScene(RobotModel("broken", ("base",), (-1,), (visual,)))
 
 
-@pytest.mark.parametrize("suffix", [".dae", ".stl", ".obj", ".step"])
+@pytest.mark.parametrize("suffix", [".dae", ".stl", ".obj", ".ply", ".step"])
 def test_an_unreadable_mesh_is_named(tmp_path, suffix):
     mesh = tmp_path / f"noise{suffix}"
     mesh.write_bytes(b"this is no mesh")
     visual = Visual(0, np.eye(4), mesh=mesh)
     with pytest.raises(SceneError, match="noise"):
         RobotScene(RobotModel("broken", ("base",), (-1,), (visual,)))
+
+
+SQUARE = {
+    ".stl": "solid s\n"
+    + "".join(
+        f"facet normal 0 0 1\nouter loop\n{corners}endloop\nendfacet\n"
+        for corners in (
+            "vertex 0 0 0\nvertex 1 0 0\nvertex 1 2 3\n",
+            "vertex 0 0 0\nvertex 1 2 3\nvertex 0 2 3\n",
+        )
+    )
+    + "endsolid s\n",
+    ".obj": "v 0 0 0\nv 1 0 0\nv 1 2 3\nv 0 2 3\nf 1 2 3 4\n",
+    ".ply": "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\n"
+    "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    "0 0 0\n1 0 0\n1 2 3\n0 2 3\n4 0 1 2 3\n",
+}
+
+
+@pytest.mark.parametrize("suffix", SQUARE)
+def test_meshes_keep_the_axes_of_their_files(tmp_path, suffix):
+    mesh = tmp_path / f"square{suffix}"
+    mesh.write_text(SQUARE[suffix])
+    visual = Visual(0, np.eye(4), mesh=mesh, color=(0.1, 0.2, 0.3))
+    meshes, colors = read_robot(RobotModel("square", ("base",), (-1,), (visual,)))
+    points = meshes[0].vertices
+    np.testing.assert_allclose([points.min(0), points.max(0)], [[0, 0, 0], [1, 2, 3]], atol=1e-6)
+    assert len(meshes[0].triangles) == 2
+    assert colors == [(0.1, 0.2, 0.3)]
+
+
+@pytest.mark.parametrize("text", ["v 0 0 0\n", "v 0 0 0\nv 1 0 0\nf 1 2 2\n"])
+def test_a_mesh_that_shows_nothing_leaves_the_rest_to_be_seen(tmp_path, robot, text):
+    mesh = tmp_path / "points.obj"
+    mesh.write_text(text)
+    shapes = _primitives()
+    nothing = Visual(0, np.eye(4), mesh=mesh)
+    tip = dataclasses.replace(shapes, visuals=(nothing, *shapes.visuals[1:]))
+    scene = RobotScene(tip)
+    assert set(scene.links) == {1}
+    frame = dataclasses.replace(_frame(robot, 22), T_world_link=np.stack([np.eye(4)] * 2))
+    assert scene.render(frame).mask.any()
+    scene.close()
+    with pytest.raises(SceneError, match="nothing could be seen"):
+        RobotScene(dataclasses.replace(shapes, visuals=(nothing,)))
+
+
+def test_a_plate_without_thickness_is_seen(robot):
+    plate = Visual(0, np.eye(4), primitive=("box", (0.6, 0.6, 0.0)))
+    scene = RobotScene(RobotModel("plate", ("base",), (-1,), (plate,)))
+    camera = dataclasses.replace(
+        _frame(robot, 21).camera, T_world_camera=_look_at([0.5, 0, 2.0], np.zeros(3))
+    )
+    frame = dataclasses.replace(_frame(robot, 21), T_world_link=np.eye(4)[None], camera=camera)
+    assert (scene.render(frame).mask == 255).any()
+    scene.close()

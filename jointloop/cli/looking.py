@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from blender_scenes.spec import Device, Engine
-from jointloop.cli.app import app, ready
+from jointloop.cli.app import app, ready, tell_robots
 from jointloop.cli.app import out as console
 from jointloop.common.errors import JointloopError
 
@@ -75,6 +75,7 @@ def gallery(
     settings = SampleSettings(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
+    tell_robots(settings)
     ready(engine, device)
     with SampleMaker(settings, engine, spp, backgrounds, say=_say, device=device) as maker:
         arm = maker.robot
@@ -132,6 +133,7 @@ def check_labels(
     settings = SampleSettings(
         robot=robot, width=width, height=height, seed=seed, variety=variety_named(variety)
     )
+    tell_robots(settings)
     report = check(settings, samples, backgrounds, _say, _motion(width, height))
     good = _tell(findings(report))
     picture = out / "check-labels.png"

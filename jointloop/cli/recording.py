@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from blender_scenes.spec import Device, Engine
-from jointloop.cli.app import app, ready
+from jointloop.cli.app import app, ready, tell_robots
 from jointloop.cli.app import out as console
 from jointloop.common.errors import JointloopError
 
@@ -95,6 +95,7 @@ def record(
         )
         ready(rendering.engine, rendering.device)
         recording = Recording.create(out, describe(settings, rendering, prior=chosen, **shares))
+    tell_robots(recording.about.settings)
     before = recording.count()
     seconds = recorder.record(recording, workers, backgrounds, _say)
     about = recording.about
@@ -161,6 +162,7 @@ def replay(
         chosen = None if prior is None else _read_prior(prior, prior_version)
         rendering = rendering_here(engine, spp, settings.height, backgrounds, _say, device)
         recipe = recipe_of(settings, rendering, worker, index or 0, split, chosen)
+    tell_robots(recipe.settings)
     ready(recipe.rendering.engine, recipe.rendering.device)
     made = sample_of(recipe, backgrounds)
     key = key_of(recipe.worker, recipe.index)

@@ -76,6 +76,7 @@ def simulate(
         wait_s=timeout,
         insecure=insecure,
         keys=keys,
+        notes=True,
     )
     return Fleet(workers, options, say=lambda line: out.print(line, markup=False)).run()
 

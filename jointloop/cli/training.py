@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from blender_scenes.spec import Engine
-from jointloop.cli.app import app, out, ready
+from jointloop.cli.app import app, out, ready, tell_robots
 from jointloop.cli.train_options import TrainOptions
 from jointloop.common.errors import JointloopError
 
@@ -59,6 +59,7 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")]) -> int:
     if options.workers:
         ready(options.engine, options.render_device)
     config, run_options = options.config(), options.run_options()
+    tell_robots(config.settings)
     if options.check_data:
         return check_data(config, run_options)
     if options.overfit_one_batch:

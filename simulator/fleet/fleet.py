@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO, Self
 
 from jointloop.common.errors import JointloopError
-from simulator.fleet.process import Exit, ProcessOptions
+from simulator.fleet.process import NOTE, Exit, ProcessOptions
 
 STOP_S = 5.0
 """Between asking workers to stop and ending them."""
@@ -84,6 +84,7 @@ class Fleet:
         self._pause_s = pause_s
         self._max_quick_deaths = max_quick_deaths
         self._follows_trainer = False
+        self._noted: set[str] = set()
         first = options.worker or 0
         self.members = [Member(first + i) for i in range(workers)]
 
@@ -186,7 +187,11 @@ class Fleet:
         member.read += len(whole)
         for line in whole.decode(errors="replace").splitlines():
             member.tail.append(line)
-            self._say(f"worker {member.number}: {line}")
+            if not line.startswith(NOTE):
+                self._say(f"worker {member.number}: {line}")
+            elif line not in self._noted:
+                self._noted.add(line)
+                self._say(line)
 
     def _release(self, member: Member, code: int) -> None:
         member.process, member.code, member.restart_at = None, code, math.inf

@@ -17,6 +17,8 @@ import psutil
 
 from jointloop.common.errors import JointloopError, NoBlenderError
 
+NOTE = "note: "
+"""How lines begin that a fleet passes on once, whoever of it says them."""
 ALIVE_S = 1.0
 """Between looks at the process's memory."""
 WARM_UP = 20

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from blender_scenes.spec import Device, Engine
 from simulator.fleet.process import (
+    NOTE,
     Exit,
     Limits,
     ProcessOptions,
@@ -53,6 +54,8 @@ class WorkerOptions(ProcessOptions):
     insecure: bool = False
     """See `Security`, likewise keys."""
     keys: Path | None = None
+    notes: bool = False
+    """Say what is noted of the robot's files, where the trainer's command has not."""
 
     @property
     def security(self) -> Security:
@@ -105,6 +108,8 @@ def _work(
             f"robot {settings.robot!r} is another one here than at the trainer: its keypoints, "
             "ranges or URDF differ; bring both sides to the same files"
         )
+    for note in robot.notes if options.notes else ():
+        say(f"{NOTE}{note}")
     link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
     if link.farewell is not None:
         return _part(link.farewell)
