@@ -124,7 +124,8 @@ def _robot() -> str:
     missing = [str(v.mesh) for v in robot.model.visuals if v.mesh and not v.mesh.is_file()]
     if missing:
         raise RuntimeError(f"meshes are missing: {', '.join(missing)}")
-    return f"{len(robot.model.links)} links, {len(robot.model.visuals)} meshes"
+    notes = "".join(f"; {note}" for note in robot.notes)
+    return f"{len(robot.model.links)} links, {len(robot.model.visuals)} meshes{notes}"
 
 
 def _space() -> Finding:

@@ -14,6 +14,7 @@ import jointloop.cli.training
 import jointloop.cli.simulating
 import jointloop.cli.evaluating
 import jointloop.cli.choosing
+import jointloop.cli.describing
 import jointloop.cli.looking
 import jointloop.cli.recording
 import jointloop.cli.predicting  # noqa: F401
