@@ -143,6 +143,8 @@ class _Document:
                     f"<{element.tag}> of geometry {geometry.get('id')!r} names vertex "
                     f"{corners.max()}; it has {len(points)}"
                 )
+            if not np.isfinite(T).all():
+                raise ValueError("geometry hangs on a <lookat> or <skew>; write it as a matrix")
             triangles = np.concatenate([_triangles(polygon, points) for polygon in polygons])
             symbol = element.get("material", "")
             color = self._color(bound.get(symbol, self._ids.get(symbol)))
@@ -208,8 +210,8 @@ def _transform(element: Element) -> NDArray[np.float64]:
             if length := np.linalg.norm((x, y, z)):
                 turn = np.array((x, y, z)) * np.radians(degrees) / length
                 T[:3, :3] = Rotation.from_rotvec(turn).as_matrix()
-        case "lookat" | "skew":
-            raise ValueError(f"a node has a <{element.tag}>; write its matrix instead")
+        case "lookat" | "skew":  # of cameras; nothing can be seen in its place
+            T = np.full((4, 4), np.nan)
     return T
 
 

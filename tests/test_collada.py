@@ -8,10 +8,11 @@ import pytest
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
 
-pytest.importorskip("bpy")
+bpy = pytest.importorskip("bpy")
 
 from blender_scenes.collada import read_collada
-from blender_scenes.meshes import DEFAULT_COLOR, read_robot
+from blender_scenes.meshes import DEFAULT_COLOR, quiet, read_robot
+from simulator.robot.description import robots_folder
 
 pytestmark = pytest.mark.blender
 
@@ -91,6 +92,14 @@ def test_transforms_of_nodes_are_applied_in_order(read) -> None:
     np.testing.assert_allclose(box, [[5, 0, 0], [6, 2, 3]])
 
 
+def test_a_camera_may_look_at_something(read) -> None:
+    look = "<lookat>0 0 1 0 0 0 0 1 0</lookat>"
+    camera = f"<node>{look}<instance_camera url='#c'/></node>"
+    assert len(read(collada(node=camera + IN_NODE))[0]) == 2
+    with pytest.raises(SceneError, match="hangs on a <lookat>"):
+        read(collada(transforms=look))
+
+
 def test_nodes_hang_in_nodes_and_stand_in_more_than_one_place(read) -> None:
     inner = "<translate>0 0 1</translate>" + IN_NODE.format(transforms="")
     again = "<node><translate>9 0 0</translate><instance_node url='#o'/></node>"
@@ -139,6 +148,37 @@ def test_a_dented_polygon_keeps_its_dent(read, first: int) -> None:
         polygon = f"<polylist>{{input}}<vcount>{n}</vcount><p>{order}</p></polylist>"
         triangles, _, _ = read(collada(polygon, corners=corners))
         assert area(triangles) == pytest.approx(expected)
+
+
+REAL = {
+    "ur_description/meshes/ur10/visual/forearm.dae": np.eye(3),  # Z_UP
+    "baxter_description/meshes/torso/base_link.DAE": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),
+}
+"""Meshes of robots, and how Blender's importer turns them to have z up."""
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_meshes_are_read_as_blenders_importer_reads_them(name: str) -> None:
+    path = robots_folder() / name
+    surfaces = read_collada(path)
+    corners = np.concatenate([s.vertices[s.triangles] for s in surfaces])
+    with quiet():
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        bpy.ops.wm.collada_import(filepath=str(path))
+    bpy.context.view_layer.update()
+    blocks = [block for block in bpy.data.objects if block.type == "MESH"]
+    points = np.concatenate(
+        [[block.matrix_world @ v.co for v in block.data.vertices] for block in blocks]
+    )
+    colors = {
+        tuple(np.round(m.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value, 3))
+        for m in bpy.data.materials
+    }
+    own = corners.reshape(-1, 3) @ REAL[name].T
+    np.testing.assert_allclose([own.min(0), own.max(0)], [points.min(0), points.max(0)], atol=1e-5)
+    areas = sum(polygon.area for block in blocks for polygon in block.data.polygons)
+    assert area(corners) == pytest.approx(areas, rel=0.01)
+    assert {tuple(np.round(s.color, 3)) for s in surfaces if s.color} <= {c[:3] for c in colors}
 
 
 COLOURLESS = {

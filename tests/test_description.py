@@ -371,6 +371,9 @@ def test_prefixes_are_read_declared_or_not(make) -> None:
         ("gb2312", "GB2312"),
         ("latin-1", "utf-8"),  # as editors of comments leave it
         ("utf-8", None),
+        ("utf-8", "utf-16"),  # as .NET writes it
+        ("utf-16-le", "utf-16"),
+        ("utf-16-be", None),
     ],
 )
 def test_files_are_read_in_any_encoding(
@@ -382,6 +385,11 @@ def test_files_are_read_in_any_encoding(
     (tmp_path / "r.urdf").write_bytes(text.encode(encoding))
     (tmp_path / "r.toml").write_text(TOML + KEYPOINT, encoding="utf-8-sig")
     assert Robot.named(str(tmp_path / "r.toml")).angle_names == ("ab", "bc")
+
+
+def test_a_blank_attribute_is_as_good_as_none(make) -> None:
+    body = LINKS + CHAIN.replace('<origin xyz="1 0 0"/>', '<origin xyz="1 0 0" rpy=""/>')
+    assert make(body).fingerprint == make().fingerprint
 
 
 def test_an_unknown_encoding_is_named(make) -> None:

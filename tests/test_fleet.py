@@ -5,13 +5,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
-from simulator_parts import hub_at, poll_until
+from simulator_parts import SETTINGS, hub_at, poll_until
 
 from simulator.fleet.fleet import Fleet, FleetError
 from simulator.fleet.worker import WorkerOptions
+from simulator.randomization.hidden import Assignment
+from simulator.randomization.prior import JointPrior
+from simulator.robot import Robot
 from simulator.transport import Hub, Received
 
 
@@ -60,6 +65,30 @@ def test_workers_take_the_ids_of_their_places():
         assert {w.id: w.slot.hex() for w in hub.workers.values()} == {
             m.number: m.slot for m in fleet.members
         }
+
+
+def test_what_workers_note_of_the_robot_is_passed_on_once(tmp_path: Path):
+    still = '<joint name="f" type="floating"><parent link="w"/><child link="a"/></joint>'
+    turns = '<joint name="j" type="continuous"><parent link="a"/><child link="b"/></joint>'
+    links = '<link name="w"/><link name="a"/><link name="b"/>'
+    (tmp_path / "r.urdf").write_text(f'<robot name="r">{links}{still}{turns}</robot>')
+    (tmp_path / "r.toml").write_text(
+        'name = "r"\nurdf = "r.urdf"\nbody_radius = 0.1\n'
+        'keypoint = [{ name = "k", link = "b", offset = [0, 0, 1] }]\n'
+    )
+    settings = replace(SETTINGS, robot=str(tmp_path / "r.toml"))
+    robot = Robot.named(settings.robot)
+    first = Assignment(JointPrior.uniform(robot.lower, robot.upper, settings.bins))
+    (note,) = robot.notes
+    for notes, times in ((True, 1), (False, 0)):
+        said: list[str] = []
+        with (
+            Hub("tcp://127.0.0.1:0", "run", settings, robot, first) as hub,
+            fleet_of(hub, 2, said.append, notes=notes) as fleet,
+        ):
+            pump(hub, fleet, lambda got: {r.worker for r in got} == {0, 1})
+        assert said.count(f"note: {note}") == times
+        assert sum(note in line for line in said) == times
 
 
 def test_a_killed_worker_is_replaced_and_no_index_is_lost_or_doubled():

@@ -15,6 +15,8 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16-le",
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
+_BARE = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+"""How texts begin that have no mark."""
 _DECLARED = re.compile(rb"""<\?xml[^>]*?\bencoding\s*=\s*["']([\w.:-]+)["']""")
 
 
@@ -46,7 +48,10 @@ def _decoded(data: bytes) -> str:
     """The text; bytes that are none in its encoding stand in comments and are kept as Latin-1."""
     mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
     declared = _DECLARED.match(data.lstrip()[:200])
-    encoding = _MARKS[mark] if mark else declared[1].decode() if declared else "utf-8"
+    encoding = _MARKS.get(mark) or _BARE.get(data[:2]) or "utf-8"
+    # A declaration that reads as bytes is not in UTF-16, whatever it claims.
+    if not mark and declared and not declared[1].lower().startswith((b"utf-16", b"utf-32")):
+        encoding = declared[1].decode()
     try:
         return data[len(mark) :].decode(encoding)
     except LookupError:

@@ -34,13 +34,13 @@ def numbers(
         key: its name.
         count: how many numbers.
         where: what the element belongs to, for errors.
-        default: its text where it is missing.
+        default: its text where it is missing or blank.
         infinite: whether numbers may be.
 
     Raises:
         RobotError: it holds something else.
     """
-    text = element.get(key, default)
+    text = element.get(key, "").strip() or default
     what = f"{where}: {key} of <{element.tag}>"
     if text is None:
         raise RobotError(f"{what} is missing")

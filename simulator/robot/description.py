@@ -154,10 +154,11 @@ def _mirror(description: Description) -> tuple[int, ...] | None:
 
 def _urdf(description: Description, path: Path) -> Urdf:
     folders = {name: path.parent / folder for name, folder in description.packages.items()}
-    beside = path.parent / description.urdf
+    name = description.urdf.replace("\\", "/")  # as Windows writes it
+    beside = path.parent / name
     if beside.is_file():
         return read_urdf(beside, folders)
-    brought = robots_folder() / description.urdf
+    brought = robots_folder() / name
     if not brought.is_file():
         raise RobotError(f"no URDF at {beside} or {brought}")
     return read_urdf(brought, {DATA: robots_folder().parent, **folders})
