@@ -95,7 +95,8 @@ def attempt(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
     if done.returncode == 0:
         return {"rendered": True, **json.loads(done.stdout.strip().splitlines()[-1])}
     lines = done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"]
-    return {"rendered": False, "reason": lines[-1].replace(str(robots_folder()) + "/", "")}
+    reason = lines[-1].removeprefix(f"URDF {urdf}: ").replace(f"{robots_folder()}/", "")
+    return {"rendered": False, "reason": reason}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -7,12 +7,12 @@ import pytest
 
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
+from simulator.robot.description import robots_folder
 
 bpy = pytest.importorskip("bpy")
 
-from blender_scenes.collada import read_collada
-from blender_scenes.meshes import DEFAULT_COLOR, quiet, read_robot
-from simulator.robot.description import robots_folder
+from blender_scenes.collada import read_collada  # noqa: E402
+from blender_scenes.meshes import DEFAULT_COLOR, quiet, read_robot  # noqa: E402
 
 pytestmark = pytest.mark.blender
 
