@@ -3,6 +3,7 @@
 spec          plain numbers: robot model, camera, light, materials, background; the Scene interface
 robot_scene   the robot in Blender: built once, then posed, lit and re-coloured (imports bpy)
 meshes        a robot's visuals, joined to one plain mesh per link (imports bpy)
+collada       the surfaces of a Collada file; mesh_files knows the kinds of mesh files
 appearance    materials, sun and surrounding light of the Blender scene (imports bpy)
 film          Blender's camera, render settings and the bytes it writes (imports bpy)
 background    panorama behind the robot, sRGB encoding, compositing; no bpy

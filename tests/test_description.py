@@ -171,12 +171,12 @@ def test_a_description_tells_where_packages_are(tmp_path: Path) -> None:
 
 
 SHOWS_NOTHING = {
-    "no shape": ("", "link 'a': a <visual> with no shape"),
+    "no shape": ("", "link 'a': a <visual> without a shape"),
     "box of nothing": ('<box size="0 0 0"/>', "link 'a': a <box> of size"),
     "edge": ('<box size="0 1 0"/>', "link 'a': a <box> of size"),
     "ball of nothing": ('<sphere radius="0"/>', "link 'a': a <sphere> of size"),
     "line": ('<cylinder radius="0" length="1"/>', "link 'a': a <cylinder> of size"),
-    "unknown shape": ('<heightmap file="a"/>', "link 'a': a <visual> with <heightmap>"),
+    "unknown shape": ('<heightmap file="a"/>', "link 'a': a <visual> of <heightmap>"),
     "nameless mesh": ("<mesh/>", "link 'a': a <mesh> without a file name"),
     "mesh of nothing": (
         '<mesh filename="m.stl" scale="0 0 1"/>',

@@ -64,8 +64,8 @@ class Visuals:
         shapes = [] if geometry is None else [e for e in geometry if e.tag in _SIZES]
         others = [] if geometry is None else [e.tag for e in geometry if e.tag not in _SIZES]
         if not shapes:
-            what = f"<{others[0]}>, which is not known," if others else "no shape and"
-            self.notes.append(f"{where}: a <visual> with {what} is left out")
+            what = f"of <{others[0]}>, which is not known," if others else "without a shape"
+            self.notes.append(f"{where}: a <visual> {what} is left out")
             return
         element, *more = shapes
         if more or others:
