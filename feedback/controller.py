@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from feedback.posterior import posterior
-from feedback.selection import FeedbackError, select
+from feedback.selection import FeedbackError, HighLoss, SelectionRule, chosen_by, rule_name
 from simulator.randomization.prior import JointPrior, PriorError
+
+PAPER = HighLoss()
+"""The rule of the paper."""
 
 
 class ControllerError(FeedbackError):
@@ -32,29 +35,36 @@ class Observation:
     """(M,) held-out samples in S, hardest first; none with feedback off."""
     losses: NDArray[np.float64]
     """(M,) their losses."""
+    rule: str | None = None
+    """Name of the rule that selected them; None with feedback off, or before the first look."""
 
 
 class Controller:
     """Holds the current prior and moves it after each look at the held-out set."""
 
     def __init__(
-        self, prior: JointPrior, enabled: bool = True, share: float = 0.1, weight: float = 1.0
+        self,
+        prior: JointPrior,
+        rule: SelectionRule = PAPER,
+        *,
+        enabled: bool = True,
+        weight: float = 1.0,
     ) -> None:
         """Begin with a prior.
 
         Args:
             prior: the one every simulator starts from.
+            rule: selects held-out samples.
             enabled: off, the prior never changes.
-            share: of the held-out samples that are selected, hardest first.
             weight: observations that one selected sample stands for.
 
         Raises:
-            FeedbackError: share or weight is out of its range.
+            FeedbackError: the weight is out of its range.
         """
-        select([], share)  # a wrong share or weight is told now, not after the first epoch
+        # A wrong weight is told now, not after the first epoch.
         posterior(prior, np.zeros((0, len(prior.alpha)), np.int64), weight)
         self.enabled = enabled
-        self.share = share
+        self.rule = rule
         self.weight = weight
         self.observation = Observation(-1, prior, np.zeros(0, np.int64), np.zeros(0))
         """The latest; before the first, the prior the run begins with."""
@@ -76,7 +86,8 @@ class Controller:
             The next prior, one version on; the present one with feedback off or nothing to select.
 
         Raises:
-            FeedbackError: shapes or values do not fit, or the epoch was already observed.
+            FeedbackError: shapes or values do not fit, the rule returned no selection, or the epoch
+                was already observed.
         """
         values, k = np.asarray(losses, np.float64), np.asarray(bins)
         if epoch <= self.observation.epoch:
@@ -88,9 +99,11 @@ class Controller:
                 f"losses of shape {values.shape} and bins of shape {k.shape} do not fit; "
                 "expected (N,) and (N, D)"
             )
-        chosen = select(values, self.share if self.enabled else 0.0)
+        chosen, rule = np.zeros(0, np.int64), None
+        if self.enabled:
+            chosen, rule = chosen_by(self.rule, values, k), rule_name(self.rule)
         prior = posterior(self.prior, k[chosen], self.weight) if chosen.size else self.prior
-        self.observation = Observation(epoch, prior, chosen, values[chosen])
+        self.observation = Observation(epoch, prior, chosen, values[chosen], rule)
         return prior
 
     def state_dict(self) -> dict[str, Any]:
@@ -101,13 +114,15 @@ class Controller:
             "alpha": self.prior.alpha.tolist(),
             "selected": self.observation.selected.tolist(),
             "losses": self.observation.losses.tolist(),
+            "rule": self.observation.rule,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict`.
 
         Raises:
-            ControllerError: the state is no such dict, or is of a prior of another shape.
+            ControllerError: the state is no such dict, is of a prior of another shape, or another
+                rule selected so far.
         """
         try:
             alpha = np.asarray(state["alpha"], np.float64)
@@ -119,8 +134,17 @@ class Controller:
             prior = replace(self.prior, alpha=alpha, version=int(state["version"]))
             selected = np.asarray(state["selected"], np.int64)
             losses = np.asarray(state["losses"], np.float64)
-            self.observation = Observation(int(state["epoch"]), prior, selected, losses)
+            rule = self._same_rule(state.get("rule"))  # earlier versions knew one rule alone
+            self.observation = Observation(int(state["epoch"]), prior, selected, losses, rule)
         except (KeyError, TypeError, ValueError, PriorError) as error:
             raise ControllerError(
                 f"saved controller state cannot be read: {type(error).__name__}: {error}"
             ) from error
+
+    def _same_rule(self, saved: str | None) -> str | None:
+        """The name of the rule that selected before, which must be this one's."""
+        if saved not in (None, own := rule_name(self.rule)):
+            raise ControllerError(
+                f"rule {saved} selected in this run so far; it cannot go on with {own}"
+            )
+        return saved

@@ -59,8 +59,9 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
 
     Returns:
         Dicts with `version`, `epoch` (-1: what the run began with), `time` [s since 1970], `alpha`
-        (D, K), `lower` and `upper` (D,) [rad], `selected` (M,), `losses` (M,) and `movement` (see
-        the function of that name; from the run's first prior).
+        (D, K), `lower` and `upper` (D,) [rad], `selected` (M,) and `rule`, the name of what
+        selected them (None where nothing did, and in histories older than rules), `losses` (M,) and
+        `movement` (see the function of that name; from the run's first prior).
 
     Raises:
         HistoryError: a line other than a half-written last one is no such entry.
@@ -136,6 +137,7 @@ class History:
             "epoch": observation.epoch,
             "time": time.time(),
             "selected": observation.selected.tolist(),
+            "rule": observation.rule,
             "losses": [loss if math.isfinite(loss) else None for loss in observation.losses],
             "movement": movement(self._first, prior),
             "lower": prior.lower.tolist(),
@@ -153,7 +155,7 @@ def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         entry = json.loads(line)
         prior_of(entry)
-        return entry | {"epoch": int(entry["epoch"])}
+        return {"rule": None} | entry | {"epoch": int(entry["epoch"])}
     except (ValueError, KeyError, TypeError, FeedbackError) as error:
         raise HistoryError(
             f"{path} line {number} is no prior: {type(error).__name__}: {error}"

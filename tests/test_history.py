@@ -17,6 +17,7 @@ from feedback.history import (
     prior_of,
     read_history,
 )
+from feedback.selection import HighLoss
 from simulator.randomization.prior import JointPrior
 
 N, D, K = 40, 3, 6
@@ -27,7 +28,7 @@ ALPHAS = arrays(np.float64, (D, K), elements=st.floats(0.01, 1000))
 
 def written(folder, epochs, enabled=True):
     """A history of that many epochs, and its controller."""
-    controller = Controller(UNIFORM, enabled)
+    controller = Controller(UNIFORM, enabled=enabled)
     history = History(folder)
     history.append(controller.observation)
     for epoch in range(epochs):
@@ -45,6 +46,24 @@ def test_what_is_appended_is_read_back(tmp_path):
     assert entries[-1]["selected"] == controller.observation.selected.tolist()
     assert entries[-1]["losses"] == controller.observation.losses.tolist()
     np.testing.assert_array_equal(marginals(entries)[-1], last.marginal)
+
+
+def test_an_entry_names_the_rule_that_selected(tmp_path):
+    written(tmp_path, 1)
+    assert [entry["rule"] for entry in read_history(tmp_path)] == [None, "HighLoss(share=0.1)"]
+
+
+def test_a_history_older_than_rules_is_read_and_gone_on_with(tmp_path):
+    controller = written(tmp_path, 1)
+    path = tmp_path / FILE
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    for entry in entries:
+        del entry["rule"]
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert [entry["rule"] for entry in read_history(tmp_path)] == [None, None]
+    controller.observe(1, np.ones(N), BINS)
+    History(tmp_path).append(controller.observation)
+    assert [entry["version"] for entry in read_history(tmp_path)] == [0, 1, 2]
 
 
 def test_no_file_is_an_empty_history(tmp_path):
@@ -115,7 +134,7 @@ def test_a_history_that_is_ahead_of_its_run_is_cut_to_where_the_run_goes_on(tmp_
 
 
 def test_an_infinite_loss_is_valid_json(tmp_path):
-    controller, history = Controller(UNIFORM, share=0.1), History(tmp_path)
+    controller, history = Controller(UNIFORM, HighLoss(0.1)), History(tmp_path)
     controller.observe(0, np.full(N, np.inf), BINS)
     history.append(controller.observation)
     line = (tmp_path / FILE).read_text()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback.selection import SelectionError, select
+from feedback.selection import HighLoss, SelectionError, rule_name, select
 
 LOSSES = st.lists(st.floats(0, 1e6) | st.just(float("nan")) | st.just(float("inf")), max_size=40)
 SHARES = st.floats(0, 1)
@@ -55,7 +55,20 @@ def test_rounding_of_floats_adds_no_sample(n, share, count):
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_a_share_out_of_range_is_named(share):
     with pytest.raises(SelectionError, match=f"share is {share}; expected 0 to 1"):
-        select([1.0], share)
+        HighLoss(share)
+
+
+def test_a_rule_is_called_by_its_name_or_its_fields():
+    class Every:
+        def __call__(self, losses, bins):
+            return np.arange(len(losses))
+
+    def nothing(losses, bins):
+        return []
+
+    assert rule_name(HighLoss(0.25)) == "HighLoss(share=0.25)"
+    assert rule_name(Every()).endswith("Every")
+    assert rule_name(nothing).endswith("nothing")
 
 
 def test_losses_of_another_shape_are_refused():

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedback.selection import SelectionRule
 from simulator.fleet.worker import WorkerOptions
 from simulator.transport import Security
 from trainer.config.config import ConfigError
@@ -34,6 +35,8 @@ class RunOptions:
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
     tensorboard: bool = True
     """Write event files for TensorBoard, where it is installed."""
+    rule: SelectionRule | None = None
+    """Selects held-out samples; None takes the config's share, the highest losses first."""
     security: Security = field(default_factory=Security)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from feedback.controller import Controller
+from feedback.selection import HighLoss, SelectionRule
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -59,7 +60,7 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         device = team.device or device_named(options.device)
         start = None if checkpoint else options.start
         learner = Learner(config, len(robot.keypoints), device, start, robot.mirror)
-        prior, controller = build_controller(config, robot)
+        prior, controller = build_controller(config, robot, options.rule)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
             open_source(config, options, recording, robot, prior, checkpoint, progress)
@@ -121,11 +122,20 @@ def resolve_config(
     return options.start.checked(config, robot), robot
 
 
-def build_controller(config: Config, robot: Robot) -> tuple[JointPrior, Controller]:
-    """The uniform prior that a run begins with, and the controller that moves it."""
+def build_controller(
+    config: Config, robot: Robot, rule: SelectionRule | None = None
+) -> tuple[JointPrior, Controller]:
+    """The uniform prior that a run begins with, and the controller that moves it.
+
+    Args:
+        config: of the run.
+        robot: whose joint angles are drawn.
+        rule: selects held-out samples; None takes the config's share, the highest losses first.
+    """
     feedback = config.feedback
     prior = JointPrior.uniform(robot.lower, robot.upper, config.settings.bins, feedback.alpha0)
-    return prior, Controller(prior, feedback.enabled, feedback.select, feedback.weight)
+    chosen = rule or HighLoss(feedback.select)
+    return prior, Controller(prior, chosen, enabled=feedback.enabled, weight=feedback.weight)
 
 
 def _board(
