@@ -1,0 +1,1 @@
+"""The functions of the public API; users reach them as `jointloop.NAME`."""
