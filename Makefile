@@ -1,14 +1,14 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow check clean
+.PHONY: setup demo test test-slow check docs clean
 
 setup: .venv/installed ## a virtual environment with everything in it
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade 'pip>=24'
-	$(BIN)/pip install --quiet -e '.[blender,train,onnx,distributed,dev]'
+	$(BIN)/pip install --quiet -e '.[blender,train,onnx,distributed,dev,docs]'
 	touch $@
 
 demo: setup ## the closed loop on Blender renderings, under five minutes on two cores
@@ -20,10 +20,13 @@ test: setup ## every test that takes seconds
 test-slow: setup ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
-check: setup ## style and types
+check: setup docs ## style, types and pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+docs: setup ## the pages of docs/, into site/; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv site .pytest_cache .ruff_cache .hypothesis

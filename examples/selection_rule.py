@@ -2,8 +2,8 @@
 
 python examples/selection_rule.py [FOLDER]
 
-The rule of the paper takes the samples with the highest loss. This one gives every bin of every
-joint a say: a sample stands for its hardest bin, so that one bad pose cannot fill the selection.
+The rule of the paper takes the samples with the highest loss. This one gives every bin of one joint
+a say: it takes the hardest sample of each, so that one bad pose cannot fill the selection.
 """
 
 import sys

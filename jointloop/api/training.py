@@ -109,7 +109,7 @@ def train(
     )
     if resume:
         config = _resumed(config, options)
-    with Progress(Console(quiet=quiet, highlight=False, soft_wrap=True)) as progress:
+    with Progress(Console(quiet=quiet, highlight=False, soft_wrap=True, emoji=False)) as progress:
         return Run(options.folder, session.train(config, options, progress))
 
 
