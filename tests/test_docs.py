@@ -139,7 +139,7 @@ def test_the_page_of_robots_names_every_key() -> None:
 def test_the_pages_show_every_example() -> None:
     page = (DOCS / "guide/examples.md").read_text()
     for script in (ROOT / "examples").glob("*.py"):
-        assert f'"examples/{script.name}"' in page
+        assert f'--8<-- "examples/{script.name}"\n' in page
 
 
 def test_readme_is_short_and_its_links_lead_somewhere() -> None:
