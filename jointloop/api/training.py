@@ -91,8 +91,7 @@ def train(
             f"workers is {workers}, recording {recording}, bind {bind}; expected one of the three: "
             "simulators to start here, a recording, or an address for simulators started elsewhere"
         )
-    if workers is not None:
-        need(engine)
+    note = None if workers is None else need(engine)
     config = _named(preset(config) if isinstance(config, str) else config, weights, backbone)
     options = RunOptions(
         folder=Path(run),
@@ -110,6 +109,8 @@ def train(
     if resume:
         config = _resumed(config, options)
     with Progress(Console(quiet=quiet, highlight=False, soft_wrap=True, emoji=False)) as progress:
+        if note:
+            progress.say(f"note: {note}")
         return Run(options.folder, session.train(config, options, progress))
 
 
