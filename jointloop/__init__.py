@@ -7,6 +7,7 @@ packages stand on; they import nothing else from here.
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,11 +86,25 @@ def __getattr__(name: str) -> Any:
 
         value: Any = version("jointloop")
     elif name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
+        value = getattr(_module(name), name)
     else:
         raise AttributeError(f"module 'jointloop' has no attribute {name!r}")
     globals()[name] = value  # the next time it is found without asking
     return value
+
+
+def _module(name: str) -> ModuleType:
+    """The module that defines a public name."""
+    try:
+        return import_module(_HOMES[name])
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from jointloop.common.errors import JointloopError
+
+        raise JointloopError(
+            f"jointloop.{name} needs PyTorch: pip install 'jointloop[train]'"
+        ) from None
 
 
 def __dir__() -> list[str]:

@@ -61,6 +61,13 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         _ = jointloop.traim
 
 
+def test_what_needs_torch_says_so_where_there_is_none() -> None:
+    code = "import sys; sys.modules['torch'] = None; import jointloop; jointloop.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = "JointloopError: jointloop.train needs PyTorch: pip install 'jointloop[train]'"
+    assert done.stderr.splitlines()[-1].endswith(said)
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_says_that_it_is_typed(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
