@@ -39,7 +39,7 @@ def batch() -> Batch:
     return Batch(
         torch.from_numpy(rng.integers(0, 256, (N, 3, HEIGHT, WIDTH), np.uint8)),
         torch.from_numpy(rng.integers(0, 2, (N, HEIGHT, WIDTH), np.uint8) * 255),
-        torch.from_numpy(np.rint(255 * np.stack(maps)).astype(np.uint8)),
+        torch.from_numpy(np.stack(maps)),
         pixels,
         visibility,
         rng.integers(0, 16, (N, 6)),

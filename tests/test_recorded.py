@@ -209,7 +209,7 @@ def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) 
     batch = source.batch(8)
     for i in range(8):
         own = belief_map(batch.pixels[i], batch.visibility[i] > 0, 64, 48, 8, 0.75)
-        np.testing.assert_array_equal(batch.beliefs[i], np.rint(own * 255))
+        np.testing.assert_array_equal(batch.beliefs[i], own)
     source.close()
 
 

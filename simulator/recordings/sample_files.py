@@ -125,8 +125,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.area,
         )
 
-    def belief_map(self) -> NDArray[np.float32]:
-        """(J, height / stride, width / stride), as it was when the sample was made."""
+    def belief_map(self) -> NDArray[np.uint8]:
+        """(J, height / stride, width / stride) levels, as they were when the sample was made."""
         labels, belief = self.labels, self.belief
         present = labels.visibility > OUTSIDE
         return belief_map(

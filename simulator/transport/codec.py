@@ -16,7 +16,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from blender_scenes import spec
-from simulator.labels import LEVELS, OUTSIDE, VISIBLE, in_frame
+from simulator.labels import OUTSIDE, VISIBLE, in_frame
 from simulator.randomization.hidden import Hidden, Other, Provenance, View, camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -36,8 +36,6 @@ HEADER_LIMIT = 32 * 1024
 MAX_FILE_NAME = 255
 """Longest name of a background picture [characters]."""
 COLOR_SPACE = "sRGB"
-
-_LEVEL = (np.arange(LEVELS + 1) / LEVELS).astype(np.float32)
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Three = tuple[float, float, float]
@@ -109,7 +107,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     color_space: Literal["sRGB"]
     image: Block
     belief: Block
-    """In steps of 1/255."""
+    """In levels of 1/255."""
     mask: Block
     seconds: Annotated[dict[Name, float], Meta(max_length=32)]
     """Wall time by stage."""
@@ -177,7 +175,7 @@ class Codec:
         return max(math.prod(self._image.shape), math.prod(self._belief.shape), HEADER_LIMIT)
 
     def encode(self, sample: Sample, instance: bytes, sequence: int) -> Frames:
-        """The frames of a sample. Its image and mask must not be written to afterwards."""
+        """The frames of a sample. Its arrays must not be written to afterwards."""
         labels, hidden, settings = sample.labels, sample.hidden, self._settings
         seen_by = camera(hidden.view, settings.width, settings.height)
         header = Header(
@@ -200,12 +198,11 @@ class Codec:
             mask=self._mask,
             seconds=dict(sample.seconds),
         )
-        belief = np.rint(sample.belief * LEVELS).astype(np.uint8)
-        image, mask = np.ascontiguousarray(sample.image), np.ascontiguousarray(sample.mask)
-        return Frames(self.topic, _encoder.encode(header), image.data, belief.data, mask.data)
+        arrays = map(np.ascontiguousarray, (sample.image, sample.belief, sample.mask))
+        return Frames(self.topic, _encoder.encode(header), *(array.data for array in arrays))
 
     def decode(self, frames: Sequence[Any]) -> Arrived:
-        """The sample of a message; its image and mask are read-only and share the frames' memory.
+        """The sample of a message; its arrays are read-only and share the frames' memory.
 
         Args:
             frames: bytes, or whatever shows them as a buffer.
@@ -223,7 +220,7 @@ class Codec:
         self._check_shapes(header)
         self._check_numbers(header)
         image = _array(frames[2], header.image)
-        belief = _LEVEL[_array(frames[3], header.belief)]
+        belief = _array(frames[3], header.belief)
         mask = _array(frames[4], header.mask)
         drawn = header.hidden
         sample = Sample(

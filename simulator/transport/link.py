@@ -202,7 +202,7 @@ class Link:
                 raise TrainerGoneError(f"the trainer at {self._address} is gone")
 
     def publish(self, sample: Sample) -> None:
-        """Send a sample, for one credit. Its image must not be written to afterwards.
+        """Send a sample, for one credit. Its arrays must not be written to afterwards.
 
         Raises:
             TrainerGoneError: its connection ended without a goodbye.
