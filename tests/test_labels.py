@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from simulator import labels
 from simulator.labels import LEVELS
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.robot import Robot
 
 
@@ -141,7 +141,7 @@ def test_hidden_keypoints_exist_and_visible_ones_prevail(ur10: Robot, uniform, s
     seen = np.concatenate(
         [
             simulate(
-                sticks, ur10, settings, hidden.draw(ur10, settings, Assignment(uniform), 0, i)
+                sticks, ur10, settings, hidden.draw(ur10, settings, Assignment.of(uniform), 0, i)
             ).labels.visibility
             for i in range(40)
         ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -51,7 +51,7 @@ def make(
     ur10: Robot, settings: SampleSettings, uniform: JointPrior, sticks
 ) -> Callable[..., Sample]:
     def one(worker: int, index: int) -> Sample:
-        drawn = hidden.draw(ur10, settings, Assignment(uniform), worker, index)
+        drawn = hidden.draw(ur10, settings, Assignment.of(uniform), worker, index)
         return simulate(sticks, ur10, settings, drawn)
 
     return one

@@ -54,8 +54,8 @@ def config_of(recording: Recording, feedback: bool = True, **changes: object) ->
 
 
 def uniform(recording: Recording) -> JointPrior:
-    terms = recording.about.terms
-    return JointPrior.uniform(terms.lower, terms.upper, SMALL.bins)
+    own = recording.about.assignment
+    return JointPrior.uniform(own.lower, own.upper, SMALL.bins)
 
 
 def pool_of(recording: Recording, feedback: bool = True, **changes: object) -> Pool:

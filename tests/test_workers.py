@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_parts import FIRST, SETTINGS, hello, prior, sample
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.transport.addresses import TransportError
-from simulator.transport.codec import Arrived
+from simulator.transport.codec import Received
 from simulator.transport.messages import SCHEMA, Hello, Refused, Welcome, WireError
 from simulator.transport.workers import Roster, Worker, is_adaptive
 
@@ -33,11 +33,11 @@ def join(of: Roster, message: Hello | None = None, **changes: object) -> Worker:
 
 def arrive(of: Roster, worker: Worker, sequence: int, **changes: int) -> bool:
     """Whether a worker's sample is taken."""
-    told = worker.told
-    assert told is not None
+    newest = worker.newest
+    assert newest is not None
     index = changes.get("index", worker.first_index + sequence)
-    made = sample(index, worker.id, changes.get("version", told[0]), told[1])  # type: ignore[arg-type]
-    return of.accept(Arrived(made, worker.instance, sequence), 0.0) is not None
+    made = sample(index, worker.id, changes.get("version", newest[0]), newest[1])  # type: ignore[arg-type]
+    return of.accept(Received(made, worker.instance, sequence), 0.0) is not None
 
 
 def reason_of(of: Roster, worker: Worker, sequence: int, **changes: int) -> str:
@@ -161,7 +161,7 @@ def test_samples_nobody_asked_for_are_rejected():
     assert reason_of(r, worker, 0, index=1) == "foreign"
     assert reason_of(r, worker, 0, version=9) == "foreign"
     worker.instance = bytes(16)
-    stranger = Arrived(sample(), bytes(range(16)), 0)
+    stranger = Received(sample(), bytes(range(16)), 0)
     with pytest.raises(WireError):
         r.accept(stranger, 0.0)
 
@@ -170,16 +170,16 @@ def test_adaptive_workers_get_the_newest_prior_and_uniform_ones_only_the_split()
     r = roster(share=0.5)
     uniform, adaptive = join(r), join(r)
     assert (uniform.adaptive, adaptive.adaptive) == (False, True)
-    r.assign(Assignment(prior(3), "heldout"))
-    terms = [r.assign_to(worker) for worker in (uniform, adaptive)]
-    assert [(t.version, t.split) for t in terms if t] == [(0, "heldout"), (3, "heldout")]
+    r.assign(Assignment.of(prior(3), "heldout"))
+    given = [r.assign_to(worker) for worker in (uniform, adaptive)]
+    assert [(a.version, a.split) for a in given if a] == [(0, "heldout"), (3, "heldout")]
     assert [r.assign_to(worker) for worker in (uniform, adaptive)] == [None, None]
 
 
 def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():
     r = roster(share=1.0)
     worker = join(r)
-    r.assign(Assignment(prior(1)))
+    r.assign(Assignment.of(prior(1)))
     r.assign_to(worker)
     assert arrive(r, worker, 0, version=0)
     assert arrive(r, worker, 1, version=1)
@@ -188,9 +188,9 @@ def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():
 
 def test_priors_only_grow():
     r = roster()
-    r.assign(Assignment(prior(2)))
+    r.assign(Assignment.of(prior(2)))
     with pytest.raises(TransportError, match="older"):
-        r.assign(Assignment(prior(1)))
+        r.assign(Assignment.of(prior(1)))
 
 
 def test_consuming_what_is_not_held_is_an_error():

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from simulator.fleet.fleet import Fleet, FleetError
 from simulator.fleet.worker import WorkerOptions
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -59,7 +59,7 @@ def _simulated(
         f"{options.folder.resolve().name[:64]}-{os.urandom(4).hex()}",
         config.settings,
         robot,
-        Assignment(prior, "heldout"),
+        Assignment.of(prior, "heldout"),
         credits=config.stream.credits,
         adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
         security=options.security,

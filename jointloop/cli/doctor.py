@@ -29,13 +29,14 @@ RENDER = """
 import numpy
 from blender_scenes.robot_scene import RobotScene
 from simulator.sample_maker import detail_for
-from simulator.randomization import hidden, prior, settings
+from simulator.randomization import assignment, hidden, prior, settings
 from simulator.robot import robot
 from simulator import sample
 r, s = robot.Robot.named("ur10"), settings.SampleSettings()
 scene = RobotScene(r.model, samples=2, detail=detail_for(s.height))
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
-made = sample.simulate(scene, r, s, hidden.draw(r, s, hidden.Assignment(p), 0, 0))
+drawn = hidden.draw(r, s, assignment.Assignment.of(p), 0, 0)
+made = sample.simulate(scene, r, s, drawn)
 print(made.image.shape, int(made.image.std()), int(made.labels.area))
 """
 

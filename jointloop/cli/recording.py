@@ -236,15 +236,14 @@ def _agree(
     prior: "JointPrior | None",
 ) -> None:
     """Raise if something that was given contradicts the recording."""
-    from simulator.randomization.hidden import Assignment
-    from simulator.transport.messages import Terms
+    from simulator.randomization.assignment import Assignment
 
     about = recording.about
     asked: list[tuple[str, Any, Any]] = []
     for source, values in ((about, given), (about.settings, changes), (about.rendering, rendering)):
         asked += [(name, value, getattr(source, name)) for name, value in values.items()]
     if prior is not None:
-        asked.append(("prior", Terms.of(Assignment(prior)), about.terms))
+        asked.append(("prior", Assignment.of(prior), about.assignment))
     for name, value, recorded in asked:
         if value is not None and value != recorded:
             short = name in ("variety", "prior")

@@ -1,6 +1,6 @@
 """What makes a sample again, byte for byte: settings, prior, place in the draws, engine, versions.
 
-Recipe -> SampleMaker(settings, engine) -> sample(worker, index, prior) -> the same PNG and JSON
+Recipe -> SampleMaker(settings, engine) -> sample(worker, index, assignment) -> same PNGs and JSON
 """
 
 import hashlib
@@ -9,9 +9,11 @@ from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
 from blender_scenes.spec import Device, Engine
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
-from simulator.transport.messages import Terms
 
 PACKAGES = ("jointloop", "numpy", "opencv-python-headless", "example-robot-data")
 """Whose versions may change what a sample is; Blender's beside them where it makes the images."""
@@ -65,14 +67,13 @@ class Rendering:
         ]
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """All that a sample follows from."""
 
     worker: int
     index: int
-    terms: Terms
-    """Prior and split it was drawn from."""
+    assignment: Assignment = msgspec.field(name="terms")
+    """What it was drawn from."""
     settings: SampleSettings
     rendering: Rendering
 

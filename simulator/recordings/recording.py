@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Recipe, Rendering
@@ -29,7 +29,6 @@ from simulator.recordings.replay import recipe_of
 from simulator.recordings.sample_files import MASK, RecordingError, key_of
 from simulator.recordings.shards import Group, count_part, read_shard
 from simulator.robot import Robot
-from simulator.transport.messages import Terms
 
 SCHEMA = 2
 """Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
@@ -74,7 +73,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first so many are held out."""
     shard_samples: Positive
     robot: Skeleton
-    terms: Terms
+    assignment: Assignment = msgspec.field(name="terms")
     """Prior of the training samples."""
     settings: SampleSettings
     rendering: Rendering
@@ -178,8 +177,9 @@ class Recording:
     def recipe(self, index: int) -> Recipe:
         """What makes sample `index`."""
         about = self.about
-        terms = self._held_out_terms if index < about.held_out else about.terms
-        return Recipe(WORKER, index, terms, about.settings, about.rendering)
+        held_out = index < about.held_out
+        assignment = self._held_out_assignment if held_out else about.assignment
+        return Recipe(WORKER, index, assignment, about.settings, about.rendering)
 
     def key(self, index: int) -> str:
         """Name of sample `index`."""
@@ -202,10 +202,10 @@ class Recording:
             os.close(folder)
 
     @property
-    def _held_out_terms(self) -> Terms:
-        own = self.about.terms
+    def _held_out_assignment(self) -> Assignment:
+        own = self.about.assignment
         uniform = JointPrior.uniform(own.lower, own.upper, len(own.alpha[0]))
-        return Terms.of(Assignment(uniform, "heldout"))
+        return Assignment.of(uniform, "heldout")
 
 
 def describe(
@@ -242,7 +242,7 @@ def describe(
         held_out=held_out,
         shard_samples=shard_samples,
         robot=Skeleton.of(robot),
-        terms=recipe.terms,
+        assignment=recipe.assignment,
         settings=replace(settings, one_draw_per_prior=False),
         rendering=rendering,
     )

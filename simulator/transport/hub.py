@@ -8,17 +8,17 @@ from typing import Self
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.transport import messages
 from simulator.transport.addresses import Address
-from simulator.transport.codec import Codec
+from simulator.transport.codec import Codec, Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.messages import Assign, Bye, Credit, Hello, WireError
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
-from simulator.transport.workers import Received, Roster, Worker
+from simulator.transport.workers import Roster, Worker
 
 SILENCE_S = 180.0
 """A worker whose connection stands but that says nothing for so long counts as dead."""
@@ -163,8 +163,8 @@ class Hub:
         """
         self._roster.assign(assignment)
         for worker in self._roster.alive():
-            if terms := self._roster.assign_to(worker):
-                self._send(worker, Assign(terms))
+            if newest := self._roster.assign_to(worker):
+                self._send(worker, Assign(newest))
 
     def limit_outstanding(self, total: int | None) -> None:
         """Let no more than `total` samples arrive in all, counted from the beginning.
@@ -201,8 +201,8 @@ class Hub:
         now = time.monotonic()
         for frames in drain(self._data):
             try:
-                arrived = self._codec.decode([frame.buffer for frame in frames])
-                received = self._roster.accept(arrived, now)
+                decoded = self._codec.decode([frame.buffer for frame in frames])
+                received = self._roster.accept(decoded, now)
             except WireError as error:
                 self._roster.delivery.reject(error)
             else:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample
 from simulator.transport import Hub
@@ -90,7 +90,7 @@ class Stream:
         Raises:
             StreamError: none arrives within the time-out.
         """
-        self.hub.assign(Assignment(prior, "heldout"))
+        self.hub.assign(Assignment.of(prior, "heldout"))
         self.hub.limit_outstanding(count)
         held: list[Sample] = []
         said = time.monotonic()
@@ -106,7 +106,7 @@ class Stream:
 
     def send(self, prior: JointPrior) -> None:
         """Training samples come from this prior from now on."""
-        self.hub.assign(Assignment(prior, "train"))
+        self.hub.assign(Assignment.of(prior, "train"))
 
     def batch(self, size: int) -> Batch:
         """The next training batch.

@@ -84,8 +84,7 @@ class Pool:
             )
         self.counts = StreamCounts()
         self._config, self._first, self._folder = config, prior, recording.folder
-        terms, settings = recording.about.terms, config.settings
-        self._recorded_prior = terms.assignment(len(prior.alpha), settings.bins).prior
+        self._recorded_prior = recording.about.assignment.prior
         self._places, bins, held_out = _index(recording)
         apart = np.flatnonzero(held_out)[: config.stream.held_out]
         own = len(apart) > 0

@@ -12,7 +12,7 @@ from simulator.labels import OUTSIDE, in_frame
 from simulator.recordings.recipe import installed
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
-from trainer.evaluation.labelled import AnnotatedSet, Image, Split, of_recording
+from trainer.evaluation.labelled import AnnotatedSet, Image, Wanted, of_recording
 from trainer.metrics.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.metrics.keypoints import DEFINITION, METRICS, Errors, counts, groups, nested
 from trainer.metrics.oks import DEFINITIONS, Robots, average_precision
@@ -79,7 +79,7 @@ class Evaluation:
 
 
 def open_data(
-    path: Path, info: WeightsInfo, split: Split = "heldout", images: Path | None = None
+    path: Path, info: WeightsInfo, split: Wanted = "heldout", images: Path | None = None
 ) -> AnnotatedSet:
     """The annotated images at a path: a recording's folder, or a COCO keypoints file.
 

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.errors import JointloopError
+from simulator.randomization.assignment import Split
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import Entry, decode, decode_image
 from simulator.recordings.shards import Member, read
 
 Image = NDArray[np.uint8]
-Split = Literal["heldout", "train", "all"]
+Wanted = Split | Literal["all"]
+"""Which of a recording's samples."""
 
 
 class AnnotatedError(JointloopError):
@@ -113,7 +115,7 @@ def _meant(name: str, ours: Sequence[str]) -> str | None:
     return name if name in ours else alike[0] if len(alike) == 1 else None
 
 
-def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Split) -> AnnotatedSet:
+def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Wanted) -> AnnotatedSet:
     """The images of a recording's complete shards.
 
     Args:
