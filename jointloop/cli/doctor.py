@@ -1,7 +1,6 @@
 """Whether this machine can do the work, and what to do where it cannot."""
 
 import ctypes
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from jointloop.common.versions import NONE, installed
 
 LIBRARIES = {
     "libX11.so.6": "libx11-6",
@@ -91,12 +92,10 @@ def _loads(library: str) -> bool:
 
 
 def _package(name: str, side: str) -> Finding:
-    try:
-        return Finding("ok", name, importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        extra = {"bpy": "blender", "torch": "train"}[name]
-        remedy = f"pip install 'jointloop[{extra}]'"
-        return Finding("note", name, f"not installed; {side} it: {remedy}")
+    if (version := installed(name)) != NONE:
+        return Finding("ok", name, version)
+    extra = {"bpy": "blender", "torch": "train"}[name]
+    return Finding("note", name, f"{NONE}; {side} it: pip install 'jointloop[{extra}]'")
 
 
 def _torch_device() -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from blender_scenes import lens, spec
+from jointloop.common.draws import random_source
 from simulator import labels
 from simulator.randomization import draw_parts
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
@@ -48,8 +49,7 @@ def generator(
     seed: int, worker: int, index: int, part: str, split: Split = "train"
 ) -> np.random.Generator:
     """The random source of one part of one sample; no training sample repeats a held-out one."""
-    counter = [0, SPLITS.index(split), PARTS.index(part), index]
-    return np.random.Generator(np.random.Philox(key=[seed, worker], counter=counter))
+    return random_source(seed, worker, SPLITS.index(split), PARTS.index(part), index)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ Recipe -> SampleMaker(settings, engine) -> sample(worker, index, assignment) -> 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 
 from blender_scenes.spec import Device, Engine
+from jointloop.common.versions import installed
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
 
@@ -82,11 +82,3 @@ def versions(engine: Engine) -> dict[str, str]:
     """Versions of the packages that take part in making a sample here."""
     names = PACKAGES if engine == "stick" else (*PACKAGES, "bpy")
     return {name: installed(name) for name in names}
-
-
-def installed(name: str) -> str:
-    """Version of an installed package, or that there is none."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

@@ -10,8 +10,6 @@ of held-out samples, all others from the recording's prior.
 """
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,9 @@ import msgspec
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
+from jointloop.common.files import write_bytes
+from jointloop.common.folders import is_free
+from jointloop.common.lock import Lock
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -91,18 +92,18 @@ class Recording:
         """Begin a recording in a new or empty folder.
 
         Raises:
-            RecordingError: the folder holds something, or cannot be written.
+            RecordingError: the folder holds something, or cannot be made.
+            FileError: it cannot be written to.
         """
         recording = cls(folder, about)
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if not is_free(folder):
                 raise RecordingError(_occupied(folder))
             folder.mkdir(parents=True, exist_ok=True)
-            beside = folder / (FILE + ".part")
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-            os.replace(beside, folder / FILE)
         except OSError as error:
             raise RecordingError(f"cannot write {folder}: {error.strerror}") from error
+        text = msgspec.json.format(msgspec.json.encode(about), indent=1)
+        write_bytes(folder / FILE, text + b"\n")
         return recording
 
     @classmethod
@@ -192,14 +193,12 @@ class Recording:
         Raises:
             RecordingError: one does already.
         """
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+            lock = Lock(self.folder)
         except BlockingIOError:
             raise RecordingError(f"another process is recording into {self.folder}") from None
-        finally:
-            os.close(folder)
+        with lock:
+            yield
 
     @property
     def _held_out_assignment(self) -> Assignment:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jointloop.common.draws import random_source
 from jointloop.common.typed_json import ConfigError
 from simulator.labels import HIDDEN, LEVELS, OUTSIDE, VISIBLE
 from trainer.augmentation.backgrounds import Backgrounds, bank
@@ -25,7 +26,7 @@ from trainer.beliefs.paint import paint
 from trainer.config.config import Config
 
 DRAWS = 0x61756720
-"""Second word of the key of augmentation's random numbers."""
+"""Stream of augmentation's random numbers."""
 
 
 class Augment:
@@ -73,7 +74,7 @@ class Augment:
             batch: on its device; is left as it was.
             number: of the batch in its run, or whatever else tells it from others.
         """
-        c, rng = self.config, self._random(number)
+        c, rng = self.config, random_source(self._seed, DRAWS, number)
         if c.moves or c.background or c.tints:
             images, masks = batch.images.float(), batch.masks.float()
             if c.moves:
@@ -84,10 +85,6 @@ class Augment:
                 images = tint(images, c, rng)
             batch = replace(batch, images=_bytes(images), masks=_bytes(masks))
         return self._cut_out(batch, rng) if c.cutouts else batch
-
-    def _random(self, number: int) -> np.random.Generator:
-        key, counter = [self._seed, DRAWS], [0, 0, 0, number]
-        return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
     def _moved(
         self, images: Tensor, masks: Tensor, batch: Batch, rng: np.random.Generator

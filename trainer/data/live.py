@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
+from jointloop.common.draws import random_source
 from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
@@ -17,6 +16,8 @@ from simulator.transport.delivery import Delivery
 from trainer.batch import Batch, stack
 from trainer.config.config import StreamConfig
 
+DRAWS = 0x6C697665
+"""Stream of the random numbers that choose among buffered samples."""
 PATIENCE = 10.0
 """Seconds of waiting after which the stream says that it waits."""
 
@@ -122,7 +123,7 @@ class Stream:
             self.counts.waited += self._await_new()
             self._add_new(chosen, size)
         if short := size - len(chosen):
-            rng = np.random.default_rng((self._seed, self.counts.consumed))
+            rng = random_source(self._seed, DRAWS, self.counts.consumed)
             for i in rng.choice(len(spare), short, replace=False):
                 spare[i].uses += 1
                 chosen.append(spare[i])

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.difference import difference
+from jointloop.common.draws import random_source
 from jointloop.common.errors import JointloopError
 from simulator.labels import OUTSIDE, belief_map
 from simulator.randomization.prior import JointPrior
@@ -34,7 +35,7 @@ from trainer.config.config import Config, ConfigError
 from trainer.data.live import StreamCounts
 
 DRAWS = 0x706F6F6C
-"""Second word of the key of the pool's random numbers."""
+"""Stream of the pool's random numbers."""
 
 
 class PoolError(JointloopError):
@@ -189,8 +190,7 @@ class Pool:
         return order[start % count :][:size]
 
     def _random(self, number: int) -> np.random.Generator:
-        key, counter = [self._config.seed, DRAWS], [0, 0, 0, number]
-        return np.random.Generator(np.random.Philox(key=key, counter=counter))
+        return random_source(self._config.seed, DRAWS, number)
 
     def _sample(self, place: int) -> Sample:
         """One sample, with a belief map of the run's stride and sigma."""

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jointloop.common.versions import installed
 from simulator.labels import OUTSIDE, in_frame
-from simulator.recordings.recipe import installed
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
 from trainer.evaluation.labelled import AnnotatedSet, Image, Wanted, of_recording
