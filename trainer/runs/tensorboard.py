@@ -38,7 +38,7 @@ def available() -> bool:
     return importlib.util.find_spec("tensorboard") is not None
 
 
-class Board:
+class TensorBoard:
     """Writes the events of one start of a run.
 
     Args:
