@@ -165,7 +165,7 @@ def test_backgrounds_may_be_shared_where_that_is_asked_for(ur10: Robot, uniform:
         assert hidden.background.image == "only.jpg"
 
 
-def test_a_studio_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
+def test_a_sample_maker_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
     for name in ("a.png", "b.png"):
         _photo(tmp_path, name, (240, 20, 20))
     settings = SampleSettings(width=96, height=64, variety=PHOTOS_ONLY)
@@ -176,7 +176,7 @@ def test_a_studio_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
     assert corner[0] > 3 * corner[1]
 
 
-def test_a_studio_says_what_photos_it_needs(tmp_path: Path):
+def test_a_sample_maker_says_what_photos_it_needs(tmp_path: Path):
     settings = SampleSettings(variety=PHOTOS_ONLY)
     with pytest.raises(VarietyError, match="photos only, and no folder"):
         SampleMaker(settings, "stick")

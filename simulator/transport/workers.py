@@ -84,7 +84,7 @@ def is_adaptive(worker: int, share: float) -> bool:
     return math.floor((worker + 1) * share) > math.floor(worker * share)
 
 
-class Roster:
+class Workers:
     """The workers of one run.
 
     Args:
@@ -114,7 +114,8 @@ class Roster:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
         if not 0 <= adaptive_share <= 1:
             raise TransportError(f"adaptive_share is {adaptive_share}; expected 0 to 1")
-        self.workers: dict[int, Worker] = {}
+        self.by_id: dict[int, Worker] = {}
+        """The holder, or last holder, of each id."""
         self.delivery = Delivery()
         self.limit: int | None = None
         """Samples received and outstanding in all, at most."""
@@ -130,7 +131,7 @@ class Roster:
 
     def alive(self) -> Iterator[Worker]:
         """The workers that are there."""
-        return (worker for worker in list(self.workers.values()) if worker.alive)
+        return (worker for worker in list(self.by_id.values()) if worker.alive)
 
     def by_peer(self, peer: bytes) -> Worker | None:
         """The worker at the other end of a control connection."""
@@ -146,7 +147,7 @@ class Roster:
         if reason := self._objection(hello):
             self.delivery.refused += 1
             return Refused(reason)
-        for former in self.workers.values():
+        for former in self.by_id.values():
             if former.slot == hello.slot:  # its fleet would not replace it if it lived
                 self.depart(former, died=True)
                 hello = msgspec.structs.replace(hello, worker=former.id)
@@ -184,7 +185,7 @@ class Roster:
         chosen = hello.worker
         if chosen is None or chosen in taken:
             chosen = next(i for i in count() if i not in taken)
-        former = self.workers.get(chosen)
+        former = self.by_id.get(chosen)
         if former:
             self._past.add(former.instance)
         worker = Worker(
@@ -198,7 +199,7 @@ class Roster:
             held=former.held if former else 0,
             received=former.received if former else 0,
         )
-        self.workers[chosen] = worker
+        self.by_id[chosen] = worker
         return worker
 
     def depart(self, worker: Worker, *, died: bool) -> None:
@@ -251,7 +252,7 @@ class Roster:
         Raises:
             TransportError: it holds none of that worker.
         """
-        used = self.workers.get(worker)
+        used = self.by_id.get(worker)
         if used is None or used.held < 1:
             raise TransportError(f"no sample of worker {worker} is held that could be consumed")
         used.held -= 1
@@ -261,10 +262,10 @@ class Roster:
         """Enter a sample; None if it was a duplicate.
 
         Raises:
-            WireError: it is none that this roster asked for.
+            WireError: it is none that was asked for.
         """
         source, instance = received.sample.hidden.provenance, received.instance
-        worker = self.workers.get(source.worker)
+        worker = self.by_id.get(source.worker)
         if worker is None or worker.instance != instance:
             if instance not in self._past:
                 raise WireError("foreign", f"worker {source.worker} is held by another process")

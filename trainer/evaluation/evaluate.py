@@ -12,7 +12,7 @@ from jointloop.common.versions import installed
 from simulator.labels import OUTSIDE, in_frame
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
-from trainer.evaluation.labelled import AnnotatedSet, Image, Wanted, of_recording
+from trainer.evaluation.labelled import Image, LabelledSet, Wanted, of_recording
 from trainer.metrics.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.metrics.keypoints import DEFINITION, METRICS, Errors, counts, groups, nested
 from trainer.metrics.oks import DEFINITIONS, Robots, average_precision
@@ -42,7 +42,7 @@ class Finder(Protocol):
 class Evaluation:
     """What a detector makes of a set of N images, and what is true; J keypoints of the set."""
 
-    data: AnnotatedSet
+    data: LabelledSet
     robots: Robots
     """What is there."""
     peaks: Peaks
@@ -80,7 +80,7 @@ class Evaluation:
 
 def open_data(
     path: Path, info: WeightsInfo, split: Wanted = "heldout", images: Path | None = None
-) -> AnnotatedSet:
+) -> LabelledSet:
     """The annotated images at a path: a recording's folder, or a COCO keypoints file.
 
     Args:
@@ -99,7 +99,7 @@ def open_data(
 
 def evaluate(
     detector: Finder,
-    data: AnnotatedSet,
+    data: LabelledSet,
     scales: Sequence[float] = (1.0,),
     update: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:
