@@ -44,7 +44,8 @@ def put_in_place(path: Path, durable: bool = True) -> None:
         _to_disk(part_of(path))
     os.replace(part_of(path), path)
     if durable:
-        _to_disk(path.parent)
+        with contextlib.suppress(OSError):  # some file systems bring no folder to the disk
+            _to_disk(path.parent)
 
 
 def _to_disk(path: Path) -> None:
