@@ -26,7 +26,7 @@ import numpy as np
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.randomization.variety import CALM, Variety
@@ -63,7 +63,7 @@ def stages(settings: SampleSettings, samples: int, count: int) -> dict[str, Any]
         codec = Codec("benchmark", settings, maker.robot, prior)
         for index in range(WARM_UP + count):
             started, burnt = time.perf_counter(), time.process_time()
-            drawn = hidden.draw(maker.robot, settings, Assignment(prior), 0, index)
+            drawn = hidden.draw(maker.robot, settings, Assignment.of(prior), 0, index)
             posed = time.perf_counter()
             made = simulate(maker.scene, maker.robot, settings, drawn)
             done = time.perf_counter()
@@ -95,7 +95,7 @@ def rate(settings: SampleSettings, samples: int, workers: int, seconds: float) -
     with SampleMaker(settings, "stick") as maker:
         robot, prior = maker.robot, prior_of(maker)
     options = WorkerOptions("", samples=samples)
-    with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment(prior)) as hub:
+    with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment.of(prior)) as hub:
         options = WorkerOptions(hub.local_address, samples=samples)
         with Fleet(workers, options, say=lambda line: None) as fleet:
             arrived: dict[int, int] = dict.fromkeys(range(workers), 0)
@@ -118,6 +118,7 @@ import json, sys, time
 from blender_scenes.blender import bpy, mathutils
 import numpy as np
 from simulator.randomization import hidden, prior, settings
+from simulator.randomization.assignment import Assignment
 from simulator.robot import robot
 from blender_scenes.film import aim
 from blender_scenes.meshes import quiet
@@ -148,7 +149,7 @@ scene.render.use_persistent_data = True
 scene.render.filepath = sys.argv[5]
 burnt = []
 for index in range(count + 1):
-    drawn = hidden.draw(r, s, hidden.Assignment(p), 0, index)
+    drawn = hidden.draw(r, s, Assignment.of(p), 0, index)
     frame = hidden.frame(r, drawn, width, height)
     start = time.process_time()
     for link, blocks in links:

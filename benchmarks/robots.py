@@ -28,7 +28,7 @@ import tyro
 from blender_scenes.robot_scene import RobotScene
 from jointloop.common.errors import JointloopError
 from simulator.drawing.drawing import contact_sheet, write_png
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.randomization.variety import CALM
@@ -57,7 +57,7 @@ def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
     prior = JointPrior.uniform(rest - 1e-6, rest + 1e-6, settings.bins)
     with SampleMaker(settings, "cycles", samples=8, detail=1.0) as maker:
         assert isinstance(maker.scene, RobotScene)
-        made = maker.sample(0, 0, Assignment(prior))
+        made = maker.sample(0, 0, Assignment.of(prior))
         triangles = sum(len(shown.data.polygons) for shown in maker.scene.links.values())
     if made.labels.area < 1:
         raise JointloopError("nothing of it is in the picture")

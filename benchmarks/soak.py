@@ -13,7 +13,7 @@ from typing import Any
 
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.worker import WorkerOptions
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.randomization.variety import variety
@@ -32,7 +32,7 @@ def soak(
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     seen: dict[int, Counter[int]] = {}
     curve: list[dict[str, Any]] = []
-    with Hub("tcp://127.0.0.1:0", "soak", settings, robot, Assignment(prior)) as hub:
+    with Hub("tcp://127.0.0.1:0", "soak", settings, robot, Assignment.of(prior)) as hub:
         options = WorkerOptions(hub.local_address, recycle_frames=recycle_frames)
         with Fleet(workers, options) as fleet:
             started = said = time.monotonic()

@@ -36,9 +36,10 @@ from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.config.config import Config
 from trainer.config.presets import PRESETS, preset
-from trainer.data.recorded import Pool
 from trainer.learning.learner import Learner
 from trainer.learning.precision import resolved
+from trainer.open_source import recorded_source
+from trainer.session import build_learner
 
 SIZES = ("160x120", "320x240")
 WARM_UP = 3
@@ -83,15 +84,15 @@ def recording_of(folder: Path, settings: SampleSettings, samples: int) -> Record
 
 def steps(learner: Learner, batch: Callable[[], Batch], seconds: float) -> dict[str, float]:
     """Rates over at least that long."""
-    waited, count, burnt = 0.0, 0, time.process_time()
+    waited, samples, burnt = 0.0, 0, time.process_time()
     started = time.perf_counter()
     while time.perf_counter() - started < seconds:
         asked = time.perf_counter()
         one = batch()
         waited += time.perf_counter() - asked
         learner.step(one, 0.5)
-        count += 1
-    spent, samples = time.perf_counter() - started, count * learner.config.batch_size
+        samples += len(one)
+    spent = time.perf_counter() - started
     return {
         "samples_per_second": samples / spent,
         "cpu_seconds_per_sample": (time.process_time() - burnt) / samples,
@@ -120,10 +121,10 @@ def measure(config: Config, device: str, seconds: float, patience: float) -> dic
     row["precision"] = str(resolved(config.precision, torch.device(device)))
     robot = Robot.named(settings.robot)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
-    learner = Learner(config, len(robot.keypoints), device)
+    learner, _ = build_learner(config, robot, device)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         recording = recording_of(Path(folder) / "sticks", settings, READY * size + 4)
-        source = Pool(recording, config, prior, say=lambda line: None)
+        source = recorded_source(config, recording, prior, lambda line: None)
         stack.callback(source.close)
         ready = [source.batch(size) for _ in range(READY)]
         started = time.perf_counter()

@@ -14,7 +14,8 @@ from itertools import count
 from typing import Any
 
 from blender_scenes.stick_scene import StickScene
-from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.hidden import draw
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.robot import Robot
@@ -57,7 +58,7 @@ def measure(size: str, seconds: float, credits: int) -> dict[str, Any]:
     robot = Robot.named(settings.robot)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     with Hub(
-        "tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment(prior), credits=credits
+        "tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment.of(prior), credits=credits
     ) as hub:
         spawn = multiprocessing.get_context("spawn")
         process = spawn.Process(target=publish, args=(hub.address,))

@@ -30,6 +30,6 @@ cv2.imwrite(str(out / "labelled.png"), picture)
 
 # One belief map per keypoint, at a quarter of the image's size; here all in one.
 belief = cv2.resize(sample.belief.max(axis=0), (320, 240), interpolation=cv2.INTER_NEAREST)
-cv2.imwrite(str(out / "belief.png"), (255 * belief).round().astype("uint8"))
+cv2.imwrite(str(out / "belief.png"), belief)
 cv2.imwrite(str(out / "mask.png"), sample.mask)
 print(f"wrote {out}/labelled.png, belief.png and mask.png")

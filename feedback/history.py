@@ -1,12 +1,9 @@
 """Every version of the prior and what led to it: `prior_history.jsonl` in the run folder.
 
-One JSON object per line, only ever appended. A process that dies while writing leaves at most a
-half-written last line: reading leaves it out, the next append cuts it off.
+JSON lines (`jointloop.common.lines`), only ever appended.
 """
 
-import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 
 from feedback.controller import Observation
 from feedback.selection import FeedbackError
+from jointloop.common.lines import LinesError, append_line, keep_lines, read_lines
 from simulator.randomization.prior import JointPrior
 
 FILE = "prior_history.jsonl"
@@ -66,11 +64,10 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     Raises:
         HistoryError: a line other than a half-written last one is no such entry.
     """
-    path = folder / FILE
-    if not path.is_file():
-        return []
-    lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is half-written
-    return [_parse(line, path, number) for number, line in enumerate(lines, start=1)]
+    try:
+        return read_lines(folder / FILE, "prior", _entry)
+    except LinesError as error:
+        raise HistoryError(str(error)) from error
 
 
 def prior_of(entry: Mapping[str, Any]) -> JointPrior:
@@ -88,7 +85,7 @@ class History:
     """Appends to the prior history of one run."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the history of a run folder, new or to be continued; cuts a half-written last line.
+        """Open the history of a run folder, new or to be continued.
 
         Raises:
             HistoryError: what is there is no prior history.
@@ -97,8 +94,6 @@ class History:
         entries = read_history(folder)
         self._first = prior_of(entries[0]) if entries else None
         self._last = prior_of(entries[-1]) if entries else None
-        if self.path.is_file():
-            _cut_half_line(self.path)
 
     @property
     def version(self) -> int:
@@ -112,8 +107,7 @@ class History:
         """
         entries = read_history(self.path.parent)
         kept = [entry for entry in entries if entry["epoch"] <= epoch]
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        os.truncate(self.path, sum(map(len, lines[: len(kept)])))
+        keep_lines(self.path, len(kept))
         self._last = prior_of(kept[-1]) if kept else None
 
     def append(self, observation: Observation) -> None:
@@ -144,26 +138,10 @@ class History:
             "upper": prior.upper.tolist(),
             "alpha": prior.alpha.tolist(),
         }
-        with self.path.open("ab") as file:
-            file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path, entry)
         self._last = prior
 
 
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        entry = json.loads(line)
-        prior_of(entry)
-        return {"rule": None} | entry | {"epoch": int(entry["epoch"])}
-    except (ValueError, KeyError, TypeError, FeedbackError) as error:
-        raise HistoryError(
-            f"{path} line {number} is no prior: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _cut_half_line(path: Path) -> None:
-    """End the file after its last newline."""
-    with path.open("rb+") as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
+def _entry(row: dict[str, Any]) -> dict[str, Any]:
+    prior_of(row)
+    return {"rule": None} | row | {"epoch": int(row["epoch"])}

@@ -13,7 +13,7 @@ from simulator.robot import Robot
 
 OUTSIDE, HIDDEN, VISIBLE = 0, 1, 2
 LEVELS = 255
-"""Belief maps take the values 0, 1/255, ..., 1: eight bits on the wire lose nothing."""
+"""A belief map's bytes count from 0 to this, which is a belief of 1."""
 
 
 def project(camera: Camera, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -72,11 +72,11 @@ def visibility(
 
 def belief_map(
     pixels: ArrayLike, present: ArrayLike, width: int, height: int, stride: int, sigma: float
-) -> NDArray[np.float32]:
-    """One map per keypoint with peak 1 at the keypoint.
+) -> NDArray[np.uint8]:
+    """One map per keypoint with peak 1 at the keypoint, in levels: beliefs times `LEVELS`.
 
     exp(-d^2 / l^2) with l^2 = 2 sigma^2 (Heindl et al. 2019), d the distance of a cell's centre
-    from the unrounded keypoint, in cells; rounded to 1/255.
+    from the unrounded keypoint, in cells; rounded to the nearest level.
 
     Args:
         pixels: (J, 2) keypoints [px].
@@ -87,12 +87,11 @@ def belief_map(
         sigma: standard deviation of the peak [cells].
 
     Returns:
-        (J, height / stride, width / stride).
+        (J, height / stride, width / stride), 0 to `LEVELS`.
     """
     kept = np.asarray(present, dtype=bool)
     cells = (np.asarray(pixels, dtype=np.float64) + 0.5) / stride - 0.5
     cells = np.where(kept[:, None], cells, -1e6)  # NaN where a keypoint lies behind the camera
     gx = np.exp(-((np.arange(width // stride) - cells[:, :1]) ** 2) / (2 * sigma**2))
     gy = np.exp(-((np.arange(height // stride) - cells[:, 1:]) ** 2) / (2 * sigma**2))
-    levels = np.rint(gy[:, :, None] * gx[:, None, :] * LEVELS)
-    return (levels / LEVELS).astype(np.float32)
+    return np.rint(gy[:, :, None] * gx[:, None, :] * LEVELS).astype(np.uint8)

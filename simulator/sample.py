@@ -40,8 +40,8 @@ class Sample:
     mask: NDArray[np.uint8]
     """(H, W) coverage by the robot and all that stands around it, 0 to 255: what is no background.
     255 all over where a recording does not tell."""
-    belief: NDArray[np.float32]
-    """(J, H / stride, W / stride) in [0, 1], in steps of 1/255."""
+    belief: NDArray[np.uint8]
+    """(J, H / stride, W / stride) in levels of 1/255, 255 at a keypoint; see `belief_map`."""
     labels: Labels
     hidden: Hidden
     seconds: Mapping[str, float] = field(default_factory=dict)

@@ -10,7 +10,8 @@ from typing import Self
 from blender_scenes.photos import PhotoError, Photos
 from blender_scenes.spec import Device, Engine, Scene
 from jointloop.common.errors import NoBlenderError
-from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.hidden import draw
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import BackgroundVariety, VarietyError
 from simulator.robot import Robot

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from functools import cache
 
 from blender_scenes.stick_scene import StickScene
-from simulator.randomization.hidden import Assignment, Split, draw
+from simulator.randomization.assignment import Assignment, Split
+from simulator.randomization.hidden import draw
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -19,7 +20,7 @@ from simulator.transport.messages import SCHEMA, Hello, Welcome
 ROBOT = Robot.named("ur10")
 SETTINGS = SampleSettings(width=64, height=48)
 PRIOR = JointPrior.uniform(ROBOT.lower, ROBOT.upper, SETTINGS.bins)
-FIRST = Assignment(PRIOR)
+FIRST = Assignment.of(PRIOR)
 
 
 def prior(version: int) -> JointPrior:
@@ -32,7 +33,7 @@ def prior(version: int) -> JointPrior:
 @cache
 def sample(index: int = 0, worker: int = 0, version: int = 0, split: Split = "train") -> Sample:
     """A real sample of the stick scene."""
-    assignment = Assignment(prior(version) if version else PRIOR, split)
+    assignment = Assignment.of(prior(version) if version else PRIOR, split)
     hidden = draw(ROBOT, SETTINGS, assignment, worker, index)
     return simulate(StickScene(ROBOT.model), ROBOT, SETTINGS, hidden)
 

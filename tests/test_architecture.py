@@ -1,6 +1,7 @@
 """Imports point one way, and each heavy dependency has one home."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,52 @@ def test_only_the_transport_imports_zmq() -> None:
 def test_blender_is_imported_in_one_place() -> None:
     users = {f.name for f in FILES if imports(f) & {"bpy", "bmesh", "mathutils"}}
     assert users == {"blender.py"}
+
+
+LAYERS = ("robot", "labels", "randomization", "sample", "sample_maker", "transport", "fleet")
+"""Of the simulator, each on those before it; recordings lie on all but the transport."""
+MODULES = {".".join(f.relative_to(ROOT).with_suffix("").parts): f for f in FILES}
+MODULES = {name.removesuffix(".__init__"): file for name, file in MODULES.items()}
+
+
+def needs(name: str) -> set[str]:
+    """The modules of ours that a module imports, wherever in it; for types alone does not count."""
+    tree = ast.parse(MODULES[name].read_text())
+    typing = [n for n in ast.walk(tree) if _for_types(n)]
+    left_out = {id(inner) for block in typing for inner in ast.walk(block)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in left_out:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & set(MODULES) or {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & set(MODULES) - {name}
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def test_imports_make_no_circle() -> None:
+    graph = {name: needs(name) for name in MODULES}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(MODULES)
+
+
+def part(name: str) -> str:
+    """Of the simulator, that a module belongs to."""
+    return name.split(".")[1] if name.startswith("simulator.") else ""
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_simulator_lies_in_layers(layer: str) -> None:
+    later = {*LAYERS[LAYERS.index(layer) + 1 :], "recordings"}
+    for name in MODULES:
+        if part(name) == layer:
+            assert not {part(other) for other in needs(name)} & later, name
+
+
+def test_what_a_recording_keeps_does_not_come_from_the_wire() -> None:
+    for name in MODULES:
+        if part(name) == "recordings":
+            assert "transport" not in {part(other) for other in needs(name)}, name

@@ -6,16 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from learner_parts import augment_of, learner_of
 
 from jointloop.common.typed_json import ConfigError
 from simulator.labels import belief_map, in_frame
-from trainer.augmentation.augment import Augment
 from trainer.batch import Batch
 from trainer.beliefs.decode import decode
 from trainer.config.augmentation import AMOUNTS, AugmentConfig
 from trainer.config.config import Config
 from trainer.config.presets import preset
-from trainer.learning.learner import Learner
 
 WIDTH, HEIGHT, N, J = 96, 64, 8, 5
 FULL = AMOUNTS["full"]
@@ -39,7 +38,7 @@ def batch() -> Batch:
     return Batch(
         torch.from_numpy(rng.integers(0, 256, (N, 3, HEIGHT, WIDTH), np.uint8)),
         torch.from_numpy(rng.integers(0, 2, (N, HEIGHT, WIDTH), np.uint8) * 255),
-        torch.from_numpy(np.rint(255 * np.stack(maps)).astype(np.uint8)),
+        torch.from_numpy(np.stack(maps)),
         pixels,
         visibility,
         rng.integers(0, 16, (N, 6)),
@@ -60,27 +59,27 @@ def same(one: Batch, other: Batch) -> bool:
 
 
 def test_without_any_amount_a_batch_comes_back_as_it_is(batch: Batch) -> None:
-    assert Augment(config(AugmentConfig()))(batch, 3) is batch
+    assert augment_of(config(AugmentConfig()))(batch, 3) is batch
 
 
 @pytest.mark.parametrize("amount", ["light", "full"])
 def test_seed_and_number_decide_on_everything(batch: Batch, amount: str) -> None:
-    made = Augment(config(AMOUNTS[amount]))
+    made = augment_of(config(AMOUNTS[amount]))
     fifth = made(batch, 5)
     assert not same(fifth, made(batch, 6))
     assert same(fifth, made(batch, 5))
-    assert same(fifth, Augment(config(AMOUNTS[amount]))(batch, 5))
-    assert not same(fifth, Augment(config(AMOUNTS[amount], seed=1))(batch, 5))
+    assert same(fifth, augment_of(config(AMOUNTS[amount]))(batch, 5))
+    assert not same(fifth, augment_of(config(AMOUNTS[amount], seed=1))(batch, 5))
 
 
 def test_the_batch_that_is_augmented_is_left_as_it_was(batch: Batch) -> None:
     before = copied(batch)
-    Augment(config(FULL))(batch, 0)
+    augment_of(config(FULL))(batch, 0)
     assert same(batch, before)
 
 
 def test_types_and_shapes_stay(batch: Batch) -> None:
-    after = Augment(config(FULL))(batch, 0)
+    after = augment_of(config(FULL))(batch, 0)
     for field in dataclasses.fields(Batch):
         was, now = getattr(batch, field.name), getattr(after, field.name)
         assert (was.dtype, was.shape) == (now.dtype, now.shape), field.name
@@ -88,7 +87,7 @@ def test_types_and_shapes_stay(batch: Batch) -> None:
 
 
 def test_targets_peak_at_the_moved_keypoints(batch: Batch) -> None:
-    after = Augment(config(FULL))(batch, 1)
+    after = augment_of(config(FULL))(batch, 1)
     assert np.nanmax(np.abs(after.pixels - batch.pixels)) > 3
     peaks = decode(after.targets(), 4).pixels
     for i, j in np.argwhere(after.in_frame):
@@ -102,7 +101,7 @@ def test_targets_peak_at_the_moved_keypoints(batch: Batch) -> None:
 
 def test_an_image_that_only_shifts_keeps_its_pixels(batch: Batch) -> None:
     """The keypoints tell how far."""
-    after = Augment(config(AugmentConfig(shift=0.2)))(batch, 2)
+    after = augment_of(config(AugmentConfig(shift=0.2)))(batch, 2)
     shift = np.nanmean(after.pixels - batch.pixels, axis=1)
     for i in range(N):
         x, y = np.rint(np.array([WIDTH, HEIGHT]) / 2).astype(int)
@@ -115,7 +114,7 @@ def test_an_image_that_only_shifts_keeps_its_pixels(batch: Batch) -> None:
 
 
 def test_a_cut_out_hides_keypoints_and_removes_none(batch: Batch) -> None:
-    after = Augment(config(AugmentConfig(cutouts=3, cutout=0.8)))(batch, 0)
+    after = augment_of(config(AugmentConfig(cutouts=3, cutout=0.8)))(batch, 0)
     np.testing.assert_array_equal(after.in_frame, batch.in_frame)
     assert torch.equal(after.beliefs, batch.beliefs)
     changed = (after.images != batch.images).any(dim=1).numpy()
@@ -129,7 +128,7 @@ def test_a_cut_out_hides_keypoints_and_removes_none(batch: Batch) -> None:
 
 def test_a_mirrored_robot_has_its_keypoints_exchanged(batch: Batch) -> None:
     mirror = (0, 2, 1, 4, 3)
-    after = Augment(config(AugmentConfig(flip=1)), mirror)(batch, 0)
+    after = augment_of(config(AugmentConfig(flip=1)), mirror)(batch, 0)
     np.testing.assert_allclose(after.pixels[..., 0], WIDTH - 1 - batch.pixels[:, mirror, 0])
     np.testing.assert_allclose(after.pixels[..., 1], batch.pixels[:, mirror, 1])
     seen = batch.in_frame[:, mirror]
@@ -139,11 +138,11 @@ def test_a_mirrored_robot_has_its_keypoints_exchanged(batch: Batch) -> None:
 
 def test_a_robot_without_a_mirror_image_is_not_mirrored() -> None:
     with pytest.raises(ConfigError, match=r"augment.flip is 0.5, but a mirror image of robot ur10"):
-        Augment(config(AugmentConfig(flip=0.5)))
+        augment_of(config(AugmentConfig(flip=0.5)))
 
 
 def test_what_a_mask_does_not_cover_is_replaced(batch: Batch) -> None:
-    after = Augment(config(AugmentConfig(background=1.0)))(batch, 0)
+    after = augment_of(config(AugmentConfig(background=1.0)))(batch, 0)
     covered = (batch.masks > 0)[:, None].expand_as(batch.images)
     assert torch.equal(after.images[covered], batch.images[covered])
     assert (after.images[~covered] != batch.images[~covered]).float().mean() > 0.9
@@ -153,7 +152,7 @@ def test_the_learner_trains_on_augmented_batches_and_repeats_them_when_resumed(
     batch: Batch,
 ) -> None:
     plain, augmented, again = (
-        Learner(config(amount), J) for amount in (AugmentConfig(), FULL, FULL)
+        learner_of(config(amount), J) for amount in (AugmentConfig(), FULL, FULL)
     )
     assert plain.step(batch, 0.5) != augmented.step(batch, 0.5)
     again.load_state_dict(augmented.state_dict())

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from learner_parts import learner_of
 from safetensors.torch import save_file
 from torch import Tensor
 
 from trainer.config.config import Config, ConfigError, NetworkConfig
 from trainer.config.presets import preset
-from trainer.learning.learner import Learner
 from trainer.models import BeliefNetwork, build
 from trainer.weights.backbone import BackboneError, load_backbone
 from trainer.weights.initial import InitialWeights
@@ -212,7 +212,7 @@ def test_the_average_of_the_weights_begins_with_them_too(head):
         network=replace(config.network, stages=1),
         optimiser=replace(config.optimiser, ema=0.9),
     )
-    learner = Learner(config, 7, start=InitialWeights(backbone=head))
+    learner = learner_of(config, 7, InitialWeights(backbone=head))
     for part in (learner.network, learner.ema):
         assert torch.equal(
             part.features.state_dict()["0.weight"],

@@ -11,16 +11,16 @@ pytestmark = pytest.mark.blender
 WORK = """
 import os, time
 before = os.sched_getaffinity(0)
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.sample_maker import SampleMaker
 with SampleMaker(SampleSettings(width=320, height=240), "cycles", samples=8) as maker:
     prior = JointPrior.uniform(maker.robot.lower, maker.robot.upper, 16)
-    maker.sample(0, 0, Assignment(prior))
+    maker.sample(0, 0, Assignment.of(prior))
     wall, cpu = time.perf_counter(), time.process_time()
     for index in range(4):
-        maker.sample(0, index, Assignment(prior))
+        maker.sample(0, index, Assignment.of(prior))
     print((time.process_time() - cpu) / (time.perf_counter() - wall))
 print(before == os.sched_getaffinity(0))
 """

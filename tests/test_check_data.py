@@ -60,9 +60,9 @@ def test_the_batches_are_those_that_training_begins_with(
     sticks: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Batch] = []
-    batch = trainer.data.recorded.Pool.batch
+    batch = trainer.data.recorded.RecordedSource.batch
     monkeypatch.setattr(
-        trainer.data.recorded.Pool,
+        trainer.data.recorded.RecordedSource,
         "batch",
         lambda self, n: given.append(batch(self, n)) or given[-1],
     )

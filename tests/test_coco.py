@@ -11,7 +11,7 @@ from recording_parts import description, recorded
 from blender_scenes.photos import PhotoError
 from simulator.recordings.convert import to_coco
 from trainer.evaluation.coco import read_coco
-from trainer.evaluation.labelled import AnnotatedError, of_recording
+from trainer.evaluation.labelled import LabelledError, of_recording
 
 NAMES = ("base", "elbow", "hand")
 
@@ -93,7 +93,7 @@ def test_images_may_lie_elsewhere(tmp_path: Path):
     path = by_hand(tmp_path / "all")
     moved = tmp_path / "labels.json"
     path.rename(moved)
-    with pytest.raises(AnnotatedError, match=r"2 of its 2 images are missing.*a\.png.*--images"):
+    with pytest.raises(LabelledError, match=r"2 of its 2 images are missing.*a\.png.*--images"):
         read(moved)
     assert len(read(moved, images=tmp_path / "all").images) == 2
 
@@ -192,7 +192,7 @@ def annotation(**changes) -> list[dict]:
 )
 def test_a_fault_is_one_line_that_names_it(tmp_path: Path, changes, message):
     path = by_hand(tmp_path, **changes)
-    with pytest.raises(AnnotatedError, match=message) as raised:
+    with pytest.raises(LabelledError, match=message) as raised:
         read(path)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -202,12 +202,12 @@ def test_a_fault_is_one_line_that_names_it(tmp_path: Path, changes, message):
 def test_a_file_that_is_no_coco_json_is_named(tmp_path: Path, text: str):
     path = tmp_path / "labels.json"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(AnnotatedError, match=r"labels\.json is no COCO keypoints JSON"):
+    with pytest.raises(LabelledError, match=r"labels\.json is no COCO keypoints JSON"):
         read(path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
-    with pytest.raises(AnnotatedError, match=r"cannot read .*nowhere\.json: No such file"):
+    with pytest.raises(LabelledError, match=r"cannot read .*nowhere\.json: No such file"):
         read(tmp_path / "nowhere.json")
 
 
@@ -218,7 +218,7 @@ def test_a_damaged_image_and_one_of_another_size_are_named(tmp_path: Path):
     with pytest.raises(PhotoError, match=r"b\.jpg is no picture that can be read"):
         second.load()
     picture(tmp_path / "a.png", 32, 24)
-    with pytest.raises(AnnotatedError, match=r"a\.png is 32x24, but its labels are for 64x48"):
+    with pytest.raises(LabelledError, match=r"a\.png is 32x24, but its labels are for 64x48"):
         first.load()
     (tmp_path / "a.png").unlink()
     with pytest.raises(PhotoError, match=r"a\.png: No such file"):
@@ -435,7 +435,7 @@ def test_an_image_is_found_by_the_last_parts_of_its_name(tmp_path: Path, name: s
         (image,) = read(path).images
         assert image.load().shape == (48, 64, 3)
         (folder / place).unlink()
-    with pytest.raises(AnnotatedError, match="1 of its 1 images are missing"):
+    with pytest.raises(LabelledError, match="1 of its 1 images are missing"):
         read(path)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, description, recorded
 
+from jointloop.common.files import FileError
 from simulator.randomization.variety import CALM, CameraVariety, Variety
 from simulator.recordings.convert import NOWHERE, items, to_coco, to_dream
 from simulator.recordings.recording import Recording
@@ -176,7 +177,7 @@ def test_varying_focal_lengths_are_told(recording: Recording, tmp_path: Path) ->
 def test_a_folder_with_something_in_it_is_refused(recording: Recording, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     for convert in (to_coco, to_dream):
-        with pytest.raises(RecordingError, match="already holds something"):
+        with pytest.raises(FileError, match="already holds something"):
             convert(recording, tmp_path)
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.labels import belief_map
+from simulator.labels import LEVELS, belief_map
 from trainer.beliefs.decode import FOUND, _solved, decode
 
 WIDTH, HEIGHT = 160, 120
@@ -16,7 +16,7 @@ def paint(points, stride=4, sigma=1.5, width=WIDTH, height=HEIGHT):
     """Belief maps as they are sent, in steps of 1/255."""
     points = np.asarray(points, dtype=float).reshape(-1, 2)
     painted = belief_map(points, np.ones(len(points), bool), width, height, stride, sigma)
-    return torch.from_numpy(painted)[None]
+    return torch.from_numpy(painted)[None] / LEVELS
 
 
 def exact(points, stride=4, sigma=1.5, width=WIDTH, height=HEIGHT):

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.labels import belief_map
+from simulator.labels import LEVELS, belief_map
 from trainer.beliefs import decode_jointly
 from trainer.beliefs.decode import FOUND, decode
 
@@ -17,7 +17,7 @@ inside = st.tuples(st.floats(4.0, SIZE - 5.0), st.floats(4.0, SIZE - 5.0))
 def paint(*points, height=1.0):
     """One map with a peak at each point."""
     maps = belief_map(np.array(points), np.ones(len(points), bool), SIZE, SIZE, STRIDE, 1.5)
-    return height * torch.from_numpy(maps).amax(dim=0)
+    return height * torch.from_numpy(maps).amax(dim=0) / LEVELS
 
 
 def located(*maps, temperature=TEMPERATURE):

@@ -15,6 +15,7 @@ from blender_scenes import spec
 from feedback.controller import Controller
 from feedback.history import FILE, History
 from simulator.randomization import hidden
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings import recipe, recording, sample_files
 from simulator.robot import Robot
@@ -58,7 +59,7 @@ TABLES = {
     ("reference/wire.md", "assign"): messages.Assign,
     ("reference/wire.md", "alive"): messages.Alive,
     ("reference/wire.md", "bye"): messages.Bye,
-    ("reference/wire.md", "terms"): messages.Terms,
+    ("reference/wire.md", "terms"): Assignment,
     ("reference/wire.md", "settings"): SampleSettings,
     ("reference/wire.md", "header"): codec.Header,
     ("reference/hidden.md", "hidden"): hidden.Hidden,

@@ -9,7 +9,7 @@ import pytest
 from blender_scenes import engines
 from blender_scenes.engines import EngineError, need
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -91,7 +91,7 @@ def test_other_engines_draw_the_robot_where_it_is(engine) -> None:
     robot, settings = Robot.named("ur10"), SampleSettings(width=160, height=120)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     scene = RobotScene(robot.model, samples=4, detail=0.1, engine=engine)
-    drawn = hidden.draw(robot, settings, Assignment(prior), 0, 0)
+    drawn = hidden.draw(robot, settings, Assignment.of(prior), 0, 0)
     bent = replace(drawn.view, distortion=(-0.1, 0.01, 0.002, -0.001, 0.0))
     for view in (drawn.view, bent):
         frame = hidden.frame(robot, replace(drawn, view=view), 160, 120)

@@ -9,16 +9,16 @@ import pytest
 from detector_parts import INFO
 
 from trainer.beliefs.decode import Peaks
-from trainer.evaluation.coco import AnnotatedError
+from trainer.evaluation.coco import LabelledError
 from trainer.evaluation.evaluate import CHUNK, evaluate, figures, open_data
-from trainer.evaluation.labelled import Annotated, AnnotatedSet
+from trainer.evaluation.labelled import LabelledImage, LabelledSet
 from trainer.metrics.keypoints import METRICS
 
 NAMES = ("base", "elbow", "hand")
 THREE = replace(INFO, keypoints=NAMES, skeleton=((0, 1), (1, 2)), sigmas=(0.05, 0.04, 0.03))
 
 
-def annotated(n: int = CHUNK + 5, seed: int = 0, keypoints=NAMES) -> AnnotatedSet:
+def annotated(n: int = CHUNK + 5, seed: int = 0, keypoints=NAMES) -> LabelledSet:
     """Images of several sizes; the keypoints of image i stand in its first pixels."""
     rng = np.random.default_rng(seed)
     images = []
@@ -29,8 +29,8 @@ def annotated(n: int = CHUNK + 5, seed: int = 0, keypoints=NAMES) -> AnnotatedSe
         visibility[0] = 2
         picture = np.full((height, width, 3), i, np.uint8)
         box = (0.0, 0.0, float(width), float(height))
-        images.append(Annotated(f"{i}", lambda p=picture: p, pixels, visibility, box))
-    return AnnotatedSet(Path("set"), keypoints, tuple(images))
+        images.append(LabelledImage(f"{i}", lambda p=picture: p, pixels, visibility, box))
+    return LabelledSet(Path("set"), keypoints, tuple(images))
 
 
 class Teller:
@@ -38,7 +38,7 @@ class Teller:
 
     info = THREE
 
-    def __init__(self, data: AnnotatedSet, off: float = 0.0, missed=()) -> None:
+    def __init__(self, data: LabelledSet, off: float = 0.0, missed=()) -> None:
         self.data, self.off, self.missed = data, off, set(missed)
         self.scales: list[tuple[float, ...]] = []
 
@@ -160,5 +160,5 @@ def test_a_set_in_which_nothing_is_to_be_found_has_no_figures():
 
 
 def test_a_path_that_is_no_folder_counts_as_a_coco_file(tmp_path: Path):
-    with pytest.raises(AnnotatedError, match=r"cannot read .*labels\.json"):
+    with pytest.raises(LabelledError, match=r"cannot read .*labels\.json"):
         open_data(tmp_path / "labels.json", THREE)

@@ -14,7 +14,7 @@ from simulator_parts import SETTINGS, hub_at, poll_until
 
 from simulator.fleet.fleet import Fleet, FleetError
 from simulator.fleet.worker import WorkerOptions
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
 from simulator.transport import Hub, Received
@@ -78,7 +78,7 @@ def test_what_workers_note_of_the_robot_is_passed_on_once(tmp_path: Path):
     )
     settings = replace(SETTINGS, robot=str(tmp_path / "r.toml"))
     robot = Robot.named(settings.robot)
-    first = Assignment(JointPrior.uniform(robot.lower, robot.upper, settings.bins))
+    first = Assignment.of(JointPrior.uniform(robot.lower, robot.upper, settings.bins))
     (note,) = robot.notes
     for notes, times in ((True, 1), (False, 0)):
         said: list[str] = []

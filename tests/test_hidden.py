@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from blender_scenes.lens import covers
 from simulator import labels
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import SPLITS, Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings, SettingsError, parse_size
 from simulator.randomization.variety import CameraVariety, DistractorVariety, Variety
@@ -21,10 +21,11 @@ from simulator.robot import Robot
 
 PRINT = """
 from simulator.randomization import hidden, prior, settings
+from simulator.randomization.assignment import Assignment
 from simulator.robot import robot
 r, s = robot.Robot.named("ur10"), settings.SampleSettings(width=96, height=64)
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
-print(repr([hidden.draw(r, s, hidden.Assignment(p), 2, i) for i in (5, 3)]))
+print(repr([hidden.draw(r, s, Assignment.of(p), 2, i) for i in (5, 3)]))
 """
 
 
@@ -32,7 +33,7 @@ def test_another_process_draws_the_same(
     ur10: Robot, settings: SampleSettings, uniform: JointPrior
 ) -> None:
     done = subprocess.run([sys.executable, "-c", PRINT], capture_output=True, text=True, check=True)
-    here = [hidden.draw(ur10, settings, Assignment(uniform), 2, i) for i in (5, 3)]
+    here = [hidden.draw(ur10, settings, Assignment.of(uniform), 2, i) for i in (5, 3)]
     assert done.stdout.strip() == repr(here)
 
 
@@ -58,8 +59,8 @@ def test_the_prior_shapes_the_pose_and_nothing_else(
     counts = np.zeros_like(uniform.alpha)
     counts[:, 3] = 1e9
     sharp = uniform.updated(counts)
-    before = hidden.draw(ur10, settings, Assignment(uniform), 0, 7)
-    after = hidden.draw(ur10, settings, Assignment(sharp), 0, 7)
+    before = hidden.draw(ur10, settings, Assignment.of(uniform), 0, 7)
+    after = hidden.draw(ur10, settings, Assignment.of(sharp), 0, 7)
     assert after.bins == (3,) * 6
     assert after.provenance.prior_version == 1
     for part in ("sun", "environment", "materials", "background", "noise_seed"):
@@ -70,8 +71,8 @@ def test_no_training_sample_repeats_a_held_out_one(
     ur10: Robot, settings: SampleSettings, uniform: JointPrior
 ) -> None:
     poses = [
-        hidden.draw(ur10, settings, Assignment(uniform, split), 0, index).q
-        for split in hidden.SPLITS
+        hidden.draw(ur10, settings, Assignment.of(uniform, split), 0, index).q
+        for split in SPLITS
         for index in range(50)
     ]
     assert len(set(poses)) == 100
@@ -82,7 +83,7 @@ def test_no_training_sample_repeats_a_held_out_one(
 def test_the_camera_looks_at_its_point(index: int) -> None:
     robot, settings = Robot.named("ur10"), SampleSettings()
     prior = JointPrior.uniform(robot.lower, robot.upper, 16)
-    drawn = hidden.draw(robot, settings, Assignment(prior), 0, index)
+    drawn = hidden.draw(robot, settings, Assignment.of(prior), 0, index)
     camera = hidden.camera(drawn.view, 160, 120)
     pixel, depth = labels.project(camera, [drawn.view.look_at])
     np.testing.assert_allclose(pixel[0], [(160 - 1) / 2, (120 - 1) / 2], atol=1e-6)
@@ -96,7 +97,7 @@ def test_the_camera_looks_at_its_point(index: int) -> None:
 def test_most_keypoints_fall_into_the_frame(ur10: Robot, uniform: JointPrior) -> None:
     inside = []
     for index in range(100):
-        drawn = hidden.draw(ur10, SampleSettings(), Assignment(uniform), 0, index)
+        drawn = hidden.draw(ur10, SampleSettings(), Assignment.of(uniform), 0, index)
         points = ur10.keypoints_world(ur10.forward(drawn.q))
         pixels, _ = labels.project(hidden.camera(drawn.view, 160, 120), points)
         inside.append(labels.in_frame(pixels, 160, 120))
@@ -108,7 +109,7 @@ def test_further_robots_stand_where_most_images_show_them(ur10: Robot, uniform: 
     settings = SampleSettings(variety=Variety(distractors=distractors))
     shown = []
     for index in range(60):
-        drawn = hidden.draw(ur10, settings, Assignment(uniform), 0, index)
+        drawn = hidden.draw(ur10, settings, Assignment.of(uniform), 0, index)
         frame = hidden.frame(ur10, drawn, 160, 120)
         points = ur10.keypoints_world(frame.others[0].T_world_link)
         shown.append(labels.in_frame(labels.project(frame.camera, points)[0], 160, 120).any())
@@ -133,7 +134,7 @@ def test_size_is_read_or_refused() -> None:
 
 def test_no_stand_buries_the_arm_and_some_images_have_each_kind(ur10, uniform) -> None:
     drawn = [
-        hidden.draw(ur10, SampleSettings(variety=Variety()), Assignment(uniform), 0, i)
+        hidden.draw(ur10, SampleSettings(variety=Variety()), Assignment.of(uniform), 0, i)
         for i in range(200)
     ]
     kinds = [h.stand.kind for h in drawn]
@@ -148,7 +149,7 @@ def test_lenses_are_weakened_until_they_cover_the_frame(ur10, uniform) -> None:
     strong = CameraVariety(lens=True, k1=(-0.9, -0.5), k2=(0.0, 0.0), focal=(0.8, 1.0))
     settings = SampleSettings(width=320, height=240, variety=Variety(camera=strong))
     for index in range(20):
-        view = hidden.draw(ur10, settings, Assignment(uniform), 0, index).view
+        view = hidden.draw(ur10, settings, Assignment.of(uniform), 0, index).view
         camera = hidden.camera(view, 320, 240)
         assert covers(camera)
         assert -0.9 < view.distortion[0] < -0.05

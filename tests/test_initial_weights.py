@@ -11,8 +11,8 @@ from recording_parts import description, jointloop, recorded
 from simulator.robot import Robot
 from trainer.config.config import Config, ConfigError, NetworkConfig
 from trainer.config.presets import preset
-from trainer.learning.learner import Learner
 from trainer.models import BeliefNetwork, build
+from trainer.session import build_learner
 from trainer.weights.file import WeightsError, WeightsInfo, save_weights
 from trainer.weights.initial import InitialWeights
 
@@ -40,11 +40,11 @@ def alike(network: BeliefNetwork, path: Path) -> bool:
 
 
 def test_network_and_average_begin_with_the_files_weights(file: Path) -> None:
-    learner = Learner(CONFIG, 7, start=InitialWeights(weights=file))
+    learner, origin = build_learner(CONFIG, UR10, start=InitialWeights(weights=file))
     assert alike(learner.network, file)
     assert alike(learner.ema, file)
-    assert learner.origin == ("weights: all of w.safetensors, trained as tiny for ur10 at 160x120")
-    assert not alike(Learner(CONFIG, 7).network, file)
+    assert origin == "weights: all of w.safetensors, trained as tiny for ur10 at 160x120"
+    assert not alike(build_learner(CONFIG, UR10)[0].network, file)
 
 
 @pytest.mark.parametrize("robot", ["ur3", "ur5"])
@@ -81,7 +81,7 @@ def test_a_backbone_that_began_with_a_file_is_built_as_it_was(tmp_path: Path) ->
     start = InitialWeights(weights=path)
     config = start.checked(plain.changed(weights=path.name), UR10)
     assert config.network == with_backbone.network
-    assert alike(Learner(config, 7, start=start).network, path)
+    assert alike(build_learner(config, UR10, start=start)[0].network, path)
 
 
 def test_one_file_is_enough(file: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from simulator.recordings.convert import items
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import RecordingError, decode_image
 from simulator.recordings.shards import part_of
-from trainer.evaluation.labelled import AnnotatedError, Match, of_recording
+from trainer.evaluation.labelled import LabelledError, Match, of_recording
 
 NAMES = ("base", "elbow", "hand")
 
@@ -39,9 +39,9 @@ def test_spelling_does_not_matter_where_names_stay_apart_and_is_said():
     assert (match.names, match.places) == (NAMES, (0, 1, 2))
     assert match.notes == ("set writes 'Base' for base, 'EL-BOW' for elbow",)
     assert Match.of(("wrist_1", "Wrist1"), ("Wrist1", "wrist_1"), "set").places == (1, 0)
-    with pytest.raises(AnnotatedError, match="unknown keypoints WRIST 1"):
+    with pytest.raises(LabelledError, match="unknown keypoints WRIST 1"):
         Match.of(("WRIST 1",), ("Wrist1", "wrist_1"), "set")
-    with pytest.raises(AnnotatedError, match="names keypoints twice: base"):
+    with pytest.raises(LabelledError, match="names keypoints twice: base"):
         Match.of(("base", "Base"), NAMES, "set")
 
 
@@ -54,7 +54,7 @@ def test_spelling_does_not_matter_where_names_stay_apart_and_is_said():
     ],
 )
 def test_what_the_detector_does_not_know_is_named(theirs, message):
-    with pytest.raises(AnnotatedError, match=message):
+    with pytest.raises(LabelledError, match=message):
         Match.of(theirs, NAMES, "set")
 
 
@@ -88,7 +88,7 @@ def test_another_robot_with_the_same_keypoints_is_said(recording):
 def test_an_incomplete_recording_is_said_and_an_empty_split_named(recording, tmp_path: Path):
     names = recording.about.robot.keypoints
     none = recorded(tmp_path / "none", description(held_out=0))
-    with pytest.raises(AnnotatedError, match=r"has no heldout samples yet: 0 of its 12 .*--split"):
+    with pytest.raises(LabelledError, match=r"has no heldout samples yet: 0 of its 12 .*--split"):
         of_recording(none.folder, names, "ur10", "heldout")
     none.path(1).rename(part_of(none.path(1)))
     data = of_recording(none.folder, names, "ur10", "all")

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import labels
+from simulator.labels import LEVELS
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.robot import Robot
 
 
@@ -31,31 +32,31 @@ def fitted_peak(belief: np.ndarray, stride: int) -> tuple[float, float]:
 @settings(max_examples=200)
 def test_peak_of_belief_is_the_keypoint(x: float, y: float, stride: int, sigma: float) -> None:
     belief = labels.belief_map([[x, y]], [True], 160, 120, stride, sigma)
-    found = fitted_peak(belief[0], stride)
+    found = fitted_peak(belief[0] / LEVELS, stride)
     # What is left is the rounding to 1/255: in cells, hence the stride.
     np.testing.assert_allclose(found, (x, y), atol=0.0125 * stride * sigma**2 + 0.01)
 
 
 @given(st.floats(-30, 190), st.floats(-30, 150))
-def test_beliefs_are_whole_levels_of_a_byte(x: float, y: float) -> None:
-    belief = labels.belief_map([[x, y]], [True], 160, 120, 4, 1.5)
-    assert belief.dtype == np.float32
-    levels = np.rint(belief * 255)
-    np.testing.assert_array_equal((levels / 255).astype(np.float32), belief)
-    assert belief.min() >= 0
-    assert belief.max() <= 1
+def test_levels_are_the_nearest_to_the_belief(x: float, y: float) -> None:
+    levels = labels.belief_map([[x, y]], [True], 160, 120, 4, 1.5)[0]
+    assert levels.dtype == np.uint8
+    cx, cy = (x + 0.5) / 4 - 0.5, (y + 0.5) / 4 - 0.5
+    column, row = np.arange(40), np.arange(30)[:, None]
+    exact = np.exp(-((column - cx) ** 2 + (row - cy) ** 2) / (2 * 1.5**2))
+    np.testing.assert_allclose(levels / LEVELS, exact, atol=0.5 / LEVELS + 1e-12)
 
 
 def test_a_keypoint_out_of_frame_leaves_its_map_empty() -> None:
     belief = labels.belief_map([[10, 10], [np.nan, np.nan]], [True, False], 32, 32, 4, 1.5)
-    assert belief[0].max() > 0.9
+    assert belief[0].max() > 0.9 * LEVELS
     assert belief[1].max() == 0
 
 
 def test_cell_centres_are_where_the_convention_says() -> None:
     # Cell 3 of a stride-4 map covers pixels 12 to 15: its centre is 13.5.
     belief = labels.belief_map([[13.5, 5.5]], [True], 32, 32, 4, 1.0)
-    assert belief[0, 1, 3] == 1.0
+    assert belief[0, 1, 3] == LEVELS
 
 
 @given(st.integers(0, 5000))
@@ -140,7 +141,7 @@ def test_hidden_keypoints_exist_and_visible_ones_prevail(ur10: Robot, uniform, s
     seen = np.concatenate(
         [
             simulate(
-                sticks, ur10, settings, hidden.draw(ur10, settings, Assignment(uniform), 0, i)
+                sticks, ur10, settings, hidden.draw(ur10, settings, Assignment.of(uniform), 0, i)
             ).labels.visibility
             for i in range(40)
         ]

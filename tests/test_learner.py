@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from learner_parts import learner_of, weights
 
 from trainer.batch import Batch
 from trainer.config.presets import preset
-from trainer.learning.learner import Learner, LearnerError
+from trainer.learning.learner import LearnerError
 from trainer.learning.optimiser import learning_rate
 
 CONFIG = preset("tiny")
@@ -31,21 +32,16 @@ def batch(seed: int = 0, n: int = 4) -> Batch:
     return Batch(images, masks, beliefs, pixels, visibility, np.zeros((n, 6), np.int64))
 
 
-def weights(network: torch.nn.Module) -> list[torch.Tensor]:
-    """Copies of everything a network holds that is a fraction."""
-    return [v.clone() for v in network.state_dict().values() if v.is_floating_point()]
-
-
 def test_training_on_one_batch_lowers_its_loss():
-    learner = Learner(CONFIG, JOINTS)
+    learner = learner_of(CONFIG, JOINTS)
     losses = [learner.step(batch(), 0.3) for _ in range(30)]
     assert min(losses[-5:]) < 0.5 * losses[0]
     assert learner.steps == 30
 
 
 def test_the_seed_decides_the_weights():
-    one, same = Learner(CONFIG, JOINTS), Learner(CONFIG, JOINTS)
-    other = Learner(replace(CONFIG, seed=1), JOINTS)
+    one, same = learner_of(CONFIG, JOINTS), learner_of(CONFIG, JOINTS)
+    other = learner_of(replace(CONFIG, seed=1), JOINTS)
     first, second, third = (next(iter(x.network.parameters())) for x in (one, same, other))
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
@@ -55,15 +51,15 @@ def test_building_a_learner_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    Learner(CONFIG, JOINTS)
+    learner_of(CONFIG, JOINTS)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_resumed_learner_goes_on_as_if_it_had_not_stopped():
-    kept = Learner(CONFIG, JOINTS)
+    kept = learner_of(CONFIG, JOINTS)
     for i in range(3):
         kept.step(batch(i), 0.3)
-    resumed = Learner(replace(CONFIG, seed=9), JOINTS)
+    resumed = learner_of(replace(CONFIG, seed=9), JOINTS)
     resumed.load_state_dict(_copied(kept.state_dict()))
     assert resumed.steps == 3
     for i in (7, 8):
@@ -81,7 +77,7 @@ def _copied(value):
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_move():
-    learner = Learner(CONFIG, JOINTS)
+    learner = learner_of(CONFIG, JOINTS)
     with torch.no_grad():
         next(iter(learner.network.parameters())).fill_(math.nan)
     others = [p.clone() for p in learner.network.parameters()][1:]
@@ -92,13 +88,13 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_move():
 
 
 def test_the_learning_rate_is_set_by_progress():
-    learner = Learner(CONFIG, JOINTS)
+    learner = learner_of(CONFIG, JOINTS)
     learner.step(batch(), 0.5)
     assert learner.optimiser.param_groups[0]["lr"] == learning_rate(CONFIG.optimiser, 0.5)
 
 
 def test_what_is_judged_is_the_mean_of_what_was_trained():
-    learner = Learner(CONFIG, JOINTS)
+    learner = learner_of(CONFIG, JOINTS)
     start = weights(learner.ema)
     learner.step(batch(), 0.3)
     trained = weights(learner.network)
@@ -111,21 +107,21 @@ def test_what_is_judged_is_the_mean_of_what_was_trained():
 
 def test_without_an_average_the_network_itself_is_judged():
     config = replace(CONFIG, optimiser=replace(CONFIG.optimiser, ema=0.0))
-    learner = Learner(config, JOINTS)
+    learner = learner_of(config, JOINTS)
     assert learner.ema is learner.network
     assert learner.state_dict()["ema"] is None
 
 
 def test_the_average_does_not_change_how_the_network_is_trained():
     config = replace(CONFIG, optimiser=replace(CONFIG.optimiser, ema=0.0))
-    with_average, without = Learner(CONFIG, JOINTS), Learner(config, JOINTS)
+    with_average, without = learner_of(CONFIG, JOINTS), learner_of(config, JOINTS)
     for i in range(2):
         losses = [learner.step(batch(i), 0.3) for learner in (with_average, without)]
         assert losses[0] == losses[1]
 
 
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(monkeypatch):
-    learner = Learner(CONFIG, JOINTS)
+    learner = learner_of(CONFIG, JOINTS)
     learner.step(batch(), 0.5)
     before = [w.detach().clone() for w in learner.network.parameters()]
 
@@ -141,7 +137,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_move(monkeypatch
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_sixteen_bits_learn_as_32_do(precision):
-    exact, short = (Learner(replace(CONFIG, precision=p), JOINTS) for p in ("32", precision))
+    exact, short = (learner_of(replace(CONFIG, precision=p), JOINTS) for p in ("32", precision))
     for _ in range(20):
         losses = [learner.step(batch(), 0.3) for learner in (exact, short)]
         assert losses[0] == pytest.approx(losses[1], rel=0.25)
@@ -149,10 +145,10 @@ def test_sixteen_bits_learn_as_32_do(precision):
 
 
 def test_fp16_scales_gradients_and_keeps_the_scale():
-    learner = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    learner = learner_of(replace(CONFIG, precision="fp16"), JOINTS)
     learner.step(batch(), 0.3)
     kept = learner.state_dict()["scaler"]
-    resumed = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    resumed = learner_of(replace(CONFIG, precision="fp16"), JOINTS)
     resumed.step(batch(), 0.3)
     resumed.scaler.update(4.0)
     resumed.load_state_dict(learner.state_dict())
@@ -160,7 +156,7 @@ def test_fp16_scales_gradients_and_keeps_the_scale():
 
 
 def test_a_run_may_go_on_in_another_precision():
-    state = Learner(replace(CONFIG, precision="32"), JOINTS).state_dict()
-    resumed = Learner(replace(CONFIG, precision="fp16"), JOINTS)
+    state = learner_of(replace(CONFIG, precision="32"), JOINTS).state_dict()
+    resumed = learner_of(replace(CONFIG, precision="fp16"), JOINTS)
     resumed.load_state_dict(state)
     assert resumed.scaler.get_scale() > 1.0

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from simulator.labels import belief_map
+from simulator.labels import LEVELS, belief_map
 from trainer.config.config import NetworkConfig
 from trainer.models import build
 from trainer.models.light import LightNetwork
@@ -79,7 +79,7 @@ def test_an_untrained_one_believes_in_the_background_and_almost_nothing_else():
 
 def test_of_rival_peaks_it_takes_the_one_near_the_other_keypoints(hand):
     points = [(20.0, 20.0), (40.0, 44.0), (200.0, 200.0)]
-    maps = torch.from_numpy(belief_map(points, [True] * 3, 224, 224, 4, 1.5))
+    maps = torch.from_numpy(belief_map(points, [True] * 3, 224, 224, 4, 1.5)) / LEVELS
     rivals = torch.maximum(maps[0], maps[2])
     belief = torch.stack([rivals, *maps[1].expand(HAND - 1, -1, -1), 1 - maps.amax(dim=0)])
     assert hand.peaks(belief[None]).pixels[0, 0] == pytest.approx(points[0], abs=0.05)

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
 from simulator.transport.delivery import Delivery
 from trainer.config.config import StreamConfig
-from trainer.data.live import Stream, StreamError
+from trainer.data.live import LiveSource
+from trainer.data.source import SourceError
 
 
 class ScriptedHub:
@@ -51,63 +52,65 @@ def make(
     ur10: Robot, settings: SampleSettings, uniform: JointPrior, sticks
 ) -> Callable[..., Sample]:
     def one(worker: int, index: int) -> Sample:
-        drawn = hidden.draw(ur10, settings, Assignment(uniform), worker, index)
+        drawn = hidden.draw(ur10, settings, Assignment.of(uniform), worker, index)
         return simulate(sticks, ur10, settings, drawn)
 
     return one
 
 
-def stream_of(script: list[list[tuple[int, Sample]]], **config: int) -> tuple[Stream, ScriptedHub]:
+def source_of(
+    script: list[list[tuple[int, Sample]]], **config: int
+) -> tuple[LiveSource, ScriptedHub]:
     hub = ScriptedHub(script)
     settings = StreamConfig(**({"buffer": 8, "max_uses": 2} | config))
-    return Stream(hub, settings, timeout=0.05, say=lambda line: None), hub  # type: ignore[arg-type]
+    return LiveSource(hub, settings, timeout=0.05, say=lambda line: None), hub  # type: ignore[arg-type]
 
 
 def test_a_batch_takes_from_the_workers_in_turn(make) -> None:
     arrived = [(0, make(0, i)) for i in range(4)] + [(1, make(1, i)) for i in range(4)]
-    stream, hub = stream_of([arrived])
-    stream.batch(4)
+    source, hub = source_of([arrived])
+    source.batch(4)
     assert hub.credits == {0: 2, 1: 2}
 
 
 def test_every_new_sample_gives_its_credit_back_once(make) -> None:
-    stream, hub = stream_of([[(0, make(0, i)) for i in range(3)]])
+    source, hub = source_of([[(0, make(0, i)) for i in range(3)]])
     for _ in range(2):
-        stream.batch(3)
+        source.batch(3)
     assert hub.credits == {0: 3}
 
 
 def test_a_short_batch_is_filled_from_recent_samples_up_to_their_limit(make) -> None:
-    stream, _ = stream_of([[(0, make(0, i)) for i in range(4)]], max_uses=3)
-    batches = [stream.batch(4) for _ in range(3)]
-    assert stream.counts.consumed == 12
-    assert stream.counts.new == 4
+    source, _ = source_of([[(0, make(0, i)) for i in range(4)]], max_uses=3)
+    batches = [source.batch(4) for _ in range(3)]
+    assert source.counts.consumed == 12
+    assert source.counts.new == 4
     for batch in batches:  # no sample twice in one batch
         assert len(np.unique(batch.pixels[:, 0, 0])) == 4
-    with pytest.raises(StreamError, match="no sample arrived"):
-        stream.batch(4)
+    with pytest.raises(SourceError, match="no sample arrived"):
+        source.batch(4)
 
 
 def test_the_buffer_forgets_the_oldest(make) -> None:
     first = [(0, make(0, i)) for i in range(2)]
     later = [(0, make(0, i)) for i in range(2, 10)]
-    stream, _ = stream_of([first, later], max_uses=5)
-    stream.batch(2)
-    stream.batch(8)
-    seen = stream.batch(8).pixels[:, 0, 0]
+    source, _ = source_of([first, later], max_uses=5)
+    source.batch(2)
+    source.batch(8)
+    seen = source.batch(8).pixels[:, 0, 0]
     old = {sample.labels.pixels[0, 0] for _, sample in first}
     assert not old & set(seen)
 
 
 def test_the_held_out_set_is_drawn_apart_and_never_trained_on(make, uniform: JointPrior) -> None:
     arrived = [(0, make(0, i)) for i in range(3)]
-    stream, hub = stream_of([arrived[:2], arrived[2:]])
-    held = stream.hold(3, uniform)
+    source, hub = source_of([arrived[:2], arrived[2:]])
+    held = source.hold(3, uniform)
     assert [s.hidden.provenance.index for s in held] == [0, 1, 2]
     assert hub.assigned[0].split == "heldout"
     assert hub.limits == [3, None]
-    assert stream.counts.new == 0
-    stream.send(uniform)
+    assert source.counts.new == 0
+    source.send(uniform)
     assert hub.assigned[1].split == "train"
 
 
@@ -115,36 +118,36 @@ def test_waiting_is_measured_and_said(make, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("trainer.data.live.PATIENCE", 0.0)
     said: list[str] = []
     hub = ScriptedHub([[], [], [], [(0, make(0, 0))]])
-    stream = Stream(hub, StreamConfig(buffer=8), timeout=60, say=said.append)  # type: ignore[arg-type]
-    stream.batch(1)
-    assert stream.counts.waited > 0
+    source = LiveSource(hub, StreamConfig(buffer=8), timeout=60, say=said.append)  # type: ignore[arg-type]
+    source.batch(1)
+    assert source.counts.waited > 0
     assert any("jointloop simulate --connect tcp://127.0.0.1:1" in line for line in said)
 
 
 def test_a_watch_that_raises_ends_the_wait() -> None:
     def watch() -> None:
-        raise StreamError("the fleet gave up")
+        raise SourceError("the fleet gave up")
 
-    stream = Stream(ScriptedHub([]), StreamConfig(), watch=watch)  # type: ignore[arg-type]
-    with pytest.raises(StreamError, match="gave up"):
-        stream.batch(1)
+    source = LiveSource(ScriptedHub([]), StreamConfig(), watch=watch)  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match="gave up"):
+        source.batch(1)
 
 
-def test_a_resumed_stream_remembers_workers_that_are_not_back() -> None:
-    stream, hub = stream_of([])
+def test_a_resumed_source_remembers_workers_that_are_not_back() -> None:
+    source, hub = source_of([])
     hub.workers = {1: SimpleNamespace(next_index=9, first_index=5, rendered=4, alive=True)}
     hub.delivery = Delivery(received=4, rejected={"schema": 1})
     earlier = Delivery(received=30, workers_lost=1).to_json()
     counts = {"consumed": 40, "new": 20, "waited": 1.0}
-    stream.load_state({"counts": counts, "next_index": {0: 25, 1: 5}, "delivery": earlier})
-    state = stream.state_dict()
+    source.load_state({"counts": counts, "next_index": {0: 25, 1: 5}, "delivery": earlier})
+    state = source.state_dict()
     assert state["next_index"] == {0: 25, 1: 9}
     assert state["delivery"]["received"] == 34
     assert state["delivery"]["rejected"] == {"schema": 1}
 
 
 def test_simulators_that_left_are_told_from_those_that_never_came() -> None:
-    stream, hub = stream_of([])
+    source, hub = source_of([])
     hub.workers = {0: SimpleNamespace(alive=False)}
-    with pytest.raises(StreamError, match="all 1 simulators have left"):
-        stream.batch(1)
+    with pytest.raises(SourceError, match="all 1 simulators have left"):
+        source.batch(1)

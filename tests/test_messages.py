@@ -1,9 +1,8 @@
 import msgspec
-import numpy as np
 import pytest
-from simulator_parts import FIRST, ROBOT, SETTINGS, hello, prior
+from simulator_parts import FIRST, SETTINGS, hello, prior
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.transport.messages import (
     WORKER_LIMIT,
     Alive,
@@ -11,7 +10,6 @@ from simulator.transport.messages import (
     Bye,
     Credit,
     Refused,
-    Terms,
     Welcome,
     WireError,
     decode_from_trainer,
@@ -19,7 +17,7 @@ from simulator.transport.messages import (
     encode,
 )
 
-WELCOME = Welcome("run", 1, True, 7, SETTINGS, 5556, 8, Terms.of(FIRST))
+WELCOME = Welcome("run", 1, True, 7, SETTINGS, 5556, 8, FIRST)
 
 
 @pytest.mark.parametrize(
@@ -31,35 +29,16 @@ def test_a_simulators_message_reads_back_as_itself(message: object):
 
 @pytest.mark.parametrize(
     "message",
-    [WELCOME, Refused("no"), Credit(0), Assign(Terms.of(Assignment(prior(2), "heldout"))), Bye("")],
+    [WELCOME, Refused("no"), Credit(0), Assign(Assignment.of(prior(2), "heldout")), Bye("")],
 )
 def test_a_trainers_message_reads_back_as_itself(message: object):
     assert decode_from_trainer(encode(message)) == message  # type: ignore[arg-type]
 
 
-def test_terms_give_the_assignment_back_exactly():
-    sent = Assignment(prior(3), "heldout")
-    got = Terms.of(sent).assignment(ROBOT.lower.size, SETTINGS.bins)
-    assert (got.split, got.prior.version) == ("heldout", 3)
-    for name in ("alpha", "lower", "upper"):
-        np.testing.assert_array_equal(getattr(got.prior, name), getattr(sent.prior, name))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"alpha": ((1.0, 1.0),) * 6},
-        {"alpha": ((1.0,) * 16,) * 5},
-        {"alpha": ((-1.0,) * 16,) * 6},
-        {"alpha": ((float("nan"),) * 16,) * 6},
-        {"lower": (0.0,) * 5},
-        {"upper": (-9.0,) * 6},
-    ],
-)
-def test_terms_that_are_no_prior_are_refused(changes: dict[str, object]):
-    terms = msgspec.structs.replace(Terms.of(FIRST), **changes)
-    with pytest.raises(WireError, match="prior"):
-        terms.assignment(ROBOT.lower.size, SETTINGS.bins)
+def test_an_assignment_is_called_terms_on_the_wire():
+    sent = msgspec.msgpack.decode(encode(WELCOME))
+    assert list(sent["terms"]) == ["alpha", "lower", "upper", "version", "split"]
+    assert "assignment" not in sent
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from learner_parts import learner_of
 from recording_parts import SMALL, description, jointloop, recorded
 
 from simulator.randomization.prior import JointPrior
@@ -14,8 +15,7 @@ from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.config.presets import preset
-from trainer.data.recorded import Pool
-from trainer.learning.learner import Learner
+from trainer.open_source import recorded_source
 from trainer.preflight.overfit import LINES, LOSS, STEPS, Overfit, overfit
 
 CONFIG = replace(preset("tiny"), settings=SMALL)
@@ -31,13 +31,13 @@ def sticks(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 @pytest.fixture(scope="module")
 def batch(sticks: Recording) -> Batch:
     prior = JointPrior.uniform(ROBOT.lower, ROBOT.upper, SMALL.bins)
-    with contextlib.closing(Pool(sticks, CONFIG, prior, say=lambda line: None)) as pool:
+    with contextlib.closing(recorded_source(CONFIG, sticks, prior, lambda line: None)) as pool:
         return pool.batch(CONFIG.batch_size)
 
 
 def test_tiny_learns_a_batch_by_heart_and_says_how(batch):
     lines: list[str] = []
-    learnt = overfit(Learner(CONFIG, len(NAMES)), batch, NAMES, lines.append)
+    learnt = overfit(learner_of(CONFIG, len(NAMES)), batch, NAMES, lines.append)
     assert learnt.passed
     assert learnt.loss < LOSS
     assert learnt.error < learnt.limit == 2.0
@@ -50,7 +50,7 @@ def test_tiny_learns_a_batch_by_heart_and_says_how(batch):
 def test_labels_of_other_images_that_look_the_same_cannot_be_learnt(batch, monkeypatch):
     monkeypatch.setattr("trainer.preflight.overfit.STEPS", 16)
     blank = replace(batch, images=torch.zeros_like(batch.images))
-    learnt = overfit(Learner(CONFIG, len(NAMES)), blank, NAMES, lambda line: None)
+    learnt = overfit(learner_of(CONFIG, len(NAMES)), blank, NAMES, lambda line: None)
     assert not learnt.passed
     assert learnt.steps == 16
     assert str(learnt).startswith("fail")

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.labels import belief_map
+from simulator.labels import LEVELS, belief_map
 from trainer.beliefs.decode import decode
 from trainer.beliefs.paint import paint
 
@@ -28,7 +28,7 @@ def test_painting_on_the_device_is_what_the_simulator_paints(
     assert painted.dtype == torch.float32
     for map_, points, here in zip(painted.numpy(), pixels, present, strict=True):
         expected = belief_map(points, here, 96, 64, stride, sigma)
-        np.testing.assert_allclose(map_, expected, atol=0.5 / 255 + 2e-5)
+        np.testing.assert_allclose(map_, expected / LEVELS, atol=0.5 / 255 + 2e-5)
 
 
 def test_the_peak_of_a_painted_map_is_its_keypoint() -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from blender_scenes.photos import SIDE, PhotoError, Photos, crop
 from blender_scenes.spec import THEMES, Background
 from simulator.randomization import draw_parts
-from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.hidden import draw
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import BackgroundVariety, Variety, VarietyError
@@ -146,7 +147,7 @@ def test_no_training_sample_sees_a_held_out_background(ur10: Robot, uniform: Joi
     names = tuple(f"{i}.jpg" for i in range(12))
     seen = {
         split: {
-            draw(ur10, settings, Assignment(uniform, split), 0, i, names).background.image
+            draw(ur10, settings, Assignment.of(uniform, split), 0, i, names).background.image
             for i in range(300)
         }
         for split in ("train", "heldout")
@@ -160,22 +161,22 @@ def test_backgrounds_may_be_shared_where_that_is_asked_for(ur10: Robot, uniform:
     background = BackgroundVariety(city=0, interior=0, outdoor=0, disjoint=False)
     settings = SampleSettings(variety=Variety(background=background))
     for split in ("train", "heldout"):
-        hidden = draw(ur10, settings, Assignment(uniform, split), 0, 0, ("only.jpg",))
+        hidden = draw(ur10, settings, Assignment.of(uniform, split), 0, 0, ("only.jpg",))
         assert hidden.background.image == "only.jpg"
 
 
-def test_a_studio_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
+def test_a_sample_maker_shows_the_users_photos(tmp_path: Path, uniform: JointPrior):
     for name in ("a.png", "b.png"):
         _photo(tmp_path, name, (240, 20, 20))
     settings = SampleSettings(width=96, height=64, variety=PHOTOS_ONLY)
     with SampleMaker(settings, "stick", backgrounds=tmp_path) as maker:
-        sample = maker.sample(0, 0, Assignment(uniform))
+        sample = maker.sample(0, 0, Assignment.of(uniform))
     assert sample.hidden.background.theme == "photos"
     corner = sample.image[:3, -3:].reshape(-1, 3).mean(0)
     assert corner[0] > 3 * corner[1]
 
 
-def test_a_studio_says_what_photos_it_needs(tmp_path: Path):
+def test_a_sample_maker_says_what_photos_it_needs(tmp_path: Path):
     settings = SampleSettings(variety=PHOTOS_ONLY)
     with pytest.raises(VarietyError, match="photos only, and no folder"):
         SampleMaker(settings, "stick")

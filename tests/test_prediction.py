@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from detector_parts import COLOURS, ColourRuntime, colour_detector, painted
 
-from simulator.recordings.sample_files import RecordingError
+from jointloop.common.files import FileError
 from trainer.inference.detector import Detector
 from trainer.inference.media import MediaError, find
 from trainer.inference.predict import Options, predict
@@ -181,7 +181,7 @@ def test_an_interruption_keeps_what_was_found(tmp_path):
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path):
     path = write_picture(tmp_path / "a.png")
-    with pytest.raises(RecordingError, match="already holds something"):
+    with pytest.raises(FileError, match="already holds something"):
         run([path], tmp_path)
 
 

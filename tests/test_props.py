@@ -11,7 +11,7 @@ from blender_scenes.stick_scene import StickScene
 from jointloop.common.errors import SceneError
 from simulator import labels
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -38,7 +38,7 @@ def scene(request: pytest.FixtureRequest, ur10: Robot) -> Iterator[Scene]:
 def drawn(robot: Robot, index: int) -> hidden.Hidden:
     """Hidden variables of a grey robot in plain light, without anything around it."""
     prior = JointPrior.uniform(robot.lower, robot.upper, SETTINGS.bins)
-    made = hidden.draw(robot, SETTINGS, Assignment(prior), 0, index)
+    made = hidden.draw(robot, SETTINGS, Assignment.of(prior), 0, index)
     sun = replace(made.sun, strength=1.0, color=(1, 1, 1))
     light = replace(made.environment, hdri="studio", strength=0.5)
     return replace(made, sun=sun, environment=light, exposure=0.0, materials=GREY)

@@ -23,10 +23,10 @@ from trainer.config.augmentation import AMOUNTS
 from trainer.config.config import Config
 from trainer.config.presets import preset
 from trainer.data import recorded as pools
-from trainer.data.live import StreamError
-from trainer.data.recorded import Pool, PoolError, effective, importance, systematic
+from trainer.data.recorded import RecordedSource, effective, importance, systematic
 from trainer.data.recorded import recorded as as_recorded
-from trainer.open_source import open_source
+from trainer.data.source import SourceError
+from trainer.open_source import open_source, recorded_source
 from trainer.run_options import RunOptions
 from trainer.runs.folder import Checkpoint, RunFolder
 from trainer.runs.progress import Progress
@@ -54,14 +54,14 @@ def config_of(recording: Recording, feedback: bool = True, **changes: object) ->
 
 
 def uniform(recording: Recording) -> JointPrior:
-    terms = recording.about.terms
-    return JointPrior.uniform(terms.lower, terms.upper, SMALL.bins)
+    own = recording.about.assignment
+    return JointPrior.uniform(own.lower, own.upper, SMALL.bins)
 
 
-def pool_of(recording: Recording, feedback: bool = True, **changes: object) -> Pool:
+def pool_of(recording: Recording, feedback: bool = True, **changes: object) -> RecordedSource:
     said: list[str] = []
     config = config_of(recording, feedback, **changes)
-    return Pool(recording, config, uniform(recording), said.append)
+    return recorded_source(config, recording, uniform(recording), said.append)
 
 
 def hard(recording: Recording, bins: int = 4) -> JointPrior:
@@ -180,7 +180,7 @@ def test_the_held_out_set_is_the_recordings_and_never_trained_on(recording: Reco
 def test_a_recording_that_holds_nothing_out_gives_its_first_samples(tmp_path: Path) -> None:
     plain = recorded(tmp_path / "plain", description(samples=24, held_out=0))
     said: list[str] = []
-    source = Pool(plain, config_of(plain, feedback=False), uniform(plain), said.append)
+    source = recorded_source(config_of(plain, feedback=False), plain, uniform(plain), said.append)
     held = source.hold(12, uniform(plain))
     assert [sample.hidden.provenance.index for sample in held] == list(range(12))
     apart = {sample.labels.pixels[0, 0] for sample in held}
@@ -198,18 +198,20 @@ def test_masks_are_the_recordings_and_full_where_it_has_none(
     about = msgspec.structs.replace(description(samples=24, held_out=12), schema=1)
     old = recorded(tmp_path / "old", about)
     assert (pool_of(old).batch(8).masks == 255).all()
-    with pytest.raises(PoolError, match=r"old holds no masks.*augment.background is 0.5"):
+    with pytest.raises(SourceError, match=r"old holds no masks.*augment.background is 0.5"):
         pool_of(old, augment=AMOUNTS["full"])
 
 
 def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) -> None:
     config = config_of(recording)
     settings = replace(config.settings, stride=8, sigma=0.75)
-    source = Pool(recording, replace(config, settings=settings), uniform(recording), print)
+    source = recorded_source(
+        replace(config, settings=settings), recording, uniform(recording), print
+    )
     batch = source.batch(8)
     for i in range(8):
         own = belief_map(batch.pixels[i], batch.visibility[i] > 0, 64, 48, 8, 0.75)
-        np.testing.assert_array_equal(batch.beliefs[i], np.rint(own * 255))
+        np.testing.assert_array_equal(batch.beliefs[i], own)
     source.close()
 
 
@@ -239,14 +241,14 @@ def test_the_seed_decides_on_the_order(recording: Recording) -> None:
 def test_a_recording_of_other_settings_is_refused(recording: Recording) -> None:
     config = config_of(recording)
     other = replace(config, settings=replace(config.settings, width=96))
-    with pytest.raises(PoolError, match="was recorded with width 64; the run has 96"):
-        Pool(recording, other, uniform(recording))
+    with pytest.raises(SourceError, match="was recorded with width 64; the run has 96"):
+        recorded_source(other, recording, uniform(recording), print)
 
 
 def test_too_small_a_recording_is_refused(tmp_path: Path) -> None:
     few = recorded(tmp_path / "few", description(samples=12, held_out=6))
-    with pytest.raises(PoolError, match=r"6 training samples .* at least a batch of 8"):
-        Pool(few, config_of(few), uniform(few))
+    with pytest.raises(SourceError, match=r"6 training samples .* at least a batch of 8"):
+        recorded_source(config_of(few), few, uniform(few), print)
 
 
 def test_what_is_complete_can_be_trained_on(recording: Recording, tmp_path: Path) -> None:
@@ -254,14 +256,14 @@ def test_what_is_complete_can_be_trained_on(recording: Recording, tmp_path: Path
     for shard in (0, 2):
         partly.path(shard).write_bytes(recording.path(shard).read_bytes())
     said: list[str] = []
-    source = Pool(partly, config_of(partly), uniform(partly), said.append)
+    source = recorded_source(config_of(partly), partly, uniform(partly), said.append)
     assert said == [
         f"{partly.folder}: 36 samples to train on, 12 held out; 1 of 3 shards are missing"
     ]
     state = source.state_dict()
     source.close()
     whole = pool_of(recording)
-    with pytest.raises(PoolError, match="has 60 training samples; the run began with 36"):
+    with pytest.raises(SourceError, match="has 60 training samples; the run began with 36"):
         whole.load_state(state)
     whole.close()
 
@@ -322,7 +324,7 @@ def test_a_run_does_not_change_from_simulators_to_a_recording(recording: Recordi
     robot = Robot.named("ur10")
     prior, _ = build_controller(config, robot)
     checkpoint = Checkpoint({}, {"source": {"next_index": {}}}, {})
-    with pytest.raises(PoolError, match="began with simulators; go on with --workers N"):
+    with pytest.raises(SourceError, match="began with simulators; go on with --workers N"):
         open_source(config, options, recording, robot, prior, checkpoint, Lines())
 
 
@@ -335,15 +337,15 @@ def test_a_recording_of_other_settings_is_refused_by_the_one_that_differs(
     config = replace(config, settings=replace(config.settings, variety=other))
     prior, _ = build_controller(config, Robot.named("ur10"))
     told = rf"with variety\.camera\.lens {variety.camera.lens}; the run has {other.camera.lens}$"
-    with pytest.raises(PoolError, match=told):
-        Pool(recording, config, prior)
+    with pytest.raises(SourceError, match=told):
+        recorded_source(config, recording, prior, print)
 
 
 def test_a_network_that_takes_other_sizes_says_how_to_record_anew(recording: Recording) -> None:
     settings = replace(recording.about.settings, width=160, height=120)
     about = msgspec.structs.replace(recording.about, settings=settings)
     other = Recording(recording.folder, about)
-    with pytest.raises(PoolError, match=r"does not fit: .* such as 160x128; record anew"):
+    with pytest.raises(SourceError, match=r"does not fit: .* such as 160x128; record anew"):
         as_recorded(preset("light"), other)
 
 
@@ -352,7 +354,7 @@ def test_a_run_does_not_change_from_recording_to_simulators(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(recording, tmp_path / "run", Lines(stop_after=1))
-    with pytest.raises(StreamError, match="began with a recording; go on with --from"):
+    with pytest.raises(SourceError, match="began with a recording; go on with --from"):
         train(
             RunFolder.open(tmp_path / "run").config,
             RunOptions(tmp_path / "run", bind="tcp://127.0.0.1:0", resume=True, device="cpu"),

@@ -30,7 +30,7 @@ from recording_parts import (
 )
 
 from simulator.fleet.fleet import FleetError
-from simulator.randomization.hidden import Assignment, camera
+from simulator.randomization.hidden import camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recorder import record
@@ -68,8 +68,7 @@ def test_a_recording_holds_every_sample_once_and_in_order(whole: Recording) -> N
 def test_an_entry_says_all_that_was_true_of_the_sample(whole: Recording) -> None:
     with sample_maker_for(ROBUST, STICK) as maker:
         for entry, image in entries(whole):
-            terms, bins = entry.recipe.terms, ROBUST.bins
-            sample = maker.sample(0, entry.recipe.index, terms.assignment(6, bins))
+            sample = maker.sample(0, entry.recipe.index, entry.recipe.assignment)
             np.testing.assert_array_equal(image, sample.image)
             np.testing.assert_array_equal(entry.belief_map(), sample.belief)
             for name in ("pixels", "visibility", "points"):
@@ -96,7 +95,7 @@ def test_a_mask_is_recorded_as_it_was_made(whole: Recording) -> None:
     with sample_maker_for(ROBUST, STICK) as maker:
         for group, file in whole.read():
             recipe = decode(read(file, group.entry), group.key).recipe
-            sample = maker.sample(0, recipe.index, recipe.terms.assignment(6, ROBUST.bins))
+            sample = maker.sample(0, recipe.index, recipe.assignment)
             assert group.mask is not None
             mask = decode_mask(read(file, group.mask), "")
             np.testing.assert_array_equal(mask, sample.mask)
@@ -319,7 +318,7 @@ def test_a_png_is_lossless() -> None:
     np.testing.assert_array_equal(decode_image(png.tobytes(), ""), image)
 
 
-def test_the_terms_of_a_recording_are_its_prior(whole: Recording, ur10) -> None:
-    assignment: Assignment = whole.about.terms.assignment(6, 16)
+def test_the_assignment_of_a_recording_is_its_prior(whole: Recording, ur10) -> None:
+    assignment = whole.about.assignment
     np.testing.assert_array_equal(assignment.prior.alpha, np.ones((6, 16)))
     np.testing.assert_array_equal(assignment.prior.lower, ur10.lower)

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, STICK, description, jointloop, recorded
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.variety import Variety
 from simulator.recordings.recipe import Listing
 from simulator.recordings.replay import recipe_of, rendering_here, sample_maker_for, sample_of
 from simulator.recordings.sample_files import RecordingError, decode
-from simulator.transport.messages import Terms
 
 SIZE = ("--size", "64x48")
 
@@ -110,8 +109,8 @@ def test_a_sample_of_a_run_is_made_from_its_prior_history(ur10, tmp_path: Path) 
     for version in range(3):
         alpha = np.full((6, 16), 1e-3)
         alpha[:, version] = 1e6
-        terms = Terms.of(Assignment(JointPrior(alpha, ur10.lower, ur10.upper, version)))
-        lines.append(msgspec.json.encode(terms) + b"\n")
+        assignment = Assignment.of(JointPrior(alpha, ur10.lower, ur10.upper, version))
+        lines.append(msgspec.json.encode(assignment) + b"\n")
     history = tmp_path / "prior_history.jsonl"
     history.write_bytes(b"".join(lines))
     words = ("replay", "--index", "3", "--worker", "1", "--engine", "stick", *SIZE)

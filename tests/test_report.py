@@ -108,7 +108,7 @@ def _write_gallery(folder: Path, n: int, rng: np.random.Generator) -> None:
         predicted=predicted,
         found=rng.random((n, 7)) > 0.1,
         scores=rng.random((n, 7)),
-        beliefs=(255 * np.stack(beliefs)).astype(np.uint8),
+        beliefs=np.stack(beliefs),
         losses=rng.random(n),
     )
 

@@ -5,7 +5,7 @@ import numpy as np
 from blender_scenes.stick_scene import RADIUS, StickScene
 from simulator import labels
 from simulator.randomization import hidden
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -14,7 +14,7 @@ from simulator.sample import simulate
 
 def frames(robot: Robot, prior: JointPrior, settings: SampleSettings, count: int):
     for index in range(count):
-        drawn = hidden.draw(robot, settings, Assignment(prior), 0, index)
+        drawn = hidden.draw(robot, settings, Assignment.of(prior), 0, index)
         yield drawn, hidden.frame(robot, drawn, settings.width, settings.height)
 
 

@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
-from trainer.runs.tensorboard import FIGURES, FOLDER, SHOWN, Board
+from trainer.runs.tensorboard import FIGURES, FOLDER, SHOWN, TensorBoard
 
 SIZE = (48, 64)
 
@@ -51,7 +51,7 @@ def gallery(robot: Robot, images: int = 12) -> dict[str, np.ndarray]:
 
 def written(folder: Path, robot: Robot, prior: JointPrior, epochs: range, resumed=None) -> None:
     """Epochs of three steps each; the first is untrained."""
-    board = Board(folder, robot, resumed)
+    board = TensorBoard(folder, robot, resumed)
     for epoch in epochs:
         losses = [0.1 * epoch, 0.2, 0.3] if epoch else []
         board.add(row(robot, epoch, 3 * epoch), losses, 1e-3, prior, gallery(robot))
@@ -122,5 +122,5 @@ def test_a_resume_leaves_no_point_twice(tmp_path: Path, ur10: Robot, uniform: Jo
 
 
 def test_nothing_is_written_before_there_is_something_to_show(tmp_path: Path, ur10: Robot) -> None:
-    Board(tmp_path, ur10).close()
+    TensorBoard(tmp_path, ur10).close()
     assert not list(tmp_path.iterdir())

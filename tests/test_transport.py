@@ -13,7 +13,8 @@ import zmq
 from simulator_parts import FIRST, ROBOT, Peer, hello, hub_at, poll_until, prior, sample
 
 from blender_scenes.stick_scene import StickScene
-from simulator.randomization.hidden import Assignment, draw
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.hidden import draw
 from simulator.randomization.settings import SampleSettings
 from simulator.sample import simulate
 from simulator.transport import (
@@ -95,7 +96,7 @@ def test_a_newer_prior_reaches_adaptive_workers_at_once():
     with hub_at() as hub:
         uniform, adaptive = Peer(hub), Peer(hub)
         for version in (1, 2, 3):
-            hub.assign(Assignment(prior(version), "train" if version < 3 else "heldout"))
+            hub.assign(Assignment.of(prior(version), "train" if version < 3 else "heldout"))
         for peer in (uniform, adaptive):
             peer.hear(lambda link: link.assignment.split == "heldout", hub)
         assert uniform.link.assignment.prior.version == 0
@@ -103,7 +104,7 @@ def test_a_newer_prior_reaches_adaptive_workers_at_once():
         np.testing.assert_array_equal(adaptive.link.assignment.prior.alpha, prior(3).alpha)
         adaptive.publish()
         (received,) = poll_until(hub, lambda got: bool(got))
-        assert received.adaptive
+        assert hub.workers[received.worker].adaptive
         assert received.sample.hidden.provenance.prior_version == 3
         for peer in (uniform, adaptive):
             peer.close()

@@ -6,21 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_parts import FIRST, SETTINGS, hello, prior, sample
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.transport.addresses import TransportError
-from simulator.transport.codec import Arrived
+from simulator.transport.codec import Received
 from simulator.transport.messages import SCHEMA, Hello, Refused, Welcome, WireError
-from simulator.transport.workers import Roster, Worker, is_adaptive
+from simulator.transport.workers import Worker, Workers, is_adaptive
 
 PEERS = map(str.encode, map(str, itertools.count()))
 
 
-def roster(credits: int = 4, share: float = 0.5, **next_index: int) -> Roster:
+def workers(credits: int = 4, share: float = 0.5, **next_index: int) -> Workers:
     indices = {int(key[1:]): value for key, value in next_index.items()}
-    return Roster("run", SETTINGS, FIRST, credits, share, indices)
+    return Workers("run", SETTINGS, FIRST, credits, share, indices)
 
 
-def join(of: Roster, message: Hello | None = None, **changes: object) -> Worker:
+def join(of: Workers, message: Hello | None = None, **changes: object) -> Worker:
     peer = next(PEERS)
     welcome = of.admit(peer, message or hello(**changes), 1, 0.0)
     assert isinstance(welcome, Welcome)
@@ -31,16 +31,16 @@ def join(of: Roster, message: Hello | None = None, **changes: object) -> Worker:
     return worker
 
 
-def arrive(of: Roster, worker: Worker, sequence: int, **changes: int) -> bool:
+def arrive(of: Workers, worker: Worker, sequence: int, **changes: int) -> bool:
     """Whether a worker's sample is taken."""
-    told = worker.told
-    assert told is not None
+    newest = worker.newest
+    assert newest is not None
     index = changes.get("index", worker.first_index + sequence)
-    made = sample(index, worker.id, changes.get("version", told[0]), told[1])  # type: ignore[arg-type]
-    return of.accept(Arrived(made, worker.instance, sequence), 0.0) is not None
+    made = sample(index, worker.id, changes.get("version", newest[0]), newest[1])  # type: ignore[arg-type]
+    return of.accept(Received(made, worker.instance, sequence), 0.0) is not None
 
 
-def reason_of(of: Roster, worker: Worker, sequence: int, **changes: int) -> str:
+def reason_of(of: Workers, worker: Worker, sequence: int, **changes: int) -> str:
     with pytest.raises(WireError) as caught:
         arrive(of, worker, sequence, **changes)
     return caught.value.reason
@@ -57,12 +57,12 @@ def test_half_of_the_workers_adapt_beginning_with_the_second():
 
 
 def test_ids_are_the_wanted_ones_or_the_lowest_free():
-    r = roster()
+    r = workers()
     assert [join(r, worker=w).id for w in (3, None, 3, 0, None)] == [3, 0, 1, 2, 4]
 
 
 def test_a_hello_is_answered_once():
-    r, message = roster(), hello()
+    r, message = workers(), hello()
     assert isinstance(r.admit(b"peer", message, 1, 0.0), Welcome)
     assert r.admit(b"peer", message, 1, 0.0) is None
     assert r.delivery.workers_joined == 1
@@ -78,19 +78,19 @@ def test_a_hello_is_answered_once():
     ],
 )
 def test_another_setup_is_refused_by_name(changes: dict[str, object], names: tuple[str, ...]):
-    r = roster()
+    r = workers()
     answer = r.admit(b"peer", hello(**changes), 1, 0.0)
     assert isinstance(answer, Refused)
     assert all(name in answer.reason for name in names)
-    assert (r.delivery.refused, r.workers) == (1, {})
+    assert (r.delivery.refused, r.by_id) == (1, {})
 
 
 def test_the_same_setup_is_welcome():
-    join(roster(), robot="ur10", size="64x48", seed=0)
+    join(workers(), robot="ur10", size="64x48", seed=0)
 
 
 def test_a_replacement_in_the_same_slot_goes_on_where_its_former_ended():
-    r = roster(credits=4)
+    r = workers(credits=4)
     first = join(r)
     assert [arrive(r, first, n) for n in range(3)] == [True] * 3
     second = join(r, slot=first.slot)
@@ -101,7 +101,7 @@ def test_a_replacement_in_the_same_slot_goes_on_where_its_former_ended():
 
 
 def test_a_slot_keeps_its_id_even_if_it_wanted_another():
-    r = roster()
+    r = workers()
     holder = join(r, worker=0)
     first = join(r, worker=0)
     r.depart(holder, died=False)
@@ -109,7 +109,7 @@ def test_a_slot_keeps_its_id_even_if_it_wanted_another():
 
 
 def test_a_replacement_starts_with_the_credits_its_former_left():
-    r = roster(credits=4)
+    r = workers(credits=4)
     first = join(r)
     for n in range(3):
         arrive(r, first, n)
@@ -121,7 +121,7 @@ def test_a_replacement_starts_with_the_credits_its_former_left():
 
 
 def test_late_samples_count_until_a_replacement_takes_over():
-    r = roster(credits=4)
+    r = workers(credits=4)
     first = join(r)
     arrive(r, first, 0)
     r.depart(first, died=True)
@@ -135,17 +135,17 @@ def test_late_samples_count_until_a_replacement_takes_over():
 
 
 def test_a_worker_that_says_goodbye_is_not_lost():
-    r = roster()
+    r = workers()
     r.depart(join(r), died=False)
     assert (r.delivery.workers_lost, r.delivery.lost_with_worker) == (0, 0)
 
 
 def test_a_run_taken_up_again_goes_on_where_it_ended():
-    assert join(roster(w0=7)).next_index == 7
+    assert join(workers(w0=7)).next_index == 7
 
 
 def test_gaps_are_lost_and_repeats_are_duplicated():
-    r = roster()
+    r = workers()
     worker = join(r)
     assert arrive(r, worker, 0)
     assert arrive(r, worker, 2)
@@ -155,31 +155,31 @@ def test_gaps_are_lost_and_repeats_are_duplicated():
 
 
 def test_samples_nobody_asked_for_are_rejected():
-    r = roster(credits=2)
+    r = workers(credits=2)
     worker = join(r)
     assert reason_of(r, worker, 2) == "uncredited"
     assert reason_of(r, worker, 0, index=1) == "foreign"
     assert reason_of(r, worker, 0, version=9) == "foreign"
     worker.instance = bytes(16)
-    stranger = Arrived(sample(), bytes(range(16)), 0)
+    stranger = Received(sample(), bytes(range(16)), 0)
     with pytest.raises(WireError):
         r.accept(stranger, 0.0)
 
 
 def test_adaptive_workers_get_the_newest_prior_and_uniform_ones_only_the_split():
-    r = roster(share=0.5)
+    r = workers(share=0.5)
     uniform, adaptive = join(r), join(r)
     assert (uniform.adaptive, adaptive.adaptive) == (False, True)
-    r.assign(Assignment(prior(3), "heldout"))
-    terms = [r.assign_to(worker) for worker in (uniform, adaptive)]
-    assert [(t.version, t.split) for t in terms if t] == [(0, "heldout"), (3, "heldout")]
+    r.assign(Assignment.of(prior(3), "heldout"))
+    given = [r.assign_to(worker) for worker in (uniform, adaptive)]
+    assert [(a.version, a.split) for a in given if a] == [(0, "heldout"), (3, "heldout")]
     assert [r.assign_to(worker) for worker in (uniform, adaptive)] == [None, None]
 
 
 def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():
-    r = roster(share=1.0)
+    r = workers(share=1.0)
     worker = join(r)
-    r.assign(Assignment(prior(1)))
+    r.assign(Assignment.of(prior(1)))
     r.assign_to(worker)
     assert arrive(r, worker, 0, version=0)
     assert arrive(r, worker, 1, version=1)
@@ -187,14 +187,14 @@ def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():
 
 
 def test_priors_only_grow():
-    r = roster()
-    r.assign(Assignment(prior(2)))
+    r = workers()
+    r.assign(Assignment.of(prior(2)))
     with pytest.raises(TransportError, match="older"):
-        r.assign(Assignment(prior(1)))
+        r.assign(Assignment.of(prior(1)))
 
 
 def test_consuming_what_is_not_held_is_an_error():
-    r = roster()
+    r = workers()
     worker = join(r)
     for id in (worker.id, 9):
         with pytest.raises(TransportError, match=f"worker {id}"):
@@ -204,7 +204,7 @@ def test_consuming_what_is_not_held_is_an_error():
 @pytest.mark.parametrize(("credits", "share"), [(0, 0.5), (257, 0.5), (8, -0.1), (8, 1.1)])
 def test_settings_out_of_range_are_errors(credits: int, share: float):
     with pytest.raises(TransportError, match="expected"):
-        roster(credits, share)
+        workers(credits, share)
 
 
 actions = st.lists(
@@ -219,12 +219,12 @@ actions = st.lists(
 def test_credits_bound_what_is_under_way_whatever_happens(
     script: list[tuple[str, int]], credits: int, limit: int | None
 ):
-    r = roster(credits)
+    r = workers(credits)
     r.limit = limit
     taken: set[tuple[int, int]] = set()
     late = 0
     for action, which in script:
-        worker = r.workers.get(which)
+        worker = r.by_id.get(which)
         if action == "join":
             join(r, worker=which)
         elif worker is None:

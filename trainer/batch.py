@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from simulator.labels import LEVELS
 from simulator.sample import Sample
 
 ON_DEVICE = ("images", "masks", "beliefs")
@@ -24,7 +25,7 @@ class Batch:
     masks: Tensor
     """(N, H, W) uint8 coverage by all that is no background; see `Sample.mask`."""
     beliefs: Tensor
-    """(N, J, h, w) uint8 targets, 255 at a keypoint; see `targets`."""
+    """(N, J, h, w) uint8 levels, 255 at a keypoint; see `targets`."""
     pixels: NDArray[np.float64]
     """(N, J, 2) keypoints [px]."""
     visibility: NDArray[np.uint8]
@@ -46,8 +47,10 @@ class Batch:
         return self.visibility > 0
 
     def targets(self) -> Tensor:
-        """(N, J, h, w) belief maps in [0, 1], float32."""
-        return self.beliefs.float() / 255.0
+        """(N, J, h, w) belief maps in [0, 1], float32, where the batch lies."""
+        # By a tensor: CUDA divides by a plain number as a product with its rounded reciprocal.
+        levels = self.beliefs.float()
+        return levels / levels.new_full((), LEVELS)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The batch as arrays by name, for `of`; it lies on the CPU."""
@@ -61,7 +64,11 @@ class Batch:
 
         Raises:
             KeyError: an array is missing.
+            ValueError: one that counts in bytes does not.
         """
+        for name in ON_DEVICE:
+            if arrays[name].dtype != np.uint8:
+                raise ValueError(f"{name} is of {arrays[name].dtype}; expected uint8")
         values: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Batch)}
         values |= {name: torch.from_numpy(values[name]) for name in ON_DEVICE}
         values["images"] = values["images"].contiguous(memory_format=torch.channels_last)
@@ -82,12 +89,10 @@ class Batch:
 def stack(samples: Sequence[Sample]) -> Batch:
     """One batch from samples of equal shape, at least one."""
     images = np.stack([s.image for s in samples])
-    # The wire carries beliefs as bytes, so rounding to bytes here loses nothing.
-    beliefs = np.stack([np.rint(s.belief * 255.0).astype(np.uint8) for s in samples])
     return Batch(
         images=torch.from_numpy(images).permute(0, 3, 1, 2),
         masks=torch.from_numpy(np.stack([s.mask for s in samples])),
-        beliefs=torch.from_numpy(beliefs),
+        beliefs=torch.from_numpy(np.stack([s.belief for s in samples])),
         pixels=np.stack([s.labels.pixels for s in samples]),
         visibility=np.stack([s.labels.visibility for s in samples]),
         bins=np.array([s.hidden.bins for s in samples], dtype=np.int64),

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from feedback.controller import Controller
 from trainer.batch import Batch, stack
 from trainer.config.config import Config
-from trainer.data.live import StreamCounts
-from trainer.data.source import Source
+from trainer.data.source import Source, SourceCounts
 from trainer.evaluation.held_out import validate
 from trainer.learning.learner import Learner
 from trainer.runs.budget import Budget
@@ -24,27 +23,27 @@ def close_the_loop(
     source: Source,
     learner: Learner,
     controller: Controller,
-    record: RunLog,
+    log: RunLog,
     budget: Budget,
     progress: Progress,
 ) -> None:
     """Train on what the source renders, and send it a prior that renders what is still wrong."""
-    held_out = record.held_out or record.keep_held_out(
+    held_out = log.held_out or log.keep_held_out(
         stack(source.hold(config.stream.held_out, controller.prior))
     )
-    if record.epoch < 0:
-        progress.say(record.add(0, [], validate(learner.ema, held_out, record.names)))
+    if log.epoch < 0:
+        progress.say(log.add(0, [], validate(learner.ema, held_out, log.names)))
     budget.start()
-    while budget.remains(record.epoch):
-        epoch = record.epoch + 1
+    while budget.remains(log.epoch):
+        epoch = log.epoch + 1
         source.send(controller.prior)
         losses = [
             learner.step(batch, budget.progress)
             for batch in _epoch(config, source, budget, epoch, progress)
         ]
-        judged = validate(learner.ema, held_out, record.names)
+        judged = validate(learner.ema, held_out, log.names)
         controller.observe(epoch, judged.losses, held_out.bins)
-        progress.say(record.add(epoch, losses, judged))
+        progress.say(log.add(epoch, losses, judged))
 
 
 def _epoch(
@@ -60,7 +59,7 @@ def _epoch(
         yield batch
 
 
-def _where(epoch: int, share: float, budget: Budget, counts: StreamCounts) -> str:
+def _where(epoch: int, share: float, budget: Budget, counts: SourceCounts) -> str:
     waited = counts.waited / max(budget.spent, 1e-9)
     uses = counts.consumed / max(counts.new, 1)
     return (

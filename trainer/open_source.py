@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from simulator.fleet.fleet import Fleet, FleetError
 from simulator.fleet.worker import WorkerOptions
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from simulator.transport import Hub
 from trainer.config.config import Config
-from trainer.data.live import Stream
-from trainer.data.recorded import Pool, PoolError
-from trainer.data.source import Source
+from trainer.data.live import LiveSource
+from trainer.data.recorded import RecordedSource, check_masks
+from trainer.data.source import Source, SourceError
 from trainer.run_options import RunOptions
 from trainer.runs.folder import Checkpoint
 from trainer.runs.progress import Progress
@@ -33,15 +33,37 @@ def open_source(
     """Samples of the recording, or of simulators where there is none.
 
     Raises:
-        PoolError: the run began with simulators, or the recording is not its own.
+        SourceError: the run began with simulators, or the recording is not its own.
     """
     if recording and checkpoint and "samples" not in checkpoint.loop["source"]:
-        raise PoolError(
+        raise SourceError(
             "the run began with simulators; go on with --workers N or --bind ADDRESS, not --from"
         )
     if recording is None:
         return _simulated(config, options, robot, prior, checkpoint, progress)
-    return contextlib.closing(Pool(recording, config, prior, progress.say))
+    return contextlib.closing(recorded_source(config, recording, prior, progress.say))
+
+
+def recorded_source(
+    config: Config, recording: Recording, prior: JointPrior, say: Callable[[str], None]
+) -> RecordedSource:
+    """Samples of a recording, as a config asks for them.
+
+    Raises:
+        SourceError: the recording is not the run's, or lacks what it needs.
+        RecordingError: a shard is damaged.
+    """
+    check_masks(recording, config.augment)
+    return RecordedSource(
+        recording,
+        config.settings,
+        config.stream,
+        prior,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        follows=config.feedback.enabled,
+        say=say,
+    )
 
 
 @contextlib.contextmanager
@@ -52,14 +74,14 @@ def _simulated(
     prior: JointPrior,
     checkpoint: Checkpoint | None,
     progress: Progress,
-) -> Iterator[Stream]:
-    """A stream of samples, from simulators started here or elsewhere."""
+) -> Iterator[LiveSource]:
+    """Samples as they come from simulators, started here or elsewhere."""
     hub = Hub(
         options.bind,
         f"{options.folder.resolve().name[:64]}-{os.urandom(4).hex()}",
         config.settings,
         robot,
-        Assignment(prior, "heldout"),
+        Assignment.of(prior, "heldout"),
         credits=config.stream.credits,
         adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
         security=options.security,
@@ -67,7 +89,7 @@ def _simulated(
     )
     with hub, _fleet(options, hub.local_address, progress.say) as watch:
         progress.say(f"{options.folder}: listening for simulators at {hub.address}")
-        yield Stream(
+        yield LiveSource(
             hub,
             config.stream,
             seed=config.seed,

@@ -12,6 +12,7 @@ from feedback.selection import HighLoss, SelectionRule
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
+from trainer.augmentation.augment import Augment
 from trainer.config.config import Config, ConfigError
 from trainer.data.recorded import recorded
 from trainer.distributed.launch import gather
@@ -20,14 +21,16 @@ from trainer.learning import random_state
 from trainer.learning.device import device_named
 from trainer.learning.learner import Learner, LearnerError
 from trainer.loop import close_the_loop
+from trainer.models import build
 from trainer.open_source import open_source
 from trainer.run_options import RunOptions
 from trainer.runs.budget import Budget
 from trainer.runs.folder import Checkpoint, RunFolder
 from trainer.runs.log import RunLog
 from trainer.runs.progress import Progress
-from trainer.runs.tensorboard import Board, available
+from trainer.runs.tensorboard import TensorBoard, available
 from trainer.weights.file import WeightsInfo
+from trainer.weights.initial import RANDOM, InitialWeights
 
 
 def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, Any]:
@@ -58,8 +61,8 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         _share_out(config, options, team)
         random_state.seed(config.seed)
         device = team.device or device_named(options.device)
-        start = None if checkpoint else options.start
-        learner = Learner(config, len(robot.keypoints), device, start, robot.mirror)
+        start = RANDOM if checkpoint else options.start
+        learner, origin = build_learner(config, robot, device, start)
         prior, controller = build_controller(config, robot, options.rule)
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
@@ -70,18 +73,19 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         stack.callback(run.close)
         if board := _board(run, robot, checkpoint, options, progress):
             stack.callback(board.close)
-        record = RunLog(run, robot, learner, controller, source, budget, board)
+        log = RunLog(run, robot, learner, controller, source, budget, board)
         if checkpoint:
-            record.restore(checkpoint)
-        for line in _notes(record, learner, team, checkpoint):
+            log.restore(checkpoint)
+            origin = f"{run.folder}: going on after epoch {log.epoch}"
+        for line in _notes(origin, learner, team):
             progress.say(line)
         team.begin(config.to_json(), learner.state_dict())
         learner.join(team)
         try:
-            close_the_loop(config, source, learner, controller, record, budget, progress)
+            close_the_loop(config, source, learner, controller, log, budget, progress)
         except LearnerError as error:
-            raise LearnerError(f"{error}; {run.folder} keeps epoch {record.epoch}") from None
-        return record.finish()
+            raise LearnerError(f"{error}; {run.folder} keeps epoch {log.epoch}") from None
+        return log.finish()
 
 
 def follow(device: str, timeout: float) -> None:
@@ -101,7 +105,7 @@ def follow(device: str, timeout: float) -> None:
         robot = Robot.named(config.settings.robot)
         random_state.seed(config.seed + team.rank)
         where = team.device or device_named(device)
-        learner = Learner(config, len(robot.keypoints), where, mirror=robot.mirror)
+        learner, _ = build_learner(config, robot, where)
         learner.load_state_dict(told["learner"])
         learner.join(team)
         while share := team.share():
@@ -120,6 +124,28 @@ def resolve_config(
     config = config if recording is None else recorded(config, recording)
     robot = Robot.named(config.settings.robot)
     return options.start.checked(config, robot), robot
+
+
+def build_learner(
+    config: Config,
+    robot: Robot,
+    device: torch.device | str = "cpu",
+    start: InitialWeights = RANDOM,
+) -> tuple[Learner, str]:
+    """A network with weights drawn from the config's seed, or those of files, and who trains it.
+
+    Returns:
+        The learner, and what the weights begin as, in a line.
+
+    Raises:
+        BackboneError: a file has no such weights.
+        WeightsError: likewise.
+        ConfigError: augmentation does not go with the robot.
+    """
+    network = build(config.network, len(robot.keypoints), config.seed)
+    origin = start.load(network)
+    augment = Augment(config.augment, config.settings, config.seed, robot.mirror, device)
+    return Learner(network, config.optimiser, config.loss, augment, config.precision), origin
 
 
 def build_controller(
@@ -144,14 +170,14 @@ def _board(
     checkpoint: Checkpoint | None,
     options: RunOptions,
     progress: Progress,
-) -> Board | None:
+) -> TensorBoard | None:
     """Where the run is shown while it goes on, if it is wanted and can be."""
     if not options.tensorboard:
         return None
     if not available():
         progress.say("note: no event files: TensorBoard is not installed (pip install tensorboard)")
         return None
-    return Board(run.folder, robot, checkpoint.learner["steps"] if checkpoint else None)
+    return TensorBoard(run.folder, robot, checkpoint.learner["steps"] if checkpoint else None)
 
 
 def _share_out(config: Config, options: RunOptions, team: Team) -> None:
@@ -170,12 +196,9 @@ def _share_out(config: Config, options: RunOptions, team: Team) -> None:
         torch.set_num_threads(max(1, cores // team.local))
 
 
-def _notes(
-    record: RunLog, learner: Learner, team: Team, checkpoint: Checkpoint | None
-) -> Iterator[str]:
+def _notes(origin: str, learner: Learner, team: Team) -> Iterator[str]:
     """What a user should know before the first step."""
-    folder = record.run.folder
-    yield f"{folder}: going on after epoch {record.epoch}" if checkpoint else learner.origin
+    yield origin
     yield f"training on {learner.device}, precision {learner.precision}"
     if note := team.note():
         yield note

@@ -6,7 +6,6 @@ or years later.
 
 import importlib.resources
 import json
-import os
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from feedback.report import gallery, headline, sections
 from feedback.report.prior_picture import prior_captions, prior_png
 from feedback.report.run_data import RunData
 from feedback.selection import FeedbackError
+from jointloop.common.files import write_text
+from jointloop.common.lines import LinesError, read_lines
 from simulator.drawing.drawing import gallery_picture, write_png
 
 GALLERY_ARRAYS = (
@@ -46,9 +47,7 @@ def write_report(folder: Path) -> Path:
         ReportError: the folder holds no run, or a file of it is damaged.
     """
     path = folder / "report.html"
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(render(read_run(folder)), encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, render(read_run(folder)))
     return path
 
 
@@ -80,13 +79,14 @@ def read_run(folder: Path) -> RunData:
         raise ReportError(f"{folder} holds no run: it has no config.json")
     try:
         history = read_history(folder)
-    except HistoryError as error:
+        epochs = read_lines(folder / "metrics.jsonl", "epoch", _epoch)
+    except (HistoryError, LinesError) as error:
         raise ReportError(str(error)) from error
     return RunData(
         name=folder.resolve().name,
         config=config,
         robot=_read_json(folder / "robot.json"),
-        epochs=_read_lines(folder / "metrics.jsonl"),
+        epochs=_latest(epochs),
         history=history,
         gallery=_read_gallery(folder / "gallery" / "gallery.npz"),
         summary=_read_json(folder / "summary.json"),
@@ -146,20 +146,10 @@ def _read_json(path: Path) -> Any:
     return value
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a JSONL file; a half-written last one is left out."""
-    if not path.is_file():
-        return []
-    rows = []
-    for i, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ReportError(f"{path} line {i} is no JSON: {error}") from None
-        if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
-            raise ReportError(f"{path} line {i} is no epoch: it has no whole number 'epoch'")
-        rows.append(row)
-    return _latest(rows)
+def _epoch(row: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(row.get("epoch"), int):
+        raise ValueError("it has no whole number 'epoch'")
+    return row
 
 
 def _latest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from blender_scenes.engines import need
 from blender_scenes.spec import Device, Engine
-from simulator.randomization.hidden import Assignment, Split
-from simulator.randomization.prior import JointPrior, PriorError
+from simulator.randomization.assignment import Assignment, Split
+from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings import recorder
 from simulator.recordings.recording import Recording, describe
@@ -49,12 +49,12 @@ def samples(
             another robot's.
     """
     settings = _settings(settings)
-    prior = _checked(prior, settings)
+    assignment = _assignment(prior, split, settings)
     need(engine, device)
     folder = None if backgrounds is None else Path(backgrounds)
     with SampleMaker(settings, engine, spp, folder, device=device) as maker:
         for index in indices:
-            yield maker.sample(worker, index, Assignment(prior, split))
+            yield maker.sample(worker, index, assignment)
 
 
 def render(
@@ -133,20 +133,15 @@ def _settings(given: SampleSettings | str) -> SampleSettings:
     return SampleSettings(robot=given) if isinstance(given, str) else given
 
 
-def _checked(prior: JointPrior | None, settings: SampleSettings) -> JointPrior:
-    """The prior, or the uniform one, for the settings' robot.
+def _assignment(prior: JointPrior | None, split: Split, settings: SampleSettings) -> Assignment:
+    """To draw from the prior, or from the uniform one, for the settings' robot.
 
     Raises:
         PriorError: it is of other joints or bins.
     """
     robot = Robot.named(settings.robot)
-    uniform = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
-    if prior is not None and prior.alpha.shape != uniform.alpha.shape:
-        raise PriorError(
-            f"prior: alpha is of shape {prior.alpha.shape}; robot {robot.name} with "
-            f"{settings.bins} bins asks for {uniform.alpha.shape}"
-        )
-    return prior or uniform
+    chosen = prior or JointPrior.uniform(robot.lower, robot.upper, settings.bins)
+    return Assignment.of(chosen, split).check(robot.lower.size, settings.bins)
 
 
 def _quiet(line: str) -> None:

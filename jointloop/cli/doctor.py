@@ -1,7 +1,6 @@
 """Whether this machine can do the work, and what to do where it cannot."""
 
 import ctypes
-import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -12,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from jointloop.common.versions import NONE, installed
 
 LIBRARIES = {
     "libX11.so.6": "libx11-6",
@@ -29,13 +30,14 @@ RENDER = """
 import numpy
 from blender_scenes.robot_scene import RobotScene
 from simulator.sample_maker import detail_for
-from simulator.randomization import hidden, prior, settings
+from simulator.randomization import assignment, hidden, prior, settings
 from simulator.robot import robot
 from simulator import sample
 r, s = robot.Robot.named("ur10"), settings.SampleSettings()
 scene = RobotScene(r.model, samples=2, detail=detail_for(s.height))
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
-made = sample.simulate(scene, r, s, hidden.draw(r, s, hidden.Assignment(p), 0, 0))
+drawn = hidden.draw(r, s, assignment.Assignment.of(p), 0, 0)
+made = sample.simulate(scene, r, s, drawn)
 print(made.image.shape, int(made.image.std()), int(made.labels.area))
 """
 
@@ -90,12 +92,10 @@ def _loads(library: str) -> bool:
 
 
 def _package(name: str, side: str) -> Finding:
-    try:
-        return Finding("ok", name, importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        extra = {"bpy": "blender", "torch": "train"}[name]
-        remedy = f"pip install 'jointloop[{extra}]'"
-        return Finding("note", name, f"not installed; {side} it: {remedy}")
+    if (version := installed(name)) != NONE:
+        return Finding("ok", name, version)
+    extra = {"bpy": "blender", "torch": "train"}[name]
+    return Finding("note", name, f"{NONE}; {side} it: pip install 'jointloop[{extra}]'")
 
 
 def _torch_device() -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def gallery(
     """
     from simulator.drawing.drawing import contact_sheet, write_png
     from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
-    from simulator.randomization.hidden import Assignment
+    from simulator.randomization.assignment import Assignment
     from simulator.randomization.prior import JointPrior
     from simulator.randomization.settings import SampleSettings, parse_size
     from simulator.randomization.variety import variety as variety_named
@@ -79,7 +79,7 @@ def gallery(
     ready(engine, device)
     with SampleMaker(settings, engine, spp, backgrounds, say=_say, device=device) as maker:
         arm = maker.robot
-        assignment = Assignment(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
+        assignment = Assignment.of(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
         started = time.perf_counter()
         made = [maker.sample(0, i, assignment) for i in range(samples)]
         pace = samples / (time.perf_counter() - started)

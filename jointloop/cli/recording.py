@@ -1,7 +1,6 @@
 """Verbs that keep samples and make them again: record, replay, convert."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +11,9 @@ from blender_scenes.spec import Device, Engine
 from jointloop.cli.app import app, ready, tell_robots
 from jointloop.cli.app import out as console
 from jointloop.common.errors import JointloopError
+from jointloop.common.files import write_bytes
+from jointloop.common.folders import make_folder
+from jointloop.common.lines import read_lines
 
 if TYPE_CHECKING:
     from simulator.randomization.prior import JointPrior
@@ -166,8 +168,9 @@ def replay(
     ready(recipe.rendering.engine, recipe.rendering.device)
     made = sample_of(recipe, backgrounds)
     key = key_of(recipe.worker, recipe.index)
+    make_folder(out)
     for suffix, data in made.items():
-        _write(out / (key + suffix), data)
+        write_bytes(out / (key + suffix), data)
         _say(f"{out / (key + suffix)}")
     return 0 if like is None else _compare(like, made)
 
@@ -236,15 +239,14 @@ def _agree(
     prior: "JointPrior | None",
 ) -> None:
     """Raise if something that was given contradicts the recording."""
-    from simulator.randomization.hidden import Assignment
-    from simulator.transport.messages import Terms
+    from simulator.randomization.assignment import Assignment
 
     about = recording.about
     asked: list[tuple[str, Any, Any]] = []
     for source, values in ((about, given), (about.settings, changes), (about.rendering, rendering)):
         asked += [(name, value, getattr(source, name)) for name, value in values.items()]
     if prior is not None:
-        asked.append(("prior", Terms.of(Assignment(prior)), about.terms))
+        asked.append(("prior", Assignment.of(prior), about.assignment))
     for name, value, recorded in asked:
         if value is not None and value != recorded:
             short = name in ("variety", "prior")
@@ -274,17 +276,17 @@ def _read_prior(path: Path, version: int | None = None) -> "JointPrior":
     """
     from feedback.history import prior_of
 
-    text = _read(path).decode(errors="replace")
+    data = _read(path)
     try:
-        lines = [text] if path.suffix == ".json" else text.splitlines()
-        priors = [prior_of(json.loads(line)) for line in lines if line.strip()]
+        one = path.suffix == ".json"
+        priors = [prior_of(json.loads(data))] if one else read_lines(path, "prior", prior_of)
     except (ValueError, KeyError, TypeError, JointloopError) as error:
         raise JointloopError(
             f"{path} holds no prior with alpha, lower, upper and version: {error!r}"
         ) from None
     wanted = [p for p in priors if version is None or p.version == version]
     if not wanted:
-        there = ", ".join(str(p.version) for p in priors)
+        there = ", ".join(str(p.version) for p in priors) or "none"
         raise JointloopError(f"{path} holds no prior of version {version}; it has {there}")
     return wanted[-1]
 
@@ -294,16 +296,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise JointloopError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    except OSError as error:
-        raise JointloopError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _say(line: str) -> None:

@@ -11,6 +11,7 @@ from blender_scenes.spec import Engine
 from jointloop.cli.app import app, out, ready, tell_robots
 from jointloop.cli.train_options import TrainOptions
 from jointloop.common.errors import JointloopError
+from jointloop.common.folders import first_free
 
 if TYPE_CHECKING:
     from trainer.config.config import Config
@@ -34,7 +35,7 @@ def demo(
         engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
     """
     if run.exists():
-        aside = next(p for i in range(1, 10_000) if not (p := Path(f"{run}-{i}")).exists())
+        aside = first_free(run)
         run.rename(aside)
         out.print(f"moved the earlier {run} to {aside}", markup=False)
     return train(TrainOptions("tiny", run, workers=workers, minutes=minutes, engine=engine))

@@ -1,5 +1,6 @@
 """Files written beside their place and then renamed: a crash leaves the last good one."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from jointloop.common.errors import JointloopError
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -20,36 +23,86 @@ def shown(path: str | os.PathLike[str]) -> str:
     return re.sub(escaped, lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
 
 
-def write_beside(path: Path, save: Callable[[Path], None]) -> None:
-    """Let `save` write beside the path, then put the result in its place."""
-    beside = path.with_name(path.name + ".part")
+class FileError(JointloopError):
+    """A file or a folder cannot be written."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file grows until it is whole."""
+    return path.with_name(path.name + ".part")
+
+
+def put_in_place(path: Path, durable: bool = True) -> None:
+    """Give what grew at `part_of(path)` its name.
+
+    Args:
+        path: its place.
+        durable: bring it to the disk first; without, a power cut may lose what is there now and
+            what is new, so only for what can be made again.
+    """
+    if durable:
+        _to_disk(part_of(path))
+    os.replace(part_of(path), path)
+    if durable:
+        with contextlib.suppress(OSError):  # some file systems bring no folder to the disk
+            _to_disk(path.parent)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        save(beside)
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_beside(path: Path, save: Callable[[Path], None], durable: bool = True) -> None:
+    """Let `save` write beside the path, then put the result in its place.
+
+    Args:
+        path: the place.
+        save: takes where to write.
+        durable: see `put_in_place`.
+
+    Raises:
+        FileError: it cannot be written; what was there stays.
+    """
+    try:
+        save(part_of(path))
+        put_in_place(path, durable)
+    except OSError as error:
+        raise FileError(f"cannot write {shown(path)}: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part_of(path).unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+    """Write bytes as `write_beside` does."""
+
+    def save(part: Path) -> None:
+        part.write_bytes(data)
+
+    write_beside(path, save, durable)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text beside its place, then put it there."""
-
-    def save(beside: Path) -> None:
-        beside.write_text(text, encoding="utf-8")
-
-    write_beside(path, save)
+    """Write text as `write_beside` does."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON beside its place, then put it there."""
+    """Write JSON as `write_beside` does."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays beside their place, then put them there."""
-    write_beside(path, lambda beside: _save_npz(beside, arrays))
+    """Write arrays of plain numbers or text as `write_beside` does."""
 
+    def save(part: Path) -> None:
+        with part.open("wb") as file:  # given a name, numpy would add its own suffix
+            np.savez(file, **arrays)
 
-def _save_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with path.open("wb") as file:  # given a name, numpy would add its own suffix
-        np.savez(file, allow_pickle=False, **arrays)
+    if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
+        raise TypeError(f"arrays {objects} hold objects; expected plain numbers or text")
+    write_beside(path, save)

@@ -2,7 +2,6 @@
 
 import base64
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jointloop.common.errors import JointloopError
+from jointloop.common.files import write_bytes
 
 Image = NDArray[np.uint8]
 TRUE_COLOUR = (61, 220, 132)
@@ -159,10 +159,12 @@ def belief_strip(beliefs: ArrayLike, gap: int = 1) -> Image:
 
 
 def write_png(image: Image, path: Path) -> Path:
-    """Write an RGB image (H, W, 3) to a PNG file, beside first and then renamed."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(_encoded(image, ".png"))
-    os.replace(beside, path)
+    """Write an RGB image (H, W, 3) to a PNG file, beside first and then renamed; gives the path.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    write_bytes(path, _encoded(image, ".png"), durable=False)
     return path
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from blender_scenes.spec import Camera, Frame
 from jointloop.common.errors import JointloopError
 from simulator import labels
-from simulator.randomization.hidden import Assignment, frame
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.hidden import frame
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -160,7 +161,7 @@ def check(
         say(f"rendering {samples} samples of {robot.name}, and its outlines alone")
         cases = []
         for i in range(samples):
-            sample = maker.sample(0, i, Assignment(prior))
+            sample = maker.sample(0, i, Assignment.of(prior))
             shown = frame(robot, sample.hidden, settings.width, settings.height)
             cases.append(Case(sample, shown))
         outlines = _outlines(maker, cases)

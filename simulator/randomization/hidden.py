@@ -8,21 +8,21 @@ and in any order, and a part that draws more does not shift the others.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from blender_scenes import lens, spec
+from jointloop.common.draws import random_source
 from simulator import labels
 from simulator.randomization import draw_parts
-from simulator.randomization.prior import JointPrior
+from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CameraVariety, DistractorVariety
-from simulator.robot import Robot
+from simulator.robot import MAX_JOINTS, Robot
 
-Split = Literal["train", "heldout"]
-SPLITS: tuple[Split, ...] = ("train", "heldout")
 PARTS = (
     "joints",
     "camera",
@@ -49,8 +49,7 @@ def generator(
     seed: int, worker: int, index: int, part: str, split: Split = "train"
 ) -> np.random.Generator:
     """The random source of one part of one sample; no training sample repeats a held-out one."""
-    counter = [0, SPLITS.index(split), PARTS.index(part), index]
-    return np.random.Generator(np.random.Philox(key=[seed, worker], counter=counter))
+    return random_source(seed, worker, SPLITS.index(split), PARTS.index(part), index)
 
 
 @dataclass(frozen=True)
@@ -99,36 +98,37 @@ class Other:
     """[rad]."""
 
 
+# Lengths are bounded where they stand: the wire reads what strangers send.
+Bins = Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
+Slots = Annotated[
+    tuple[spec.Material, ...], Meta(min_length=spec.MATERIAL_SLOTS, max_length=spec.MATERIAL_SLOTS)
+]
+Props = Annotated[tuple[spec.Prop, ...], Meta(max_length=spec.MAX_PROPS)]
+Others = Annotated[tuple[Other, ...], Meta(max_length=spec.MAX_OTHERS)]
+
+
 @dataclass(frozen=True)
 class Hidden:
     """Everything drawn for one image."""
 
-    q: tuple[float, ...]
+    q: PerJoint
     """(D,) joint angles [rad]."""
-    bins: tuple[int, ...]
+    bins: Bins
     """(D,) bin of each angle."""
     view: View
     sun: spec.Sun
     environment: spec.Environment
     exposure: float
     """Stops."""
-    materials: tuple[spec.Material, ...]
+    materials: Slots
     background: spec.Background
     stand: spec.Stand
-    props: tuple[spec.Prop, ...]
-    others: tuple[Other, ...]
+    props: Props
+    others: Others
     sensor: spec.Sensor
-    noise_seed: int
+    noise_seed: Annotated[int, Meta(ge=0, lt=2**31)]
     """Of the renderer's sampling noise."""
     provenance: Provenance
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """What a simulator is to draw from now on."""
-
-    prior: JointPrior
-    split: Split = "train"
 
 
 def draw(

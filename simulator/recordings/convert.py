@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from jointloop.common.files import write_bytes
+from jointloop.common.folders import new_folder
 from simulator.labels import OUTSIDE
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import Entry, RecordingError, decode
+from simulator.recordings.sample_files import Entry, decode
 from simulator.recordings.shards import read
 
 CORNER = 0.5
@@ -58,7 +60,8 @@ def to_coco(recording: Recording, out: Path) -> list[str]:
         Lines for the user.
 
     Raises:
-        RecordingError: a shard is damaged, or the folder cannot be written.
+        RecordingError: a shard is damaged.
+        FileError: the folder holds something, or cannot be written.
     """
     new_folder(out)
     images, annotations = new_folder(out / "images"), new_folder(out / "annotations")
@@ -134,7 +137,8 @@ def to_dream(recording: Recording, out: Path) -> list[str]:
         Lines for the user.
 
     Raises:
-        RecordingError: a shard is damaged, or the folder cannot be written.
+        RecordingError: a shard is damaged.
+        FileError: the folder holds something, or cannot be written.
     """
     new_folder(out)
     sets: dict[str, list[Entry]] = {"train": [], "heldout": []}
@@ -229,27 +233,9 @@ def _quaternion(T: NDArray[np.float64]) -> list[float]:
     return Rotation.from_matrix(T[:3, :3]).as_quat().tolist()
 
 
-def new_folder(folder: Path) -> Path:
-    """A new or empty folder.
-
-    Raises:
-        RecordingError: it holds something, or cannot be made.
-    """
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RecordingError(f"{folder} already holds something; choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RecordingError(f"cannot write {folder}: {error.strerror}") from error
-    return folder
-
-
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     _write(path, json.dumps(data, indent=1, allow_nan=False).encode())
 
 
 def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise RecordingError(f"cannot write {path}: {error.strerror}") from error
+    write_bytes(path, data, durable=False)  # a conversion can be made again

@@ -1,17 +1,19 @@
 """What makes a sample again, byte for byte: settings, prior, place in the draws, engine, versions.
 
-Recipe -> SampleMaker(settings, engine) -> sample(worker, index, prior) -> the same PNG and JSON
+Recipe -> SampleMaker(settings, engine) -> sample(worker, index, assignment) -> same PNGs and JSON
 """
 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
+
 from blender_scenes.spec import Device, Engine
+from jointloop.common.versions import installed
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
-from simulator.transport.messages import Terms
 
 PACKAGES = ("jointloop", "numpy", "opencv-python-headless", "example-robot-data")
 """Whose versions may change what a sample is; Blender's beside them where it makes the images."""
@@ -65,14 +67,13 @@ class Rendering:
         ]
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """All that a sample follows from."""
 
     worker: int
     index: int
-    terms: Terms
-    """Prior and split it was drawn from."""
+    assignment: Assignment = msgspec.field(name="terms")
+    """What it was drawn from."""
     settings: SampleSettings
     rendering: Rendering
 
@@ -81,11 +82,3 @@ def versions(engine: Engine) -> dict[str, str]:
     """Versions of the packages that take part in making a sample here."""
     names = PACKAGES if engine == "stick" else (*PACKAGES, "bpy")
     return {name: installed(name) for name in names}
-
-
-def installed(name: str) -> str:
-    """Version of an installed package, or that there is none."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

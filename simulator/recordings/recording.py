@@ -10,8 +10,6 @@ of held-out samples, all others from the recording's prior.
 """
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +19,10 @@ import msgspec
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.hidden import Assignment
+from jointloop.common.files import write_bytes
+from jointloop.common.folders import is_free
+from jointloop.common.lock import Lock
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Recipe, Rendering
@@ -29,7 +30,6 @@ from simulator.recordings.replay import recipe_of
 from simulator.recordings.sample_files import MASK, RecordingError, key_of
 from simulator.recordings.shards import Group, count_part, read_shard
 from simulator.robot import Robot
-from simulator.transport.messages import Terms
 
 SCHEMA = 2
 """Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
@@ -74,7 +74,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The first so many are held out."""
     shard_samples: Positive
     robot: Skeleton
-    terms: Terms
+    assignment: Assignment = msgspec.field(name="terms")
     """Prior of the training samples."""
     settings: SampleSettings
     rendering: Rendering
@@ -92,18 +92,18 @@ class Recording:
         """Begin a recording in a new or empty folder.
 
         Raises:
-            RecordingError: the folder holds something, or cannot be written.
+            RecordingError: the folder holds something, or cannot be made.
+            FileError: it cannot be written to.
         """
         recording = cls(folder, about)
         try:
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if not is_free(folder):
                 raise RecordingError(_occupied(folder))
             folder.mkdir(parents=True, exist_ok=True)
-            beside = folder / (FILE + ".part")
-            beside.write_bytes(msgspec.json.format(msgspec.json.encode(about), indent=1) + b"\n")
-            os.replace(beside, folder / FILE)
         except OSError as error:
             raise RecordingError(f"cannot write {folder}: {error.strerror}") from error
+        text = msgspec.json.format(msgspec.json.encode(about), indent=1)
+        write_bytes(folder / FILE, text + b"\n")
         return recording
 
     @classmethod
@@ -178,8 +178,9 @@ class Recording:
     def recipe(self, index: int) -> Recipe:
         """What makes sample `index`."""
         about = self.about
-        terms = self._held_out_terms if index < about.held_out else about.terms
-        return Recipe(WORKER, index, terms, about.settings, about.rendering)
+        held_out = index < about.held_out
+        assignment = self._held_out_assignment if held_out else about.assignment
+        return Recipe(WORKER, index, assignment, about.settings, about.rendering)
 
     def key(self, index: int) -> str:
         """Name of sample `index`."""
@@ -192,20 +193,18 @@ class Recording:
         Raises:
             RecordingError: one does already.
         """
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+            lock = Lock(self.folder)
         except BlockingIOError:
             raise RecordingError(f"another process is recording into {self.folder}") from None
-        finally:
-            os.close(folder)
+        with lock:
+            yield
 
     @property
-    def _held_out_terms(self) -> Terms:
-        own = self.about.terms
+    def _held_out_assignment(self) -> Assignment:
+        own = self.about.assignment
         uniform = JointPrior.uniform(own.lower, own.upper, len(own.alpha[0]))
-        return Terms.of(Assignment(uniform, "heldout"))
+        return Assignment.of(uniform, "heldout")
 
 
 def describe(
@@ -242,7 +241,7 @@ def describe(
         held_out=held_out,
         shard_samples=shard_samples,
         robot=Skeleton.of(robot),
-        terms=recipe.terms,
+        assignment=recipe.assignment,
         settings=replace(settings, one_draw_per_prior=False),
         rendering=rendering,
     )

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from blender_scenes.photos import Photos
 from blender_scenes.spec import Device, Engine
-from simulator.randomization.hidden import Assignment, Split
+from simulator.randomization.assignment import Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Listing, Recipe, Rendering, versions
 from simulator.recordings.sample_files import Entry, RecordingError, encode
 from simulator.robot import Robot
 from simulator.sample_maker import SampleMaker, detail_for
-from simulator.transport.messages import Terms
 
 
 def rendering_here(
@@ -83,7 +84,7 @@ def recipe_of(
             f"the prior's alpha is of shape {prior.alpha.shape}; robot {robot.name} with "
             f"{settings.bins} bins asks for {wanted}"
         )
-    return Recipe(worker, index, Terms.of(Assignment(prior, split)), settings, rendering)
+    return Recipe(worker, index, Assignment.of(prior, split), settings, rendering)
 
 
 def recipe_here(
@@ -106,7 +107,7 @@ def recipe_here(
     here = replace(here, detail=then.detail)
     for difference in then.differences(here):
         say(f"note: it was made with {difference}")
-    return replace(recorded, rendering=here)
+    return msgspec.structs.replace(recorded, rendering=here)
 
 
 def sample_maker_for(
@@ -151,8 +152,12 @@ def sample_maker_for(
 
 
 def make(maker: SampleMaker, recipe: Recipe) -> dict[str, bytes]:
-    """The files of the sample that a recipe describes; see `sample_files.encode`."""
-    assignment = recipe.terms.assignment(len(maker.robot.lower), recipe.settings.bins)
+    """The files of the sample that a recipe describes; see `sample_files.encode`.
+
+    Raises:
+        PriorError: its prior is none for the robot.
+    """
+    assignment = recipe.assignment.check(len(maker.robot.lower), recipe.settings.bins)
     sample = maker.sample(recipe.worker, recipe.index, assignment)
     return encode(Entry.of(recipe, maker.robot, sample), sample.image, sample.mask)
 

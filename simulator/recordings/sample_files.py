@@ -7,19 +7,19 @@ sample again included; the belief map follows from it exactly. Nothing in them d
 fast or by which process a sample was made.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import cv2
 import msgspec
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from jointloop.common.errors import JointloopError
 from simulator.labels import LEVELS, OUTSIDE, belief_map
-from simulator.randomization.hidden import Hidden, camera
+from simulator.randomization.assignment import Split
+from simulator.randomization.hidden import Bins, Hidden, camera
 from simulator.recordings.recipe import Recipe
-from simulator.robot import MAX_JOINTS, Robot
+from simulator.robot import Robot
 from simulator.sample import Labels, Sample
 
 SCHEMA = 1
@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema: int
     key: str
-    split: Literal["train", "heldout"]
+    split: Split
     robot: str
     keypoints: tuple[str, ...]
     """J names."""
@@ -81,7 +81,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """OpenCV axes: +x right, +y down, +z forward."""
     color_space: Literal["sRGB"]
     belief: Belief
-    bins: Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
+    bins: Bins
     """(D,) of the joint angles."""
     hidden: Hidden
     recipe: Recipe
@@ -125,8 +125,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.area,
         )
 
-    def belief_map(self) -> NDArray[np.float32]:
-        """(J, height / stride, width / stride), as it was when the sample was made."""
+    def belief_map(self) -> NDArray[np.uint8]:
+        """(J, height / stride, width / stride) levels, as they were when the sample was made."""
         labels, belief = self.labels, self.belief
         present = labels.visibility > OUTSIDE
         return belief_map(

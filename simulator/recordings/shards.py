@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from jointloop.common.files import part_of, put_in_place
 from simulator.recordings.sample_files import RecordingError, decode
 
 BLOCK = tarfile.BLOCKSIZE
@@ -75,11 +76,6 @@ def read_shard(path: Path, count: int) -> Iterator[tuple[Group, BinaryIO]]:
         raise RecordingError(f"shard {path} cannot be read: {error.strerror}") from error
     if found != count:
         raise RecordingError(f"shard {path} is damaged: {found} whole samples; expected {count}")
-
-
-def part_of(path: Path) -> Path:
-    """Where a shard grows until it is complete."""
-    return path.with_name(path.name + ".part")
 
 
 def count_part(path: Path) -> int:
@@ -148,8 +144,7 @@ class ShardWriter:
         try:
             self._file.write(b"\0" * (whole - self._file.tell()))
             self._file.flush()
-            os.fsync(self._file.fileno())
-            os.replace(part_of(self.path), self.path)
+            put_in_place(self.path)
         except OSError as error:
             raise self._cannot(error) from error
 

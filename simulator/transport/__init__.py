@@ -7,12 +7,13 @@ connections each: control both ways, and samples from the simulators to the trai
 from pathlib import Path
 
 from simulator.transport.addresses import Address, TransportError
+from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.hub import Hub
 from simulator.transport.link import Link, RefusedError, TrainerGoneError
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import write_keys
-from simulator.transport.workers import Received, Worker
+from simulator.transport.workers import Worker
 
 __all__ = [
     "Delivery",

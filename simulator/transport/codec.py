@@ -16,28 +16,20 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from blender_scenes import spec
-from simulator.labels import LEVELS, OUTSIDE, VISIBLE, in_frame
-from simulator.randomization.hidden import Hidden, Other, Provenance, View, camera
+from simulator.labels import OUTSIDE, VISIBLE, in_frame
+from simulator.randomization.assignment import Count
+from simulator.randomization.hidden import Hidden, camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
 from simulator.sample import Labels, Sample
-from simulator.transport.messages import (
-    SCHEMA,
-    Count,
-    Identity,
-    PerJoint,
-    WireError,
-    checked,
-)
+from simulator.transport.messages import SCHEMA, Identity, WireError, checked
 
 HEADER_LIMIT = 32 * 1024
 """Largest header [bytes]."""
 MAX_FILE_NAME = 255
 """Longest name of a background picture [characters]."""
 COLOR_SPACE = "sRGB"
-
-_LEVEL = (np.arange(LEVELS + 1) / LEVELS).astype(np.float32)
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Three = tuple[float, float, float]
@@ -46,12 +38,6 @@ Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_KEYPOINTS)]
 Pixels = Annotated[tuple[tuple[float, float], ...], Meta(max_length=MAX_KEYPOINTS)]
 Points = Annotated[tuple[Three, ...], Meta(max_length=MAX_KEYPOINTS)]
 Flags = Annotated[tuple[int, ...], Meta(max_length=MAX_KEYPOINTS)]
-Bins = Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
-Slots = Annotated[
-    tuple[spec.Material, ...], Meta(min_length=spec.MATERIAL_SLOTS, max_length=spec.MATERIAL_SLOTS)
-]
-Props = Annotated[tuple[spec.Prop, ...], Meta(max_length=spec.MAX_PROPS)]
-Others = Annotated[tuple[Other, ...], Meta(max_length=spec.MAX_OTHERS)]
 
 
 class _Version(msgspec.Struct, frozen=True):
@@ -63,25 +49,6 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dtype: Literal["uint8"]
     shape: Annotated[tuple[int, ...], Meta(min_length=2, max_length=3)]
-
-
-class Drawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of `Hidden`, with limits on their lengths."""
-
-    q: PerJoint
-    bins: Bins
-    view: View
-    sun: spec.Sun
-    environment: spec.Environment
-    exposure: float
-    materials: Slots
-    background: spec.Background
-    stand: spec.Stand
-    props: Props
-    others: Others
-    sensor: spec.Sensor
-    noise_seed: Annotated[int, Meta(ge=0, lt=2**31)]
-    provenance: Provenance
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,7 +68,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """(J, 3) in the world [m]."""
     box: Four
     area: float
-    hidden: Drawn
+    hidden: Hidden
     K: tuple[Three, Three, Three]
     """Intrinsics [px]."""
     T_world_camera: tuple[Four, Four, Four, Four]
@@ -109,7 +76,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     color_space: Literal["sRGB"]
     image: Block
     belief: Block
-    """In steps of 1/255."""
+    """In levels of 1/255."""
     mask: Block
     seconds: Annotated[dict[Name, float], Meta(max_length=32)]
     """Wall time by stage."""
@@ -131,7 +98,7 @@ class Frames(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Arrived:
+class Received:
     """A sample as it came over the wire."""
 
     sample: Sample
@@ -139,6 +106,11 @@ class Arrived:
     """Of the process that made it."""
     sequence: int
     """Counts the messages of one instance from 0."""
+
+    @property
+    def worker(self) -> int:
+        """Id of the worker that made it."""
+        return self.sample.hidden.provenance.worker
 
 
 def topic(run: str) -> bytes:
@@ -177,7 +149,7 @@ class Codec:
         return max(math.prod(self._image.shape), math.prod(self._belief.shape), HEADER_LIMIT)
 
     def encode(self, sample: Sample, instance: bytes, sequence: int) -> Frames:
-        """The frames of a sample. Its image and mask must not be written to afterwards."""
+        """The frames of a sample. Its arrays must not be written to afterwards."""
         labels, hidden, settings = sample.labels, sample.hidden, self._settings
         seen_by = camera(hidden.view, settings.width, settings.height)
         header = Header(
@@ -191,7 +163,7 @@ class Codec:
             points=labels.points.tolist(),
             box=labels.box,
             area=labels.area,
-            hidden=Drawn(**{name: getattr(hidden, name) for name in Drawn.__struct_fields__}),
+            hidden=hidden,
             K=seen_by.K.tolist(),
             T_world_camera=seen_by.T_world_camera.tolist(),
             color_space=COLOR_SPACE,
@@ -200,12 +172,11 @@ class Codec:
             mask=self._mask,
             seconds=dict(sample.seconds),
         )
-        belief = np.rint(sample.belief * LEVELS).astype(np.uint8)
-        image, mask = np.ascontiguousarray(sample.image), np.ascontiguousarray(sample.mask)
-        return Frames(self.topic, _encoder.encode(header), image.data, belief.data, mask.data)
+        arrays = map(np.ascontiguousarray, (sample.image, sample.belief, sample.mask))
+        return Frames(self.topic, _encoder.encode(header), *(array.data for array in arrays))
 
-    def decode(self, frames: Sequence[Any]) -> Arrived:
-        """The sample of a message; its image and mask are read-only and share the frames' memory.
+    def decode(self, frames: Sequence[Any]) -> Received:
+        """The sample of a message; its arrays are read-only and share the frames' memory.
 
         Args:
             frames: bytes, or whatever shows them as a buffer.
@@ -223,9 +194,8 @@ class Codec:
         self._check_shapes(header)
         self._check_numbers(header)
         image = _array(frames[2], header.image)
-        belief = _LEVEL[_array(frames[3], header.belief)]
+        belief = _array(frames[3], header.belief)
         mask = _array(frames[4], header.mask)
-        drawn = header.hidden
         sample = Sample(
             image=image,
             mask=mask,
@@ -237,10 +207,10 @@ class Codec:
                 header.box,
                 header.area,
             ),
-            hidden=Hidden(**{name: getattr(drawn, name) for name in drawn.__struct_fields__}),
+            hidden=header.hidden,
             seconds=header.seconds,
         )
-        return Arrived(sample, header.instance, header.sequence)
+        return Received(sample, header.instance, header.sequence)
 
     def _check_shapes(self, header: Header) -> None:
         names, joints = self._robot.keypoint_names, self._lower.size
@@ -259,31 +229,31 @@ class Codec:
                 raise WireError(reason, f"{value}; expected {expected}")
 
     def _check_numbers(self, header: Header) -> None:
-        drawn, settings = header.hidden, self._settings
+        hidden, settings = header.hidden, self._settings
         others = (header.points, header.box, header.area, tuple(header.seconds.values()))
         if not all(map(math.isfinite, _numbers(others))):
             raise WireError("labels", "a number is not finite")
-        if not all(map(math.isfinite, _numbers(msgspec.structs.astuple(drawn)))):
+        if not all(map(math.isfinite, _numbers(hidden))):
             raise WireError("hidden", "a number is not finite")
         self._check_labels(header)
-        source = drawn.provenance
+        source = hidden.provenance
         if not all(0 <= n < 2**63 for n in _numbers(source) if isinstance(n, int)):
             raise WireError("hidden", f"provenance {source} counts out of range")
-        if not all(0 <= k < settings.bins for k in drawn.bins):
-            raise WireError("hidden", f"bins {drawn.bins} are not all in 0 to {settings.bins - 1}")
-        share = (np.array(drawn.q) - self._lower) / self._width - np.array(drawn.bins)
+        if not all(0 <= k < settings.bins for k in hidden.bins):
+            raise WireError("hidden", f"bins {hidden.bins} are not all in 0 to {settings.bins - 1}")
+        share = (np.array(hidden.q) - self._lower) / self._width - np.array(hidden.bins)
         if not ((share > -1e-9) & (share < 1 + 1e-9)).all():
-            raise WireError("hidden", f"q {drawn.q} does not lie in bins {drawn.bins}")
-        self._check_surroundings(drawn)
+            raise WireError("hidden", f"q {hidden.q} does not lie in bins {hidden.bins}")
+        self._check_surroundings(hidden)
         self._check_camera(header)
 
-    def _check_surroundings(self, drawn: Drawn) -> None:
-        if drawn.environment.hdri not in spec.HDRIS:
-            raise WireError("hidden", f"environment {drawn.environment.hdri!r} is no known HDRI")
-        theme, image = drawn.background.theme, drawn.background.image
+    def _check_surroundings(self, hidden: Hidden) -> None:
+        if hidden.environment.hdri not in spec.HDRIS:
+            raise WireError("hidden", f"environment {hidden.environment.hdri!r} is no known HDRI")
+        theme, image = hidden.background.theme, hidden.background.image
         if not (_is_file_name(image) if theme == "photos" else image in spec.HDRIS):
             raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
-        for other in drawn.others:
+        for other in hidden.others:
             if len(other.q) > MAX_JOINTS:
                 raise WireError("hidden", f"another robot has {len(other.q)} joints")
             if other.name not in self._others:

@@ -41,7 +41,7 @@ class Delivery:
         return asdict(self)
 
     def plus(self, other: "Delivery") -> "Delivery":
-        """Both together, as of two sittings of a run."""
+        """Both together, as of two starts of a run."""
         both = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, value in both.items():
             if name != "rejected":

@@ -8,17 +8,17 @@ from typing import Self
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.transport import messages
 from simulator.transport.addresses import Address
-from simulator.transport.codec import Codec
+from simulator.transport.codec import Codec, Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.messages import Assign, Bye, Credit, Hello, WireError
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
-from simulator.transport.workers import Received, Roster, Worker
+from simulator.transport.workers import Worker, Workers
 
 SILENCE_S = 180.0
 """A worker whose connection stands but that says nothing for so long counts as dead."""
@@ -67,7 +67,7 @@ class Hub:
         wanted = Address.parse(address)
         security.check(wanted)
         self._codec = Codec(run, settings, robot, assignment.prior)
-        self._roster = Roster(
+        self._workers = Workers(
             run,
             settings,
             assignment,
@@ -126,12 +126,12 @@ class Hub:
     @property
     def workers(self) -> dict[int, Worker]:
         """The holder, or last holder, of each worker id."""
-        return self._roster.workers
+        return self._workers.by_id
 
     @property
     def delivery(self) -> Delivery:
         """What became of samples and workers so far; a copy."""
-        return self._roster.delivery.copy()
+        return self._workers.delivery.copy()
 
     def poll(self, timeout_s: float) -> list[Received]:
         """Handle what came in; returns with the first samples, or none after the time-out."""
@@ -153,7 +153,7 @@ class Hub:
         Raises:
             TransportError: it holds no such sample.
         """
-        self._top_up(self._roster.consumed(worker))
+        self._top_up(self._workers.consumed(worker))
 
     def assign(self, assignment: Assignment) -> None:
         """Tell the workers at once what to draw from now on.
@@ -161,22 +161,22 @@ class Hub:
         Raises:
             TransportError: its prior is older than the newest.
         """
-        self._roster.assign(assignment)
-        for worker in self._roster.alive():
-            if terms := self._roster.assign_to(worker):
-                self._send(worker, Assign(terms))
+        self._workers.assign(assignment)
+        for worker in self._workers.alive():
+            if newest := self._workers.assign_to(worker):
+                self._send(worker, Assign(newest))
 
     def limit_outstanding(self, total: int | None) -> None:
         """Let no more than `total` samples arrive in all, counted from the beginning.
 
         Credits beyond are withheld until the limit is raised, or lifted by None.
         """
-        self._roster.limit = total
+        self._workers.limit = total
         self._replenish()
 
     def close(self, reason: str = "the trainer is done") -> None:
         """Say goodbye to all workers and close the sockets."""
-        for worker in self._roster.alive():
+        for worker in self._workers.alive():
             self._send(worker, Bye(reason))
             worker.alive = False
         self._close_sockets()
@@ -201,10 +201,10 @@ class Hub:
         now = time.monotonic()
         for frames in drain(self._data):
             try:
-                arrived = self._codec.decode([frame.buffer for frame in frames])
-                received = self._roster.accept(arrived, now)
+                decoded = self._codec.decode([frame.buffer for frame in frames])
+                received = self._workers.accept(decoded, now)
             except WireError as error:
-                self._roster.delivery.reject(error)
+                self._workers.delivery.reject(error)
             else:
                 if received:
                     yield received
@@ -220,22 +220,22 @@ class Hub:
                     raise WireError("frames", f"{len(frames)} control frames; expected 2")
                 self._handle(peer, messages.decode_from_worker(frames[1].buffer))
             except WireError as error:
-                self._roster.delivery.reject(error)
+                self._workers.delivery.reject(error)
         return seen < BURST
 
     def _handle(self, peer: bytes, message: messages.FromWorker) -> None:
         now = time.monotonic()
         if isinstance(message, Hello):
             port = self._data_port.port
-            if answer := self._roster.admit(peer, message, port, now):
+            if answer := self._workers.admit(peer, message, port, now):
                 self._send_to(peer, answer)
             return
-        worker = self._roster.by_peer(peer)
+        worker = self._workers.by_peer(peer)
         if worker is None:
             raise WireError("stranger", f"{type(message).__name__} of a simulator not let in")
         worker.last_seen = now
         if isinstance(message, Bye):
-            self._roster.depart(worker, died=False)
+            self._workers.depart(worker, died=False)
         else:
             worker.rendered, worker.rss = message.rendered, message.rss
 
@@ -244,24 +244,24 @@ class Hub:
         if now - self._probed < PROBE_S:
             return
         self._probed = now
-        for worker in self._roster.alive():
+        for worker in self._workers.alive():
             if now - worker.last_seen > self._silence_s:
                 self._send(worker, Bye(f"silent for {self._silence_s:g} s", again=True))
-                self._roster.depart(worker, died=True)
+                self._workers.depart(worker, died=True)
             else:
                 self._send(worker, Credit(0))
 
     def _replenish(self) -> None:
-        for worker in self._roster.alive():
+        for worker in self._workers.alive():
             self._top_up(worker)
 
     def _top_up(self, worker: Worker) -> None:
-        if n := self._roster.grant(worker):
+        if n := self._workers.grant(worker):
             self._send(worker, Credit(n))
 
     def _send(self, worker: Worker, message: messages.FromTrainer) -> None:
         if worker.alive and not self._send_to(worker.peer, message):
-            self._roster.depart(worker, died=True)
+            self._workers.depart(worker, died=True)
 
     def _send_to(self, peer: bytes, message: messages.FromTrainer) -> bool:
         try:

@@ -7,7 +7,8 @@ from typing import Self
 
 import zmq
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.prior import PriorError
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample
@@ -21,7 +22,6 @@ from simulator.transport.messages import (
     Credit,
     Hello,
     Refused,
-    Terms,
     Welcome,
     WireError,
 )
@@ -163,7 +163,7 @@ class Link:
         self._instance = instance
         self._settings: SampleSettings = welcome.settings
         self._joints = robot.lower.size
-        self.assignment = self._read(welcome.terms)
+        self.assignment = self._read(welcome.assignment)
         self.credits = welcome.credits
         self._codec = Codec(welcome.run, welcome.settings, robot, self.assignment.prior)
         address = self._address.data(welcome.data_port)
@@ -202,7 +202,7 @@ class Link:
                 raise TrainerGoneError(f"the trainer at {self._address} is gone")
 
     def publish(self, sample: Sample) -> None:
-        """Send a sample, for one credit. Its image must not be written to afterwards.
+        """Send a sample, for one credit. Its arrays must not be written to afterwards.
 
         Raises:
             TrainerGoneError: its connection ended without a goodbye.
@@ -251,12 +251,15 @@ class Link:
             if isinstance(message, Credit):
                 self.credits += message.n
             elif isinstance(message, Assign):
-                self.assignment = self._read(message.terms)
+                self.assignment = self._read(message.assignment)
             elif isinstance(message, Bye):
                 self.farewell = message
 
-    def _read(self, terms: Terms) -> Assignment:
-        return terms.assignment(self._joints, self._settings.bins)
+    def _read(self, assignment: Assignment) -> Assignment:
+        try:
+            return assignment.check(self._joints, self._settings.bins)
+        except PriorError as error:
+            raise WireError("prior", str(error)) from None
 
     def _send(self, message: messages.FromWorker) -> None:
         try:

@@ -8,14 +8,11 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import numpy as np
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.hidden import Assignment, Split
-from simulator.randomization.prior import JointPrior
+from simulator.randomization.assignment import Assignment, Count
 from simulator.randomization.settings import SampleSettings
-from simulator.robot import MAX_JOINTS
 
 SCHEMA = 3
 """Version of all messages; grows with every change that an older side could not read."""
@@ -23,17 +20,12 @@ WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""
 TRAINER_LIMIT = 1024 * 1024
 """Largest control message of a trainer [bytes]."""
-MAX_BINS = 256
 MAX_WORKERS = 4096
 
 # Every length is bounded where it stands: what is not bounded costs memory and time to refuse.
 Identity = Annotated[bytes, Meta(min_length=16, max_length=16)]
-Count = Annotated[int, Meta(ge=0, lt=2**62)]
 WorkerId = Annotated[int, Meta(ge=0, lt=MAX_WORKERS)]
 Text = Annotated[str, Meta(max_length=1024)]
-PerJoint = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_JOINTS)]
-Row = Annotated[tuple[float, ...], Meta(min_length=2, max_length=MAX_BINS)]
-Rows = Annotated[tuple[Row, ...], Meta(min_length=1, max_length=MAX_JOINTS)]
 
 
 class WireError(JointloopError):
@@ -61,46 +53,6 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     seed: Count | None = None
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """An `Assignment` in plain numbers."""
-
-    alpha: Rows
-    """(D, K)."""
-    lower: PerJoint
-    upper: PerJoint
-    version: Count
-    split: Split
-
-    @classmethod
-    def of(cls, assignment: Assignment) -> "Terms":
-        """The terms of an assignment."""
-        prior = assignment.prior
-        return cls(
-            alpha=tuple(map(tuple, prior.alpha.tolist())),
-            lower=tuple(prior.lower.tolist()),
-            upper=tuple(prior.upper.tolist()),
-            version=prior.version,
-            split=assignment.split,
-        )
-
-    def assignment(self, joints: int, bins: int) -> Assignment:
-        """The assignment of these terms.
-
-        Raises:
-            WireError: it is none for that many joints and bins, or no usable prior.
-        """
-        shapes = {len(row) for row in self.alpha}, len(self.alpha)
-        if shapes != ({bins}, joints):
-            raise WireError("prior", f"alpha is not of shape ({joints}, {bins})")
-        try:
-            prior = JointPrior(
-                np.array(self.alpha), np.array(self.lower), np.array(self.upper), self.version
-            )
-        except JointloopError as error:
-            raise WireError("prior", str(error)) from None
-        return Assignment(prior, self.split)
-
-
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     """The trainer lets a simulator in and says what it wants."""
 
@@ -115,7 +67,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     """Of the data socket, 0 for ipc."""
     credits: Count
     """Samples it may publish."""
-    terms: Terms
+    assignment: Assignment = msgspec.field(name="terms")
     fingerprint: Text = ""
     """Of the trainer's robot; see `Robot.fingerprint`."""
 
@@ -135,7 +87,7 @@ class Credit(msgspec.Struct, frozen=True, tag="credit"):
 class Assign(msgspec.Struct, frozen=True, tag="assign"):
     """Draw from this now; the newest counts."""
 
-    terms: Terms
+    assignment: Assignment = msgspec.field(name="terms")
 
 
 class Alive(msgspec.Struct, frozen=True, tag="alive"):

@@ -11,36 +11,22 @@ from itertools import count
 
 import msgspec
 
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
-from simulator.sample import Sample
 from simulator.transport.addresses import TransportError
-from simulator.transport.codec import Arrived
+from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.messages import (
     MAX_WORKERS,
     SCHEMA,
     Hello,
     Refused,
-    Terms,
     Welcome,
     WireError,
 )
 
 MAX_CREDITS = 256
 """Far under the sockets' high-water mark, so that nothing is dropped on the way."""
-
-
-@dataclass(frozen=True, eq=False)
-class Received:
-    """A sample for the trainer."""
-
-    sample: Sample
-    worker: int
-    sequence: int
-    """Counts the messages of one worker process from 0."""
-    adaptive: bool
-    """Whether its worker follows the prior."""
 
 
 @dataclass
@@ -68,19 +54,19 @@ class Worker:
     """Received from this id and not yet consumed."""
     received: int = 0
     """From this id."""
-    told: tuple[int, str] | None = None
-    """Prior version and split that it was told last."""
+    newest: tuple[int, str] | None = None
+    """Prior version and split of its latest assignment."""
     rendered: int = 0
     """As it says itself."""
     rss: int = 0
     """Its resident memory [bytes]."""
     assigned: set[tuple[int, str]] = field(default_factory=set)
-    """All that it was ever told."""
+    """Those of all its assignments."""
 
     @property
     def prior_version(self) -> int:
         """Newest sent to it."""
-        return self.told[0] if self.told else 0
+        return self.newest[0] if self.newest else 0
 
     @property
     def next_index(self) -> int:
@@ -98,7 +84,7 @@ def is_adaptive(worker: int, share: float) -> bool:
     return math.floor((worker + 1) * share) > math.floor(worker * share)
 
 
-class Roster:
+class Workers:
     """The workers of one run.
 
     Args:
@@ -128,7 +114,8 @@ class Roster:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
         if not 0 <= adaptive_share <= 1:
             raise TransportError(f"adaptive_share is {adaptive_share}; expected 0 to 1")
-        self.workers: dict[int, Worker] = {}
+        self.by_id: dict[int, Worker] = {}
+        """The holder, or last holder, of each id."""
         self.delivery = Delivery()
         self.limit: int | None = None
         """Samples received and outstanding in all, at most."""
@@ -144,7 +131,7 @@ class Roster:
 
     def alive(self) -> Iterator[Worker]:
         """The workers that are there."""
-        return (worker for worker in list(self.workers.values()) if worker.alive)
+        return (worker for worker in list(self.by_id.values()) if worker.alive)
 
     def by_peer(self, peer: bytes) -> Worker | None:
         """The worker at the other end of a control connection."""
@@ -160,13 +147,13 @@ class Roster:
         if reason := self._objection(hello):
             self.delivery.refused += 1
             return Refused(reason)
-        for former in self.workers.values():
+        for former in self.by_id.values():
             if former.slot == hello.slot:  # its fleet would not replace it if it lived
                 self.depart(former, died=True)
                 hello = msgspec.structs.replace(hello, worker=former.id)
         worker = self._enlist(peer, hello, now)
         self.delivery.workers_joined += 1
-        terms = self.assign_to(worker)
+        assignment = self.assign_to(worker)
         return Welcome(
             run=self._run,
             worker=worker.id,
@@ -175,7 +162,7 @@ class Roster:
             settings=self._settings,
             data_port=data_port,
             credits=self.grant(worker),
-            terms=terms or Terms.of(self._newest),
+            assignment=assignment or self._newest,
             fingerprint=self._fingerprint,
         )
 
@@ -198,7 +185,7 @@ class Roster:
         chosen = hello.worker
         if chosen is None or chosen in taken:
             chosen = next(i for i in count() if i not in taken)
-        former = self.workers.get(chosen)
+        former = self.by_id.get(chosen)
         if former:
             self._past.add(former.instance)
         worker = Worker(
@@ -212,7 +199,7 @@ class Roster:
             held=former.held if former else 0,
             received=former.received if former else 0,
         )
-        self.workers[chosen] = worker
+        self.by_id[chosen] = worker
         return worker
 
     def depart(self, worker: Worker, *, died: bool) -> None:
@@ -230,21 +217,22 @@ class Roster:
         Raises:
             TransportError: the prior is older than the newest.
         """
-        version, newest = assignment.prior.version, self._newest.prior.version
+        version, newest = assignment.version, self._newest.version
         if version < newest:
             raise TransportError(f"prior version {version} is older than {newest}, the newest")
         self._newest = assignment
 
-    def assign_to(self, worker: Worker) -> Terms | None:
+    def assign_to(self, worker: Worker) -> Assignment | None:
         """What to tell a worker to draw from; None if that is what it does."""
-        prior = (self._newest if worker.adaptive else self._first).prior
-        assignment = Assignment(prior, self._newest.split)
-        told = (prior.version, assignment.split)
-        if told == worker.told:
+        assignment = self._newest
+        if not worker.adaptive:
+            assignment = msgspec.structs.replace(self._first, split=assignment.split)
+        newest = (assignment.version, assignment.split)
+        if newest == worker.newest:
             return None
-        worker.told = told
-        worker.assigned.add(told)
-        return Terms.of(assignment)
+        worker.newest = newest
+        worker.assigned.add(newest)
+        return assignment
 
     def grant(self, worker: Worker) -> int:
         """The number of credits that a worker is due now; counts as given."""
@@ -264,47 +252,47 @@ class Roster:
         Raises:
             TransportError: it holds none of that worker.
         """
-        used = self.workers.get(worker)
+        used = self.by_id.get(worker)
         if used is None or used.held < 1:
             raise TransportError(f"no sample of worker {worker} is held that could be consumed")
         used.held -= 1
         return used
 
-    def accept(self, arrived: Arrived, now: float) -> Received | None:
+    def accept(self, received: Received, now: float) -> Received | None:
         """Enter a sample; None if it was a duplicate.
 
         Raises:
-            WireError: it is none that this roster asked for.
+            WireError: it is none that was asked for.
         """
-        source, instance = arrived.sample.hidden.provenance, arrived.instance
-        worker = self.workers.get(source.worker)
+        source, instance = received.sample.hidden.provenance, received.instance
+        worker = self.by_id.get(source.worker)
         if worker is None or worker.instance != instance:
             if instance not in self._past:
                 raise WireError("foreign", f"worker {source.worker} is held by another process")
             self.delivery.duplicated += 1
             return None
-        if source.index != worker.first_index + arrived.sequence:
-            raise WireError("foreign", f"index {source.index} at sequence {arrived.sequence}")
+        if source.index != worker.first_index + received.sequence:
+            raise WireError("foreign", f"index {source.index} at sequence {received.sequence}")
         drawn_from = (source.prior_version, source.split)
         if source.seed != self._settings.seed or drawn_from not in worker.assigned:
             raise WireError("foreign", f"seed {source.seed}, prior and split {drawn_from}")
-        if arrived.sequence < worker.sequence:
+        if received.sequence < worker.sequence:
             self.delivery.duplicated += 1
             return None
-        if arrived.sequence >= worker.granted:
-            raise WireError("uncredited", f"sequence {arrived.sequence}, {worker.granted} credits")
-        return self._enter(worker, arrived, now)
+        if received.sequence >= worker.granted:
+            raise WireError("uncredited", f"sequence {received.sequence}, {worker.granted} credits")
+        return self._enter(worker, received, now)
 
-    def _enter(self, worker: Worker, arrived: Arrived, now: float) -> Received:
+    def _enter(self, worker: Worker, received: Received, now: float) -> Received:
         delivery = self.delivery
-        gap = arrived.sequence - worker.sequence
+        gap = received.sequence - worker.sequence
         delivery.lost += gap
         delivery.received += 1
-        delivery.stale += arrived.sample.hidden.provenance.prior_version < worker.prior_version
+        delivery.stale += received.sample.hidden.provenance.prior_version < worker.prior_version
         if worker.died:  # it was counted as lost, but had been sent
             delivery.lost_with_worker -= gap + 1
-        worker.sequence = arrived.sequence + 1
+        worker.sequence = received.sequence + 1
         worker.last_seen = now
         worker.held += 1
         worker.received += 1
-        return Received(arrived.sample, worker.id, arrived.sequence, worker.adaptive)
+        return received

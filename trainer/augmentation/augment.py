@@ -15,24 +15,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from jointloop.common.draws import random_source
 from jointloop.common.typed_json import ConfigError
 from simulator.labels import HIDDEN, LEVELS, OUTSIDE, VISIBLE
+from simulator.randomization.settings import SampleSettings
 from trainer.augmentation.backgrounds import Backgrounds, bank
 from trainer.augmentation.colour import tint
 from trainer.augmentation.geometry import draw_motions, move, warp
 from trainer.batch import Batch
 from trainer.beliefs.paint import paint
-from trainer.config.config import Config
+from trainer.config.augmentation import AugmentConfig
 
 DRAWS = 0x61756720
-"""Second word of the key of augmentation's random numbers."""
+"""Stream of augmentation's random numbers."""
 
 
 class Augment:
     """Augments the batches of one run.
 
     Args:
-        config: of the run.
+        config: what may happen to a batch.
+        settings: of its samples: their size, and how their belief maps are painted.
+        seed: of all draws.
         mirror: (J,) which keypoint each becomes in a mirror image; None where a mirror image shows
             no pose of the robot.
         device: that batches lie on.
@@ -44,23 +48,24 @@ class Augment:
 
     def __init__(
         self,
-        config: Config,
+        config: AugmentConfig,
+        settings: SampleSettings,
+        seed: int = 0,
         mirror: Sequence[int] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.config, self._settings, self._seed = config.augment, config.settings, config.seed
+        self.config, self._settings, self._seed = config, settings, seed
         self.device = torch.device(device)
-        if self.config.flip and mirror is None:
+        if config.flip and mirror is None:
             raise ConfigError(
-                f"augment.flip is {self.config.flip}, but a mirror image of robot "
-                f"{self._settings.robot} is no pose of it (its description has no `mirror`); "
+                f"augment.flip is {config.flip}, but a mirror image of robot "
+                f"{settings.robot} is no pose of it (its description has no `mirror`); "
                 "expected 0"
             )
         self._mirror = None if mirror is None else np.array(mirror)
         photos = None
-        if self.config.photos is not None:
-            width, height = self._settings.width, self._settings.height
-            parts = bank(Path(self.config.photos), width, height, self._seed)
+        if config.photos is not None:
+            parts = bank(Path(config.photos), settings.width, settings.height, seed)
             photos = torch.from_numpy(parts).to(device)
         self._backgrounds = Backgrounds(photos)
 
@@ -73,7 +78,7 @@ class Augment:
             batch: on its device; is left as it was.
             number: of the batch in its run, or whatever else tells it from others.
         """
-        c, rng = self.config, self._random(number)
+        c, rng = self.config, random_source(self._seed, DRAWS, number)
         if c.moves or c.background or c.tints:
             images, masks = batch.images.float(), batch.masks.float()
             if c.moves:
@@ -84,10 +89,6 @@ class Augment:
                 images = tint(images, c, rng)
             batch = replace(batch, images=_bytes(images), masks=_bytes(masks))
         return self._cut_out(batch, rng) if c.cutouts else batch
-
-    def _random(self, number: int) -> np.random.Generator:
-        key, counter = [self._seed, DRAWS], [0, 0, 0, number]
-        return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
     def _moved(
         self, images: Tensor, masks: Tensor, batch: Batch, rng: np.random.Generator

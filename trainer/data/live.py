@@ -6,35 +6,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from jointloop.common.errors import JointloopError
-from simulator.randomization.hidden import Assignment
+from jointloop.common.draws import random_source
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample
 from simulator.transport import Hub
 from simulator.transport.delivery import Delivery
 from trainer.batch import Batch, stack
 from trainer.config.config import StreamConfig
+from trainer.data.source import SourceCounts, SourceError
 
+DRAWS = 0x6C697665
+"""What tells apart the random numbers that choose among buffered samples."""
 PATIENCE = 10.0
-"""Seconds of waiting after which the stream says that it waits."""
-
-
-class StreamError(JointloopError):
-    """No samples come."""
-
-
-@dataclass
-class StreamCounts:
-    """What the stream did so far; grows over a run."""
-
-    consumed: int = 0
-    """Samples handed to the learner, reused ones included."""
-    new: int = 0
-    """Different samples among them."""
-    waited: float = 0.0
-    """Seconds training waited for samples."""
+"""Seconds of waiting after which the source says that it waits."""
 
 
 @dataclass
@@ -43,7 +28,7 @@ class _Kept:
     uses: int = field(default=1)
 
 
-class Stream:
+class LiveSource:
     """Batches from the hub's workers.
 
     A batch takes what is new, in turn from every worker, and fills up from a bounded buffer of
@@ -72,7 +57,7 @@ class Stream:
             say: takes a line for the user.
         """
         self.hub = hub
-        self.counts = StreamCounts()
+        self.counts = SourceCounts()
         self._earlier_index: dict[int, int] = {}
         self._earlier = Delivery()
         self._config = config
@@ -88,9 +73,9 @@ class Stream:
         """The held-out set: the first `count` samples, drawn from `prior` and kept from training.
 
         Raises:
-            StreamError: none arrives within the time-out.
+            SourceError: none arrives within the time-out.
         """
-        self.hub.assign(Assignment(prior, "heldout"))
+        self.hub.assign(Assignment.of(prior, "heldout"))
         self.hub.limit_outstanding(count)
         held: list[Sample] = []
         said = time.monotonic()
@@ -106,13 +91,13 @@ class Stream:
 
     def send(self, prior: JointPrior) -> None:
         """Training samples come from this prior from now on."""
-        self.hub.assign(Assignment(prior, "train"))
+        self.hub.assign(Assignment.of(prior, "train"))
 
     def batch(self, size: int) -> Batch:
         """The next training batch.
 
         Raises:
-            StreamError: too few samples arrive within the time-out.
+            SourceError: too few samples arrive within the time-out.
         """
         self._watch()
         self._receive(0.0)
@@ -122,7 +107,7 @@ class Stream:
             self.counts.waited += self._await_new()
             self._add_new(chosen, size)
         if short := size - len(chosen):
-            rng = np.random.default_rng((self._seed, self.counts.consumed))
+            rng = random_source(self._seed, DRAWS, self.counts.consumed)
             for i in rng.choice(len(spare), short, replace=False):
                 spare[i].uses += 1
                 chosen.append(spare[i])
@@ -151,17 +136,17 @@ class Stream:
         """Go on from `state_dict`; the hub takes its `next_index` before simulators connect.
 
         Raises:
-            StreamError: the run's samples came from a recording.
+            SourceError: the run's samples came from a recording.
         """
         if "next_index" not in state:
-            raise StreamError("the run began with a recording; go on with --from DIR")
-        self.counts = StreamCounts(**state["counts"])
+            raise SourceError("the run began with a recording; go on with --from DIR")
+        self.counts = SourceCounts(**state["counts"])
         self._earlier_index = state["next_index"]
         self._earlier = Delivery(**state["delivery"])
 
     @property
     def _delivery(self) -> Delivery:
-        """Of all sittings of the run."""
+        """Of all starts of the run."""
         return self._earlier.plus(self.hub.delivery)
 
     def traffic(self) -> dict[str, Any]:
@@ -216,7 +201,7 @@ class Stream:
             self._receive(0.2)
             now = time.monotonic()
             if now - started > self._timeout:
-                raise StreamError(f"no sample arrived for {self._timeout:.0f} s; {self._state()}")
+                raise SourceError(f"no sample arrived for {self._timeout:.0f} s; {self._state()}")
             if now - said > PATIENCE:
                 said = now
                 self._say(f"waiting for samples for {now - started:.0f} s; {self._state()}")

@@ -21,24 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.difference import difference
-from jointloop.common.errors import JointloopError
+from jointloop.common.draws import random_source
 from simulator.labels import OUTSIDE, belief_map
 from simulator.randomization.prior import JointPrior
+from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import decode, decode_image, decode_mask
 from simulator.recordings.shards import Group, read
 from simulator.sample import Sample
 from simulator.transport.delivery import Delivery
 from trainer.batch import Batch, stack
-from trainer.config.config import Config, ConfigError
-from trainer.data.live import StreamCounts
+from trainer.config.augmentation import AugmentConfig
+from trainer.config.config import Config, ConfigError, StreamConfig
+from trainer.data.source import SourceCounts, SourceError
 
 DRAWS = 0x706F6F6C
-"""Second word of the key of the pool's random numbers."""
-
-
-class PoolError(JointloopError):
-    """A recording cannot serve a run."""
+"""Stream of the pool's random numbers."""
 
 
 class _Place(NamedTuple):
@@ -46,7 +44,7 @@ class _Place(NamedTuple):
     group: Group
 
 
-class Pool:
+class RecordedSource:
     """A recording's samples as the loop's source.
 
     The held-out set is the recording's own; one without any gives its first samples, which are
@@ -54,52 +52,55 @@ class Pool:
 
     Args:
         recording: its complete shards are used.
-        config: of the run, as `recorded` makes it.
+        settings: of the run's samples; stride and sigma of its belief maps.
+        stream: how many samples are held out, and which share follows the prior.
         prior: the one the run begins with.
+        batch_size: the least to train on.
+        seed: of the order of samples.
+        follows: whether batches follow the prior; if not, samples come in passes.
         say: takes a line for the user.
 
     Raises:
-        PoolError: the recording is not the run's, or holds too few samples.
+        SourceError: the recording is not the run's, or holds too few samples.
         RecordingError: a shard is damaged.
     """
 
     def __init__(
         self,
         recording: Recording,
-        config: Config,
+        settings: SampleSettings,
+        stream: StreamConfig,
         prior: JointPrior,
+        *,
+        batch_size: int = 1,
+        seed: int = 0,
+        follows: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
-        theirs, ours = recorded(config, recording).settings, config.settings
-        if other := difference(theirs, ours):
+        if other := difference(_settings_of(recording, settings), settings):
             name, found, wanted = other
-            raise PoolError(
+            raise SourceError(
                 f"{recording.folder} was recorded with {name} {found}; the run has {wanted}"
             )
-        if config.augment.background and not recording.masks:
-            raise PoolError(
-                f"{recording.folder} holds no masks, which augmentation needs to replace "
-                f"backgrounds (augment.background is {config.augment.background}); expected 0, "
-                "such as --augment light, or a recording made anew"
-            )
-        self.counts = StreamCounts()
-        self._config, self._first, self._folder = config, prior, recording.folder
-        terms, settings = recording.about.terms, config.settings
-        self._recorded_prior = terms.assignment(len(prior.alpha), settings.bins).prior
+        self.counts = SourceCounts()
+        self._settings, self._seed, self._follows = settings, seed, follows
+        self._share = stream.adaptive_share
+        self._first, self._folder = prior, recording.folder
+        self._recorded_prior = recording.about.assignment.prior
         self._places, bins, held_out = _index(recording)
-        apart = np.flatnonzero(held_out)[: config.stream.held_out]
+        apart = np.flatnonzero(held_out)[: stream.held_out]
         own = len(apart) > 0
-        self._held = apart if own else np.arange(min(config.stream.held_out, len(held_out)))
+        self._held = apart if own else np.arange(min(stream.held_out, len(held_out)))
         free = ~held_out
         free[self._held] = False
         self._pool = np.flatnonzero(free)
         """Of `_places`, those that are trained on."""
         self._bins = bins[self._pool]
-        if len(self._pool) < config.batch_size:
-            raise PoolError(
+        if len(self._pool) < batch_size:
+            raise SourceError(
                 f"{recording.folder} has {len(self._pool)} training samples beside "
                 f"{len(self._held)} held-out ones; expected at least a batch of "
-                f"{config.batch_size}"
+                f"{batch_size}"
             )
         self._seen = np.zeros(len(self._pool), bool)
         self._weights: NDArray[np.float64] | None = None
@@ -117,13 +118,12 @@ class Pool:
 
     def send(self, prior: JointPrior) -> None:
         """Draw training samples as if they came from this prior from now on."""
-        if not self._config.feedback.enabled:
+        if not self._follows:
             return
         adaptive, uniform = (
             importance(self._bins, wanted, self._recorded_prior) for wanted in (prior, self._first)
         )
-        share = self._config.stream.adaptive_share
-        self._weights = share * adaptive + (1 - share) * uniform
+        self._weights = self._share * adaptive + (1 - self._share) * uniform
         self._effective = effective(self._weights)
         self._effective_adaptive = effective(adaptive)
 
@@ -156,14 +156,14 @@ class Pool:
         """Go on from `state_dict`.
 
         Raises:
-            PoolError: the recording is not what it was.
+            SourceError: the recording is not what it was.
         """
         if state["samples"] != len(self._pool):
-            raise PoolError(
+            raise SourceError(
                 f"{self._folder} has {len(self._pool)} training samples; the run began with "
                 f"{state['samples']}"
             )
-        self.counts = StreamCounts(**state["counts"])
+        self.counts = SourceCounts(**state["counts"])
         self._seen[state["seen"]] = True
 
     def traffic(self) -> dict[str, Any]:
@@ -190,8 +190,7 @@ class Pool:
         return order[start % count :][:size]
 
     def _random(self, number: int) -> np.random.Generator:
-        key, counter = [self._config.seed, DRAWS], [0, 0, 0, number]
-        return np.random.Generator(np.random.Philox(key=key, counter=counter))
+        return random_source(self._seed, DRAWS, number)
 
     def _sample(self, place: int) -> Sample:
         """One sample, with a belief map of the run's stride and sigma."""
@@ -203,10 +202,10 @@ class Pool:
                 image = decode_image(read(file, group.image), where)
                 coverage = None if group.mask is None else read(file, group.mask)
         except OSError as error:
-            raise PoolError(f"{where} cannot be read: {error.strerror}") from error
+            raise SourceError(f"{where} cannot be read: {error.strerror}") from error
         unknown = np.full(image.shape[:2], 255, np.uint8)
         mask = unknown if coverage is None else decode_mask(coverage, where)
-        settings, labels = self._config.settings, entry.labels
+        settings, labels = self._settings, entry.labels
         belief = belief_map(
             labels.pixels,
             labels.visibility > OUTSIDE,
@@ -232,16 +231,33 @@ def recorded(config: Config, recording: Recording) -> Config:
     """A config whose samples are a recording's; stride and sigma remain its own.
 
     Raises:
-        PoolError: the network does not take such images.
+        SourceError: the network does not take such images.
     """
-    own = config.settings
-    settings = replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
     try:
-        return replace(config, settings=settings)
+        return replace(config, settings=_settings_of(recording, config.settings))
     except ConfigError as error:
-        raise PoolError(
+        raise SourceError(
             f"{recording.folder} does not fit: {error}; record anew with that --size"
         ) from None
+
+
+def check_masks(recording: Recording, augment: AugmentConfig) -> None:
+    """Refuse a recording without masks where augmentation needs them.
+
+    Raises:
+        SourceError: it does.
+    """
+    if augment.background and not recording.masks:
+        raise SourceError(
+            f"{recording.folder} holds no masks, which augmentation needs to replace "
+            f"backgrounds (augment.background is {augment.background}); expected 0, "
+            "such as --augment light, or a recording made anew"
+        )
+
+
+def _settings_of(recording: Recording, own: SampleSettings) -> SampleSettings:
+    """Settings of a recording's samples, with a run's own belief maps."""
+    return replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
 
 
 def importance(

@@ -1,17 +1,34 @@
 """Where the loop's samples come from and where its priors go: simulators, or a recording."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from jointloop.common.errors import JointloopError
 from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample
 from trainer.batch import Batch
-from trainer.data.live import StreamCounts
+
+
+class SourceError(JointloopError):
+    """No samples come, or none that a run can use."""
+
+
+@dataclass
+class SourceCounts:
+    """What a source gave so far; grows over a run."""
+
+    consumed: int = 0
+    """Samples handed to the learner, reused ones included."""
+    new: int = 0
+    """Different samples among them."""
+    waited: float = 0.0
+    """Seconds training waited for samples."""
 
 
 class Source(Protocol):
-    """What `trainer.data.live.Stream` and `trainer.data.recorded.Pool` have in common."""
+    """What `LiveSource` and `RecordedSource` have in common."""
 
-    counts: StreamCounts
+    counts: SourceCounts
 
     def hold(self, count: int, prior: JointPrior) -> list[Sample]:
         """The held-out set."""

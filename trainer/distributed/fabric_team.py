@@ -35,7 +35,7 @@ IDLE = timedelta(days=30)
 """Longest wait of a member for the lead, which shows by a closed connection that it has ended."""
 
 
-class Processes(Team):
+class FabricTeam(Team):
     """All processes that torchrun started.
 
     They meet at once, and part when the context ends.

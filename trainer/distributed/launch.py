@@ -67,9 +67,9 @@ def gather(device: str, timeout: float) -> Team:
     if not started_together():
         return Team()
     try:
-        from trainer.distributed.fabric_team import Processes
+        from trainer.distributed.fabric_team import FabricTeam
     except ModuleNotFoundError as error:
         if error.name != "lightning_fabric":
             raise
         raise TeamError(MISSING) from None
-    return Processes(device, timeout)
+    return FabricTeam(device, timeout)

@@ -1,6 +1,6 @@
 """A COCO keypoints file as a set of annotated images: our own, or photos marked by hand.
 
-file --`coco_file`--> pictures, annotations --`coco_images`--> their files --here--> AnnotatedSet
+file --`coco_file`--> pictures, annotations --`coco_images`--> their files --here--> LabelledSet
 
 Keypoints are taken as they stand, with pixel centres at integers: COCO's convention, and that of
 `jointloop convert`. A detector finds one robot, so an image with several annotated ones (or a
@@ -22,10 +22,10 @@ from simulator.labels import OUTSIDE
 from trainer.evaluation.coco_file import Annotation, Box, Category, CocoFile, Picture, read_file
 from trainer.evaluation.coco_images import Located, locate
 from trainer.evaluation.labelled import (
-    Annotated,
-    AnnotatedError,
-    AnnotatedSet,
     Image,
+    LabelledError,
+    LabelledImage,
+    LabelledSet,
     Match,
     folded,
 )
@@ -76,7 +76,7 @@ class _Said:
 
 def read_coco(
     path: Path, keypoints: Sequence[str], robot: str, images: Path | None = None
-) -> AnnotatedSet:
+) -> LabelledSet:
     """The images that a COCO keypoints file labels.
 
     Args:
@@ -88,7 +88,7 @@ def read_coco(
             beside it.
 
     Raises:
-        AnnotatedError: the file is no such JSON, contradicts itself, does not fit the detector, or
+        LabelledError: the file is no such JSON, contradicts itself, does not fit the detector, or
             no image is there that shows one robot.
     """
     file, said = read_file(path), _Said()
@@ -107,11 +107,11 @@ def read_coco(
             taken.append(_annotated(picture, shown, match, load, said))
     if not taken:
         reasons = "; ".join(line.removeprefix(f"{path}: ") for line in said.lines(path))
-        raise AnnotatedError(f"{path}: no image shows exactly one {name}; {reasons}")
+        raise LabelledError(f"{path}: no image shows exactly one {name}; {reasons}")
     notes = [*match.notes, *said.lines(path)]
     if len(categories) > 1:
         notes.append(f"{path}: {name} have the same keypoints and count as one")
-    return AnnotatedSet(path, match.names, tuple(taken), tuple(notes))
+    return LabelledSet(path, match.names, tuple(taken), tuple(notes))
 
 
 def _categories(file: CocoFile, path: Path, keypoints: Sequence[str], robot: str) -> list[Category]:
@@ -130,7 +130,7 @@ def _categories(file: CocoFile, path: Path, keypoints: Sequence[str], robot: str
     if chosen and len({c.keypoints for c in chosen}) == 1:
         return chosen
     names = ", ".join(repr(c.name) for c in marked) or "none"
-    raise AnnotatedError(
+    raise LabelledError(
         f"{path}: categories with keypoints are {names}; expected one, or one named {robot!r}"
     )
 
@@ -145,7 +145,7 @@ def _robots(
     strays: list[Annotation] = []
     for annotation in file.annotations:
         if annotation.category not in known:
-            raise AnnotatedError(
+            raise LabelledError(
                 f"{annotation.where} is of category {annotation.category}, which is not listed"
             )
         if annotation.category not in ours:
@@ -158,7 +158,7 @@ def _robots(
         robots[annotation.image].append(_Robot(points, annotation.box(), annotation.crowd))
     if strays and not robots:
         first = strays[0]
-        raise AnnotatedError(f"{first.where} is of image {first.image}, which is not listed")
+        raise LabelledError(f"{first.where} is of image {first.image}, which is not listed")
     return robots
 
 
@@ -170,7 +170,7 @@ def _located(file: CocoFile, path: Path, images: Path | None, said: _Said) -> li
     first = images or path.parent
     if len(missing) == len(names):
         hint = "" if images else "; give --images DIR if they lie elsewhere"
-        raise AnnotatedError(
+        raise LabelledError(
             f"{path}: {len(missing)} of its {len(names)} images are missing, the first is "
             f"{first / missing[0]}{hint}"
         )
@@ -203,11 +203,11 @@ def _annotated(
     match: Match,
     load: "partial[Image]",
     said: _Said,
-) -> Annotated:
+) -> LabelledImage:
     if not shown or shown[0].points is None:
         joints = len(match.names)
         nowhere, unseen = np.full((joints, 2), np.nan), np.zeros(joints, np.uint8)
-        return Annotated(picture.file_name, load, nowhere, unseen, (0.0, 0.0, 0.0, 0.0))
+        return LabelledImage(picture.file_name, load, nowhere, unseen, (0.0, 0.0, 0.0, 0.0))
     points = shown[0].points[list(match.places)]
     known = np.isfinite(points).all(axis=1)
     for v in points[~known, 2]:
@@ -220,7 +220,7 @@ def _annotated(
         box = _around(pixels[visibility > OUTSIDE])
         if box[2] * box[3] > 0:
             said.add("unboxed")
-    return Annotated(picture.file_name, load, pixels, visibility, box)
+    return LabelledImage(picture.file_name, load, pixels, visibility, box)
 
 
 def _around(points: NDArray[np.float64]) -> Box:
@@ -239,6 +239,6 @@ def _load(path: Path, picture: Picture) -> Image:
         if (picture.width or width, picture.height or height) == (width, height):
             return image
     height, width = read_picture(path).shape[:2]
-    raise AnnotatedError(
+    raise LabelledError(
         f"{path} is {width}x{height}, but its labels are for {picture.width}x{picture.height}"
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from jointloop.common.files import shown
 from simulator.labels import OUTSIDE, VISIBLE
-from trainer.evaluation.labelled import AnnotatedError
+from trainer.evaluation.labelled import LabelledError
 
 FARTHEST = 1e5
 """No picture is as wide or high [px]; a keypoint that lies farther out is a mistake."""
@@ -87,13 +87,13 @@ class Annotation:
         """(J, 3) x, y [px] and v of J keypoints, NaN where there is none; None if it has no list.
 
         Raises:
-            AnnotatedError: they are not 3 J numbers, or one is impossible.
+            LabelledError: they are not 3 J numbers, or one is impossible.
         """
         if self._keypoints is None or self._keypoints == []:
             return None
         if not isinstance(self._keypoints, list) or len(self._keypoints) != 3 * len(names):
             count = len(self._keypoints) if isinstance(self._keypoints, list) else "no"
-            raise AnnotatedError(
+            raise LabelledError(
                 f"{self.where} has {count} numbers in keypoints; expected {3 * len(names)}, "
                 f"x, y and v of {len(names)} keypoints"
             )
@@ -103,9 +103,9 @@ class Annotation:
             return None
         for name, (x, y, v) in zip(names, points.tolist(), strict=True):
             if not math.isnan(v) and v not in range(OUTSIDE, VISIBLE + 1):
-                raise AnnotatedError(f"{self.where} has visibility {v:g}; expected 0, 1 or 2")
+                raise LabelledError(f"{self.where} has visibility {v:g}; expected 0, 1 or 2")
             if v > OUTSIDE and max(abs(x), abs(y)) > FARTHEST:
-                raise AnnotatedError(
+                raise LabelledError(
                     f"{self.where} has {name} at x {x:g}, y {y:g}; expected pixels of its image"
                 )
         return points
@@ -114,16 +114,16 @@ class Annotation:
         """x, y, width, height [px]; None where it says none, or one without an area.
 
         Raises:
-            AnnotatedError: it is no box.
+            LabelledError: it is no box.
         """
         if self._box is None or self._box == []:
             return None
         wanted = "expected x, y, width and height, the last two above 0"
         if not isinstance(self._box, list) or len(self._box) != 4:
-            raise AnnotatedError(f"{self.where} has bbox {self._box!r}; {wanted}")
+            raise LabelledError(f"{self.where} has bbox {self._box!r}; {wanted}")
         x, y, width, height = (_number(v, f"{self.where} has a bbox with") for v in self._box)
         if min(width, height) < 0 or math.inf in map(abs, (x, y, width, height)):
-            raise AnnotatedError(f"{self.where} has bbox {self._box!r}; {wanted}")
+            raise LabelledError(f"{self.where} has bbox {self._box!r}; {wanted}")
         return (x, y, width, height) if width * height > 0 and not math.isnan(x + y) else None
 
 
@@ -151,23 +151,23 @@ def read_file(path: Path) -> CocoFile:
     """Read a COCO keypoints file.
 
     Raises:
-        AnnotatedError: it is none, names no images, or gives several the same id.
+        LabelledError: it is none, names no images, or gives several the same id.
     """
     try:
         # Its own NaN and byte order marks, of any UTF, are what Python's reader takes.
         file = msgspec.convert(json.loads(path.read_bytes()), _File)
     except OSError as error:
-        raise AnnotatedError(f"cannot read {shown(path)}: {error.strerror}") from None
+        raise LabelledError(f"cannot read {shown(path)}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # msgspec's and json's own are ValueErrors
-        raise AnnotatedError(f"{path} is no COCO keypoints JSON: {error}") from None
+        raise LabelledError(f"{path} is no COCO keypoints JSON: {error}") from None
     if not file.images:
-        raise AnnotatedError(f"{path} names no images")
+        raise LabelledError(f"{path} names no images")
     pictures = tuple(
         Picture(_id(p.id), p.file_name, _side(p.width), _side(p.height)) for p in file.images
     )
     (id, times), *_ = Counter(picture.id for picture in pictures).most_common(1)
     if times > 1:
-        raise AnnotatedError(f"{path}: image id {id} stands for {times} images")
+        raise LabelledError(f"{path}: image id {id} stands for {times} images")
     annotations = tuple(
         Annotation(
             f"{path}: annotation {i if a.id is None else _id(a.id)}",
@@ -217,7 +217,7 @@ def _number(value: Any, where: str) -> float:
     """NaN for null.
 
     Raises:
-        AnnotatedError: it is no number.
+        LabelledError: it is no number.
     """
     if value is None or value == "":
         return math.nan
@@ -226,4 +226,4 @@ def _number(value: Any, where: str) -> float:
     except OverflowError:
         return math.inf
     except (TypeError, ValueError):
-        raise AnnotatedError(f"{where} {value!r}; expected numbers") from None
+        raise LabelledError(f"{where} {value!r}; expected numbers") from None

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jointloop.common.versions import installed
 from simulator.labels import OUTSIDE, in_frame
-from simulator.recordings.recipe import installed
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
-from trainer.evaluation.labelled import AnnotatedSet, Image, Split, of_recording
+from trainer.evaluation.labelled import Image, LabelledSet, Wanted, of_recording
 from trainer.metrics.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.metrics.keypoints import DEFINITION, METRICS, Errors, counts, groups, nested
 from trainer.metrics.oks import DEFINITIONS, Robots, average_precision
@@ -42,7 +42,7 @@ class Finder(Protocol):
 class Evaluation:
     """What a detector makes of a set of N images, and what is true; J keypoints of the set."""
 
-    data: AnnotatedSet
+    data: LabelledSet
     robots: Robots
     """What is there."""
     peaks: Peaks
@@ -79,8 +79,8 @@ class Evaluation:
 
 
 def open_data(
-    path: Path, info: WeightsInfo, split: Split = "heldout", images: Path | None = None
-) -> AnnotatedSet:
+    path: Path, info: WeightsInfo, split: Wanted = "heldout", images: Path | None = None
+) -> LabelledSet:
     """The annotated images at a path: a recording's folder, or a COCO keypoints file.
 
     Args:
@@ -99,7 +99,7 @@ def open_data(
 
 def evaluate(
     detector: Finder,
-    data: AnnotatedSet,
+    data: LabelledSet,
     scales: Sequence[float] = (1.0,),
     update: Callable[[str], None] = lambda line: None,
 ) -> Evaluation:

@@ -15,20 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.errors import JointloopError
+from simulator.randomization.assignment import Split
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import Entry, decode, decode_image
 from simulator.recordings.shards import Member, read
 
 Image = NDArray[np.uint8]
-Split = Literal["heldout", "train", "all"]
+Wanted = Split | Literal["all"]
+"""Which of a recording's samples."""
 
 
-class AnnotatedError(JointloopError):
+class LabelledError(JointloopError):
     """Images or their labels cannot be read, or do not fit the detector."""
 
 
 @dataclass(frozen=True, eq=False)
-class Annotated:
+class LabelledImage:
     """One image, read when it is asked for, and what is true of it."""
 
     name: str
@@ -44,14 +46,14 @@ class Annotated:
 
 
 @dataclass(frozen=True, eq=False)
-class AnnotatedSet:
+class LabelledSet:
     """Images with true keypoints."""
 
     path: Path
     """What they came from."""
     keypoints: tuple[str, ...]
     """J names that the set has labels for, in the detector's order."""
-    images: tuple[Annotated, ...]
+    images: tuple[LabelledImage, ...]
     """At least one."""
     notes: tuple[str, ...] = ()
     """What was left out or assumed, a line each."""
@@ -78,7 +80,7 @@ class Match:
             where: what the set is called in errors.
 
         Raises:
-            AnnotatedError: the set names a keypoint twice, or one that the detector does not know.
+            LabelledError: the set names a keypoint twice, or one that the detector does not know.
         """
         meant = [_meant(name, ours) for name in theirs]
         unknown = [name for name, one in zip(theirs, meant, strict=True) if one is None]
@@ -86,9 +88,9 @@ class Match:
         known = f"the detector's are {', '.join(ours)}"
         if unknown or not theirs:
             what = f"unknown keypoints {', '.join(unknown)}" if theirs else "no keypoints"
-            raise AnnotatedError(f"{where} has {what}; {known}")
+            raise LabelledError(f"{where} has {what}; {known}")
         if twice:
-            raise AnnotatedError(f"{where} names keypoints twice: {', '.join(twice)}; {known}")
+            raise LabelledError(f"{where} names keypoints twice: {', '.join(twice)}; {known}")
         names = tuple(name for name in ours if name in meant)
         notes = []
         if lacking := [name for name in ours if name not in meant]:
@@ -113,7 +115,7 @@ def _meant(name: str, ours: Sequence[str]) -> str | None:
     return name if name in ours else alike[0] if len(alike) == 1 else None
 
 
-def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Split) -> AnnotatedSet:
+def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Wanted) -> LabelledSet:
     """The images of a recording's complete shards.
 
     Args:
@@ -137,7 +139,7 @@ def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Spli
             images.append(_of_entry(entry, match, load))
     if not images:
         about = recording.about
-        raise AnnotatedError(
+        raise LabelledError(
             f"{folder} has no {split} samples yet: {about.held_out} of its {about.samples} are to "
             "be held out; choose another --split"
         )
@@ -146,12 +148,14 @@ def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Spli
         notes.append(f"{folder} shows {shown}, but the detector is for {robot}")
     if recording.missing:
         notes.append(f"{folder} is incomplete: {len(recording.missing)} shards are missing")
-    return AnnotatedSet(folder, match.names, tuple(images), tuple(notes))
+    return LabelledSet(folder, match.names, tuple(images), tuple(notes))
 
 
-def _of_entry(entry: Entry, match: Match, load: Callable[[], Image]) -> Annotated:
+def _of_entry(entry: Entry, match: Match, load: Callable[[], Image]) -> LabelledImage:
     labels, chosen = entry.labels, list(match.places)
-    return Annotated(entry.key, load, labels.pixels[chosen], labels.visibility[chosen], labels.box)
+    return LabelledImage(
+        entry.key, load, labels.pixels[chosen], labels.visibility[chosen], labels.box
+    )
 
 
 def _from_shard(path: Path, member: Member, where: str) -> Image:

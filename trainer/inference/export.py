@@ -26,7 +26,7 @@ from torch.export import Dim, ExportedProgram
 
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside
-from simulator.randomization.hidden import Assignment
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import FULL
@@ -259,7 +259,7 @@ def _images(info: WeightsInfo, width: int, height: int, count: int) -> NDArray[n
     with SampleMaker(settings, "stick", 1) as maker:
         robot = maker.robot
         prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
-        return np.stack([maker.sample(0, i, Assignment(prior)).image for i in range(count)])
+        return np.stack([maker.sample(0, i, Assignment.of(prior)).image for i in range(count)])
 
 
 @contextlib.contextmanager

@@ -22,10 +22,10 @@ import numpy as np
 
 from blender_scenes.photos import PhotoError
 from jointloop.common.files import shown, write_text
+from jointloop.common.folders import new_folder
 from simulator.drawing.captions import PAPER, belief_panels, draw_names
 from simulator.drawing.drawing import PREDICTED_COLOUR, draw_skeleton, write_png
 from simulator.labels import OUTSIDE, VISIBLE
-from simulator.recordings.convert import new_folder
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.inference.detector import CHUNK, Detector
 from trainer.inference.media import BELIEFS, Image, MediaError, Medium, picture
@@ -57,7 +57,7 @@ class Predictions:
         """Take a folder.
 
         Raises:
-            RecordingError: it holds something already, or cannot be written.
+            FileError: it holds something already, or cannot be written.
         """
         self.folder = new_folder(folder)
         self._detector, self._options = detector, options

@@ -25,7 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointloop.common.files import shown
+from jointloop.common.files import part_of, put_in_place, shown
 from trainer.inference.media import MediaError
 
 Image = NDArray[np.uint8]
@@ -151,7 +151,6 @@ class VideoFile:
             rate: frames per second, for frames without a time.
         """
         self.path, self._rate = path, _believed(rate)
-        self._beside = path.with_name(f".part-{path.name}")
         self._container: OutputContainer | None = None
         self._last: Fraction | None = None
 
@@ -164,12 +163,12 @@ class VideoFile:
                 with self._named():
                     self._container.mux(self._stream.encode(None))
                     self._container.close()
-                    self._beside.replace(self.path)
+                    put_in_place(self.path, durable=False)
         finally:
             if self._container:
                 with contextlib.suppress(FFmpegError):
                     self._container.close()
-            self._beside.unlink(missing_ok=True)
+            part_of(self.path).unlink(missing_ok=True)
 
     def add(self, image: Image, time: Fraction | None = None) -> None:
         """Append a frame.
@@ -204,7 +203,7 @@ class VideoFile:
     def _begin(self) -> OutputContainer:
         # `file:`, since FFmpeg takes names with a colon for addresses.
         options = {"movflags": "faststart"}
-        opened = av.open(f"file:{self._beside}", "w", format="mp4", options=options)
+        opened = av.open(f"file:{part_of(self.path)}", "w", format="mp4", options=options)
         container = self._container = cast(OutputContainer, opened)
         encoder = next((name for name in ENCODERS if name in av.codecs_available), None)
         if encoder is None:

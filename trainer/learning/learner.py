@@ -2,7 +2,6 @@
 
 import copy
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,13 +12,12 @@ from jointloop.common.errors import JointloopError
 from trainer.augmentation.augment import Augment
 from trainer.batch import Batch
 from trainer.beliefs.loss import training_loss
-from trainer.config.config import Config, Precision
+from trainer.config.config import LossConfig, OptimiserConfig, Precision
 from trainer.distributed.team import Team
 from trainer.learning import ema
 from trainer.learning.optimiser import learning_rate, optimiser_of
 from trainer.learning.precision import autocast, resolved
-from trainer.models import BeliefNetwork, build
-from trainer.weights.initial import InitialWeights
+from trainer.models import BeliefNetwork
 
 
 class LearnerError(JointloopError):
@@ -34,44 +32,32 @@ class Learner:
     ema: BeliefNetwork
     """What is judged and saved: the moving average of the network, or itself without one."""
 
-    origin: str
-    """What its weights began as, in a line."""
-
     def __init__(
         self,
-        config: Config,
-        joints: int,
-        device: torch.device | str = "cpu",
-        start: InitialWeights | None = None,
-        mirror: Sequence[int] | None = None,
+        network: BeliefNetwork,
+        optimiser: OptimiserConfig,
+        loss: LossConfig,
+        augment: Augment,
+        precision: Precision = "auto",
     ) -> None:
-        """Build the network with weights drawn from the config's seed, or those of a file.
+        """Train a network on augmented batches, where these lie.
 
         Args:
-            config: of the run.
-            joints: number of keypoints.
-            device: where it is trained.
-            start: files that a new run begins with.
-            mirror: of the robot; see `Robot.mirror`.
-
-        Raises:
-            BackboneError: a file has no such weights.
-            WeightsError: likewise.
+            network: with the weights it begins with; is moved to the device.
+            optimiser: how its weights move.
+            loss: what is minimised.
+            augment: what happens to batches before the network sees them, and where.
+            precision: of the forward pass.
         """
-        self.config = config
-        self.device = torch.device(device)
-        self.precision: Precision = resolved(config.precision, self.device)
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
-            self.network = build(config.network, joints)
-        self.origin = (start or InitialWeights()).load(self.network)
-        self.network.to(self.device)
+        self._optimiser_config, self._loss_config = optimiser, loss
+        self.augment, self.device = augment, augment.device
+        self.precision: Precision = resolved(precision, self.device)
+        self.network = network.to(self.device)
         self.ema = self.network
-        if config.optimiser.ema:
+        if optimiser.ema:
             self.ema = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = optimiser_of(self.network, config.optimiser)
+        self.optimiser = optimiser_of(self.network, optimiser)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        self.augment = Augment(config, mirror, self.device)
         self.steps = 0
         self._team, self._forward = Team(), self.network
 
@@ -93,7 +79,7 @@ class Learner:
             LearnerError: the loss or its gradient is not finite; weights stay as they were.
         """
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config.optimiser, progress)
+            group["lr"] = learning_rate(self._optimiser_config, progress)
         share = self._team.deal(batch, progress).to(self.device)
         number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
         batch = self.augment(share, number)
@@ -102,7 +88,7 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
-        norm = clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        norm = clip_grad_norm_(self.network.parameters(), self._optimiser_config.clip)
         value = self._checked(loss, norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
@@ -114,11 +100,11 @@ class Learner:
         with autocast(self.precision, self.device):
             beliefs = self._forward(batch.images)
         stages = [belief.float() for belief in beliefs]
-        return training_loss(stages, batch.targets(), self.config.loss, self._team.mean)
+        return training_loss(stages, batch.targets(), self._loss_config, self._team.mean)
 
     def _average(self) -> None:
         if self.ema is not self.network:
-            decay = ema.decay_at(self.config.optimiser.ema, self.steps)
+            decay = ema.decay_at(self._optimiser_config.ema, self.steps)
             ema.follow(self.ema, self.network, decay)
 
     def _checked(self, loss: Tensor, norm: Tensor) -> float:
@@ -133,7 +119,7 @@ class Learner:
         what = f"the loss is {value}"
         if math.isfinite(value):
             what = f"the norm of the gradient is {length}"
-        help = f"a --learning-rate under {self.config.optimiser.learning_rate:g}"
+        help = f"a --learning-rate under {self._optimiser_config.learning_rate:g}"
         if self.precision != "32":
             help += " or --precision 32"
         raise LearnerError(

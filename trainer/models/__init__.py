@@ -31,12 +31,13 @@ FAMILIES: dict[str, Callable[[NetworkConfig, int], BeliefNetwork]] = {
 """Builders by `NetworkConfig.family`."""
 
 
-def build(config: NetworkConfig, joints: int) -> BeliefNetwork:
+def build(config: NetworkConfig, joints: int, seed: int | None = None) -> BeliefNetwork:
     """A network with random weights.
 
     Args:
         config: what to build.
         joints: belief maps per stage, one per keypoint.
+        seed: of the weights, whatever was drawn before; None goes on with torch's own draws.
 
     Raises:
         ModelError: there is no such family.
@@ -45,7 +46,10 @@ def build(config: NetworkConfig, joints: int) -> BeliefNetwork:
         raise ModelError(
             f"no network family {config.family!r}; there are {', '.join(sorted(FAMILIES))}"
         )
-    network = FAMILIES[config.family](config, joints)
+    with torch.random.fork_rng(enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        network = FAMILIES[config.family](config, joints)
     for layer in network.modules():  # channels last: the faster layout on CPUs and GPUs alike
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)

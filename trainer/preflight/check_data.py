@@ -77,7 +77,7 @@ def see(config: Config, robot: Robot, source: Source, augment: Augment) -> Seen:
         augment: of the run.
 
     Raises:
-        StreamError: too few samples arrive within the source's time-out.
+        SourceError: too few samples arrive within the source's time-out.
     """
     count = -(-SAMPLES // config.batch_size)
     given = [source.batch(config.batch_size) for _ in range(count)]

@@ -12,13 +12,12 @@ from trainer.config.config import Config
 from trainer.data.source import Source
 from trainer.learning import random_state
 from trainer.learning.device import device_named
-from trainer.learning.learner import Learner
 from trainer.open_source import open_source
 from trainer.preflight.check_data import Seen, see
 from trainer.preflight.overfit import Overfit, overfit
 from trainer.run_options import RunOptions
 from trainer.runs.progress import Progress
-from trainer.session import build_controller, resolve_config
+from trainer.session import build_controller, build_learner, resolve_config
 
 
 def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit:
@@ -36,7 +35,7 @@ def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit
     with _before_a_run(config, options, progress) as (config, robot, source):
         random_state.seed(config.seed)
         device = device_named(options.device)
-        learner = Learner(config, len(robot.keypoints), device, options.start)
+        learner, _ = build_learner(config, robot, device, options.start)
         batch = source.batch(config.batch_size)
     progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
     return overfit(learner, batch, robot.keypoint_names, progress.say)
@@ -56,7 +55,8 @@ def look(config: Config, options: RunOptions, progress: Progress) -> Seen:
     # Used once: what simulators give is to be seen, not how long it is kept.
     config = replace(config, stream=replace(config.stream, max_uses=1))
     with _before_a_run(config, options, progress) as (config, robot, source):
-        augment = Augment(config, robot.mirror, device_named(options.device))
+        device = device_named(options.device)
+        augment = Augment(config.augment, config.settings, config.seed, robot.mirror, device)
         return see(config, robot, source, augment)
 
 

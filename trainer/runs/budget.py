@@ -11,7 +11,7 @@ class Budget:
     epochs: int
     minutes: float | None = None
     spent: float = 0.0
-    """Seconds of training behind us, earlier sittings included."""
+    """Seconds of training behind us, earlier starts of the run included."""
     progress: float = 0.0
     """Share of the run behind us, 0 to 1; sets the learning rate."""
     _started: float = field(default=0.0, repr=False)

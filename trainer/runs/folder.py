@@ -11,11 +11,7 @@ summary.json      written once, when the run is finished
 tensorboard/      event files; see `trainer.runs.tensorboard`
 """
 
-import fcntl
-import json
-import os
 import shutil
-import weakref
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -27,12 +23,18 @@ import torch
 
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside, write_json, write_npz, write_text
+from jointloop.common.folders import is_free
+from jointloop.common.lines import append_line, keep_lines, read_lines
+from jointloop.common.lock import Lock
 from trainer.batch import Batch
 from trainer.config.config import Config
 from trainer.models import BeliefNetwork
 from trainer.runs.tensorboard import FOLDER
 from trainer.weights.file import WeightsInfo, check_weights, first_line, save_weights
 
+METRICS = "metrics.jsonl"
+LOCK = "lock"
+"""File that whoever trains holds."""
 SCHEMA = 2
 """Version of the checkpoint."""
 
@@ -64,10 +66,10 @@ CHECKPOINT = fields(Checkpoint)
 class RunFolder:
     """A run's folder; see the module."""
 
-    def __init__(self, folder: Path, config: Config, lock: int | None = None) -> None:
+    def __init__(self, folder: Path, config: Config, lock: Lock | None = None) -> None:
         self.folder = folder
         self.config = config
-        self._unlock = None if lock is None else weakref.finalize(self, os.close, lock)
+        self._lock = lock
 
     @staticmethod
     def check_vacant(folder: Path) -> None:
@@ -79,14 +81,13 @@ class RunFolder:
             RunError: the folder holds a run or other files, is in use, or cannot be looked at.
         """
         RunFolder._check_contents(folder)
-        if (folder / "lock").is_file():
-            os.close(_locked(folder))
+        if (folder / LOCK).is_file():
+            _locked(folder).release()
 
     @staticmethod
     def _check_contents(folder: Path) -> None:
         try:
-            empty = not folder.exists() or (folder.is_dir() and not _names(folder))
-            if not empty and not _stillborn(folder):
+            if not is_free(folder, besides=(LOCK,)) and not _stillborn(folder):
                 kind = _described(folder)
                 more = ", or --resume it" if kind == "a run" else ""
                 raise RunError(f"{folder} already holds {kind}; choose another name{more}")
@@ -154,8 +155,8 @@ class RunFolder:
 
     def close(self) -> None:
         """Let others use the folder."""
-        if self._unlock:
-            self._unlock()
+        if self._lock:
+            self._lock.release()
 
     @property
     def finished(self) -> bool:
@@ -183,25 +184,19 @@ class RunFolder:
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add one line to metrics.jsonl."""
-        line = json.dumps(row, allow_nan=False)
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(line + "\n")
+        append_line(self.folder / METRICS, row)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of metrics.jsonl; a last line that a crash cut short is left out."""
-        path = self.folder / "metrics.jsonl"
-        if not path.is_file():
-            return []
-        try:
-            lines = path.read_text().split("\n")[:-1]  # what follows the last newline is unfinished
-            return [json.loads(line) for line in lines]
-        except (OSError, ValueError) as error:
-            raise RunError(f"cannot read {path}: {error}") from None
+        """All lines of metrics.jsonl; a last line that a crash cut short is left out.
+
+        Raises:
+            LinesError: it is damaged.
+        """
+        return read_lines(self.folder / METRICS, "epoch")
 
     def keep_metrics(self, count: int) -> None:
         """Cut metrics.jsonl after so many lines."""
-        lines = [json.dumps(row, allow_nan=False) + "\n" for row in self.metrics()[:count]]
-        write_text(self.folder / "metrics.jsonl", "".join(lines))
+        keep_lines(self.folder / METRICS, count)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: the run is finished."""
@@ -263,14 +258,14 @@ class RunFolder:
         )
 
 
-BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", "metrics.jsonl", "config.json")
+BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", METRICS, "config.json")
 """What a run writes before its first checkpoint, beside TensorBoard's events."""
 DERIVED = ("report.html", "prior.png", "gallery.png")
 """What `inspect` makes of a run, and can make again."""
 
 
 def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"lock"}
+    return {path.name for path in folder.iterdir()} - {LOCK}
 
 
 def _stillborn(folder: Path) -> bool:
@@ -284,21 +279,18 @@ def _stillborn(folder: Path) -> bool:
     return True
 
 
-def _locked(folder: Path) -> int:
-    """Take the folder, until the descriptor is closed or the process ends.
+def _locked(folder: Path) -> Lock:
+    """Take the folder.
 
     Raises:
         RunError: another process has it.
     """
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Lock(folder / LOCK)
     except BlockingIOError:
-        os.close(lock)
         raise RunError(
             f"{folder} is in use by another trainer; wait for it, or choose another name"
         ) from None
-    return lock
 
 
 def _described(folder: Path) -> str:

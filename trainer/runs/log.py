@@ -24,7 +24,7 @@ from trainer.learning import random_state
 from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
 from trainer.runs.folder import Checkpoint, RunFolder
-from trainer.runs.tensorboard import Board
+from trainer.runs.tensorboard import TensorBoard
 from trainer.weights.file import WeightsInfo
 
 GALLERY = 12
@@ -42,7 +42,7 @@ class RunLog:
         controller: Controller,
         source: Source,
         budget: Budget,
-        board: Board | None = None,
+        board: TensorBoard | None = None,
     ) -> None:
         self.run = run
         self.names = robot.keypoint_names

@@ -38,13 +38,13 @@ def available() -> bool:
     return importlib.util.find_spec("tensorboard") is not None
 
 
-class Board:
+class TensorBoard:
     """Writes the events of one start of a run.
 
     Args:
         folder: of the run.
         robot: names joints and keypoints, and joins them.
-        resumed: steps behind a run that goes on; later points of earlier sittings are void.
+        resumed: steps behind a run that goes on; later points of earlier starts are void.
     """
 
     def __init__(self, folder: Path, robot: Robot, resumed: int | None = None) -> None:

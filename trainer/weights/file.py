@@ -15,7 +15,7 @@ from jointloop.common.difference import difference
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside
 from jointloop.common.typed_json import ConfigError, read
-from simulator.recordings.recipe import installed
+from jointloop.common.versions import installed
 from simulator.robot import Robot
 from trainer.beliefs import decode
 from trainer.config.config import Config, NetworkConfig

@@ -71,3 +71,7 @@ class InitialWeights:
             )
         note = network.backbone_note()
         return f"{note}: {load_backbone(network, self.backbone)}" if self.backbone else note
+
+
+RANDOM = InitialWeights()
+"""No files."""
