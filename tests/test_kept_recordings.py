@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from simulator.recordings.convert import to_coco, to_dream
@@ -139,8 +140,14 @@ def test_sticks_are_drawn_again_byte_for_byte(index: int) -> None:
 
 @pytest.mark.blender
 @pytest.mark.parametrize("index", [1, 5])
-def test_cycles_renders_again_byte_for_byte(index: int) -> None:
+def test_cycles_renders_the_same_labels_and_masks_and_much_the_same_image(index: int) -> None:
+    """How meshes are read has changed since, and with it the shading of a few pixels."""
     made, recorded_files = made_again(CYCLES, index)
     if not same_versions(CYCLES):
         pytest.skip("other versions of the packages that take part")
-    assert made == recorded_files
+    for end in (".json", MASK):
+        assert made[end] == recorded_files[end]
+    now, then = (decode_image(files[".png"], "").astype(int) for files in (made, recorded_files))
+    different = np.abs(now - then).max(axis=2)
+    assert (different > 0).mean() < 0.05
+    assert different.max() < 32
