@@ -1,12 +1,15 @@
 """Laws of the board: what was written is read back, and a resume doubles no point."""
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
@@ -112,7 +115,12 @@ def test_an_epoch_shows_a_bounded_number_of_images(
     assert decoded.std() > 10
 
 
-def test_a_resume_leaves_no_point_twice(tmp_path: Path, ur10: Robot, uniform: JointPrior) -> None:
+def test_a_resume_leaves_no_point_twice(
+    tmp_path: Path, ur10: Robot, uniform: JointPrior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Event files are read in the order of the seconds in their names, then of a count in text.
+    seconds = itertools.count(1)
+    monkeypatch.setattr(event_file_writer, "time", SimpleNamespace(time=lambda: next(seconds)))
     written(tmp_path, ur10, uniform, range(3))  # and the checkpoint of epoch 2 never came to be
     written(tmp_path, ur10, uniform, range(2, 4), resumed=3)
     events = read(tmp_path)
