@@ -12,15 +12,15 @@ the image doubles, and falls faster still for the rules that the image's border 
     jointloop  `trainer.beliefs.decode.locate`
 """
 
-import argparse
-import json
+import itertools
 import math
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import figures
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,10 +29,30 @@ from simulator.labels import LEVELS
 from simulator.randomization.settings import parse_size
 from trainer.beliefs.decode import FLOOR, REACH, locate
 
-SIZES = ("160x120", "320x240", "640x480")
 CHUNK = 500
+"""Maps measured at once."""
 Maps = NDArray[np.float32]
 Places = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured; every size with every stride, sigma and noise."""
+
+    sizes: tuple[str, ...] = ("160x120", "320x240", "640x480")
+    """Of images, WIDTHxHEIGHT."""
+    strides: tuple[int, ...] = (4, 8)
+    """Of belief maps, in pixels of the image."""
+    sigmas: tuple[float, ...] = (1.0, 1.5, 2.0)
+    """Of beliefs [cells]."""
+    noise: tuple[float, ...] = (0.0, 0.05)
+    """Standard deviation, in shares of a belief's peak."""
+    keypoints: int = 2000
+    """For each row of the table."""
+    seed: int = 0
+    """Of keypoints and noise."""
+    json: Path | None = None
+    """File to write the figures to as well."""
 
 
 def paint(points: Places, size: tuple[int, int], stride: int, sigma: float) -> Maps:
@@ -149,37 +169,20 @@ def measure(
     return row
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--strides", nargs="+", type=int, default=(4, 8))
-    parser.add_argument("--sigmas", nargs="+", type=float, default=(1.0, 1.5, 2.0), help="[cells]")
-    parser.add_argument("--noise", nargs="+", type=float, default=(0.0, 0.05), help="of a belief")
-    parser.add_argument("--keypoints", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
     results = []
     print(f"mean error, % of the diagonal (px)\n{'':<32}" + "".join(f"{n:>17}" for n in RULES))
-    for size in args.sizes:
-        for stride in args.strides:
-            for sigma in args.sigmas:
-                for noise in args.noise:
-                    row = measure(size, stride, sigma, noise, args.keypoints, args.seed)
-                    results.append(row)
-                    cells = (
-                        f"{row[n]['mean_percent']:.4f} ({row[n]['mean_px']:.3f})" for n in RULES
-                    )
-                    where = f"{size} stride {stride} sigma {sigma:g} noise {noise:g}"
-                    print(f"{where:<36}" + "".join(f"{cell:>17}" for cell in cells), flush=True)
-    if args.json:
-        command = " ".join(["python benchmarks/decode.py", *sys.argv[1:]])
-        options = {"keypoints": args.keypoints, "seed": args.seed}
-        options |= {"reach": REACH, "floor": FLOOR}
-        text = json.dumps({"command": command, **options, "results": results}, indent=1)
-        args.json.write_text(text + "\n")
+    chosen = itertools.product(options.sizes, options.strides, options.sigmas, options.noise)
+    for size, stride, sigma, noise in chosen:
+        row = measure(size, stride, sigma, noise, options.keypoints, options.seed)
+        results.append(row)
+        cells = (f"{row[n]['mean_percent']:.4f} ({row[n]['mean_px']:.3f})" for n in RULES)
+        where = f"{size} stride {stride} sigma {sigma:g} noise {noise:g}"
+        print(f"{where:<36}" + "".join(f"{cell:>17}" for cell in cells), flush=True)
+    taken = {"keypoints": options.keypoints, "seed": options.seed, "reach": REACH, "floor": FLOOR}
+    figures.write(options.json, {**taken, "results": results})
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

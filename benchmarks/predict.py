@@ -7,16 +7,14 @@ Batches are of images given at once.
     python benchmarks/predict.py --json benchmarks/results/predict.json
 """
 
-import argparse
-import json
 import os
-import platform
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import figures
 import numpy as np
 import torch
 
@@ -29,8 +27,23 @@ from trainer.models import build
 from trainer.weights.file import WeightsInfo
 
 BATCHES = (1, 8)
-SECONDS = 10.0
 WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured; every preset in every runtime."""
+
+    presets: tuple[str, ...] = (*PRESETS, "small@256x192")
+    """Of networks, at their own size or at one that follows the name."""
+    runtimes: tuple[Literal["eager", "onnx"], ...] = ("eager", "onnx")
+    """PyTorch as it is, ONNX Runtime."""
+    seconds: float = 10.0
+    """Of each measurement."""
+    threads: int = os.cpu_count() or 1
+    """Of PyTorch."""
+    json: Path | None = None
+    """File to write the figures to as well."""
 
 
 def rate(detector: Detector, batch: int, seconds: float) -> float:
@@ -47,7 +60,7 @@ def rate(detector: Detector, batch: int, seconds: float) -> float:
     return calls * batch / (time.perf_counter() - started)
 
 
-def measure(name: str, runtimes: list[str], seconds: float) -> dict[str, Any]:
+def measure(name: str, runtimes: tuple[str, ...], seconds: float) -> dict[str, Any]:
     """All rates of one preset [images/s]."""
     name, _, size = name.partition("@")
     config, robot = preset(name).changed(size=size or None), Robot.named("ur10")
@@ -67,37 +80,22 @@ def measure(name: str, runtimes: list[str], seconds: float) -> dict[str, Any]:
     return row
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--presets", nargs="+", default=[*PRESETS, "small@256x192"])
-    parser.add_argument("--runtimes", nargs="+", default=["eager", "onnx"])
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(options.threads)
     load, results = os.getloadavg()[0], []
-    for name in args.presets:
-        row = measure(name, args.runtimes, args.seconds)
+    for name in options.presets:
+        row = measure(name, options.runtimes, options.seconds)
         results.append(row)
         rates = ", ".join(
             f"{runtime} {row[f'{runtime}_{batch}']:.1f} in batches of {batch}"
-            for runtime in args.runtimes
+            for runtime in options.runtimes
             for batch in BATCHES
         )
         print(f"{row['preset']} at {row['size']}: images/s {rates}", flush=True)
-    if args.json:
-        machine = {
-            "cores": os.cpu_count(),
-            "threads": args.threads,
-            "load_before": round(load, 2),
-            "processor": platform.processor() or platform.machine(),
-        }
-        command = "python benchmarks/predict.py " + " ".join(sys.argv[1:])
-        text = json.dumps({"command": command, **machine, "results": results}, indent=2)
-        args.json.write_text(text + "\n")
+    machine = {**figures.machine(), "threads": options.threads, "load_before": round(load, 2)}
+    figures.write(options.json, {**machine, "results": results})
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

@@ -6,21 +6,20 @@ script would use it: all triangles, the whole frame, an HDRI as the world with B
 sampling, a PNG file; it is spared the threads that spin beside a frame (`blender_scenes.blender`).
 """
 
-import argparse
-import json
 import os
 
 # One thread a process, as in a fleet's workers; libraries read this when they are imported.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-import platform
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
+import figures
 import numpy as np
 
 from simulator.fleet.fleet import Fleet
@@ -36,9 +35,28 @@ from simulator.transport import Hub
 from simulator.transport.codec import Codec
 from simulator.transport.messages import SCHEMA
 
-SIZES = ("160x120", "320x240", "640x480")
 STAGES = ("draw", "sync", "render", "read", "composite", "labels", "publish")
 WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, at every size."""
+
+    sizes: tuple[str, ...] = ("160x120", "320x240", "640x480")
+    """Of images, WIDTHxHEIGHT."""
+    samples: int = WorkerOptions("").samples
+    """Cycles' samples per pixel."""
+    variety: Literal["calm", "full"] = "calm"
+    """Of the scenes."""
+    frames: int = 40
+    """That the stages are timed on."""
+    plain_frames: int = 8
+    """That plain Blender is timed on."""
+    seconds: float = 20.0
+    """Of each rate."""
+    json: Path | None = None
+    """File to write the figures to as well."""
 
 
 def settings_of(size: str, variety: str) -> SampleSettings:
@@ -175,32 +193,23 @@ def plain(settings: SampleSettings, samples: int, count: int) -> float:
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def measure(size: str, args: argparse.Namespace) -> dict[str, Any]:
+def measure(size: str, options: Options) -> dict[str, Any]:
     """All figures of one image size."""
-    settings = settings_of(size, args.variety)
-    figures: dict[str, Any] = {"size": size, **stages(settings, args.samples, args.frames)}
+    settings, samples = settings_of(size, options.variety), options.samples
+    row: dict[str, Any] = {"size": size, **stages(settings, samples, options.frames)}
     for workers in (1, 2):
-        figures[f"rate_{workers}"] = rate(settings, args.samples, workers, args.seconds)
-    figures["plain_cpu_seconds"] = plain(settings, args.samples, args.plain_frames)
-    figures["cpu_share_of_plain"] = figures["cpu_seconds"] / figures["plain_cpu_seconds"]
-    return figures
+        row[f"rate_{workers}"] = rate(settings, samples, workers, options.seconds)
+    row["plain_cpu_seconds"] = plain(settings, samples, options.plain_frames)
+    row["cpu_share_of_plain"] = row["cpu_seconds"] / row["plain_cpu_seconds"]
+    return row
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure and print."""
     cv2.setNumThreads(1)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--samples", type=int, default=WorkerOptions("").samples)
-    parser.add_argument("--variety", choices=("calm", "full"), default="calm")
-    parser.add_argument("--frames", type=int, default=40)
-    parser.add_argument("--plain-frames", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
     results = []
-    for size in args.sizes:
-        row = measure(size, args)
+    for size in options.sizes:
+        row = measure(size, options)
         results.append(row)
         times = " ".join(f"{k} {1e3 * v:.1f}" for k, v in row["stage_seconds"].items())
         print(
@@ -210,13 +219,9 @@ def main() -> None:
             f"top of the render call\n    [ms] {times}",
             flush=True,
         )
-    if args.json:
-        machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
-        options = {"samples": args.samples, "variety": args.variety, "schema": SCHEMA}
-        command = "python benchmarks/render.py " + " ".join(sys.argv[1:])
-        text = json.dumps({"command": command, **options, **machine, "results": results}, indent=2)
-        args.json.write_text(text + "\n")
+    taken = {"samples": options.samples, "variety": options.variety, "schema": SCHEMA}
+    figures.write(options.json, {**taken, **figures.machine(), "results": results})
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

@@ -3,13 +3,14 @@
 `python benchmarks/soak.py --samples 5000 --json FILE` also writes the curve.
 """
 
-import argparse
 import json
-import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import figures
 
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.worker import WorkerOptions
@@ -22,6 +23,24 @@ from simulator.transport import Hub
 
 EVERY_S = 5.0
 """Between points of the curve."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is taken, and from whom."""
+
+    samples: int = 5000
+    """To take in all."""
+    workers: int = 2
+    """In the fleet."""
+    size: str = "160x120"
+    """Of images, WIDTHxHEIGHT."""
+    variety: str = "calm"
+    """calm, full, or a TOML file."""
+    recycle_frames: int = 20_000
+    """After which a worker is replaced by a fresh one."""
+    json: Path | None = None
+    """File to write the figures and the curve to."""
 
 
 def soak(
@@ -49,40 +68,27 @@ def soak(
                     curve.append({"seconds": said - started, "samples": done, "rss_mb": rss})
                     print(f"{done} samples, memory [MB] {rss}", flush=True)
         delivery = hub.delivery.to_json()
-    warm = [point for point in curve if point["samples"] > samples / 10]
-    peaks = {
-        id: max(p["rss_mb"][id] for p in warm) / warm[0]["rss_mb"][id] for id in warm[0]["rss_mb"]
-    }
+    warm = [point["rss_mb"] for point in curve if point["samples"] > samples / 10]
+    grown = {id: [rss[id] for rss in warm if rss.get(id)] for id in seen}
     return {
         "samples": samples,
         "seconds": time.monotonic() - started,
         "missing": sum(max(c) + 1 - len(c) for c in seen.values()),
         "doubled": sum(n - 1 for c in seen.values() for n in c.values()),
-        "memory_peak_over_warm": peaks,
+        "memory_peak_over_warm": {id: max(mb) / mb[0] for id, mb in grown.items() if mb},
         "delivery": delivery,
         "curve": curve,
     }
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Soak and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--samples", type=int, default=5000)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--size", default="160x120")
-    parser.add_argument("--variety", default="calm")
-    parser.add_argument("--recycle-frames", type=int, default=20_000)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    width, height = parse_size(args.size)
-    settings = SampleSettings(width=width, height=height, variety=variety(args.variety))
-    result = soak(settings, args.samples, args.workers, args.recycle_frames)
-    shown = {key: value for key, value in result.items() if key != "curve"}
-    print(json.dumps(shown, indent=2))
-    if args.json:
-        command = "python benchmarks/soak.py " + " ".join(sys.argv[1:])
-        args.json.write_text(json.dumps({"command": command, **result}, indent=2) + "\n")
+    width, height = parse_size(options.size)
+    settings = SampleSettings(width=width, height=height, variety=variety(options.variety))
+    result = soak(settings, options.samples, options.workers, options.recycle_frames)
+    print(json.dumps({k: v for k, v in result.items() if k != "curve"}, indent=2))
+    figures.write(options.json, result)
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

@@ -6,13 +6,9 @@ recording. A step slower than `--patience` is measured once and the rest left ou
 for another machine. What competes for the cores counts in rates, but hardly in CPU seconds.
 """
 
-import argparse
 import contextlib
 import itertools
-import json
 import multiprocessing
-import os
-import platform
 import resource
 import sys
 import tempfile
@@ -20,10 +16,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import figures
 import torch
 
 from jointloop.common.errors import JointloopError
@@ -34,18 +31,37 @@ from simulator.recordings.recording import Recording, describe
 from simulator.recordings.replay import rendering_here
 from simulator.robot import Robot
 from trainer.batch import Batch
-from trainer.config.config import Config
+from trainer.config.config import Config, Precision
 from trainer.config.presets import PRESETS, preset
 from trainer.learning.learner import Learner
 from trainer.learning.precision import resolved
 from trainer.open_source import recorded_source
 from trainer.session import build_learner
 
-SIZES = ("160x120", "320x240")
 WARM_UP = 3
 READY = 4
 """Batches that lie ready, in turn."""
 STAGES = ("forward", "backward", "optimiser", "average")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured; every preset at every size and in every precision."""
+
+    presets: tuple[str, ...] = tuple(PRESETS)
+    """As `jointloop presets` lists them."""
+    sizes: tuple[str, ...] = ("160x120", "320x240")
+    """Of images, WIDTHxHEIGHT; those that a preset cannot take are left out."""
+    precisions: tuple[Precision, ...] = ("auto",)
+    """Of the forward pass."""
+    device: str = field(default_factory=lambda: "cuda" if torch.cuda.is_available() else "cpu")
+    """To train on."""
+    seconds: float = 20.0
+    """Of each measurement."""
+    patience: float = 30.0
+    """Longest first step of a preset that is measured further [s]."""
+    json: Path | None = None
+    """File to write the figures to as well."""
 
 
 class Clock:
@@ -168,43 +184,31 @@ def said(row: dict[str, Any]) -> str:
     )
 
 
-def rows(args: argparse.Namespace) -> list[dict[str, Any]]:
+def rows(options: Options) -> list[dict[str, Any]]:
     """Measure and print, one process after the other."""
     results = []
-    for name, size, precision in itertools.product(args.presets, args.sizes, args.precisions):
+    presets = [preset(name) for name in options.presets]
+    for begun, size, precision in itertools.product(presets, options.sizes, options.precisions):
         try:
-            config = preset(name).changed(size=size, feedback=False, precision=precision)
+            config = begun.changed(size=size, feedback=False, precision=precision)
         except JointloopError as error:
-            print(f"{name} {size}: left out, {error}", flush=True)
+            print(f"{begun.preset} {size}: left out, {error}", flush=True)
             continue
         config = replace(config, stream=replace(config.stream, held_out=4))
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=spawn) as alone:
-            device, seconds, patience = args.device, args.seconds, args.patience
+            device, seconds, patience = options.device, options.seconds, options.patience
             results.append(alone.submit(measure, config, device, seconds, patience).result())
         print(said(results[-1]), flush=True)
     return results
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure, print, and write down."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--presets", nargs="+", default=tuple(PRESETS), choices=tuple(PRESETS))
-    parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--precisions", nargs="+", default=("auto",))
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--patience", type=float, default=30.0)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    results = rows(args)
-    if args.json:
-        machine = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
-        options = {"device": args.device, "torch": torch.__version__}
-        command = "python benchmarks/train.py " + " ".join(sys.argv[1:])
-        text = json.dumps({"command": command, **options, **machine, "results": results}, indent=2)
-        args.json.write_text(text + "\n")
+    taken = {"device": options.device, "torch": torch.__version__}
+    results = rows(options)
+    figures.write(options.json, {**taken, **figures.machine(), "results": results})
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

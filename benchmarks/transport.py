@@ -3,15 +3,16 @@
 `python benchmarks/transport.py --json` prints one JSON object per image size.
 """
 
-import argparse
 import json
 import multiprocessing
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
+
+import figures
 
 from blender_scenes.stick_scene import StickScene
 from simulator.randomization.assignment import Assignment
@@ -22,6 +23,20 @@ from simulator.robot import Robot
 from simulator.sample import Sample, simulate
 from simulator.transport import Hub, Link
 from simulator.transport.messages import SCHEMA, Hello
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, at every size."""
+
+    json: bool = False
+    """Print one JSON object per line."""
+    seconds: float = 3.0
+    """For each image size."""
+    credits: int = 8
+    """Samples that may be under way."""
+    sizes: tuple[str, ...] = ("160x120", "640x480")
+    """Of images, WIDTHxHEIGHT."""
 
 
 def samples(settings: SampleSettings, assignment: Assignment, worker: int) -> Iterator[Sample]:
@@ -85,24 +100,19 @@ def measure(size: str, seconds: float, credits: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--seconds", type=float, default=3.0, help="per image size")
-    parser.add_argument("--credits", type=int, default=8)
-    parser.add_argument("--sizes", nargs="+", default=["160x120", "640x480"])
-    options = parser.parse_args()
     for size in options.sizes:
         result = measure(size, options.seconds, options.credits)
         if options.json:
-            print(json.dumps(result))
-        else:
-            print(
-                f"{size}: {result['samples_per_second']} samples/s, "
-                f"{result['megabytes_per_second']} MB/s, {result['lost']} lost"
-            )
+            print(json.dumps(result), flush=True)
+            continue
+        print(
+            f"{size}: {result['samples_per_second']} samples/s, "
+            f"{result['megabytes_per_second']} MB/s, {result['lost']} lost",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)
