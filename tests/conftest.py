@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from blender_scenes.stick_scene import StickScene
@@ -9,7 +10,9 @@ from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 
 # Shared machines stall: how long an example takes says nothing.
-hypothesis_settings.register_profile("jointloop", deadline=None)
+hypothesis_settings.register_profile(
+    "jointloop", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 hypothesis_settings.load_profile("jointloop")
 
 

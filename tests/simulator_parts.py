@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from clock_parts import PATIENCE_S
+
 from blender_scenes.stick_scene import StickScene
 from simulator.randomization.assignment import Assignment, Split
 from simulator.randomization.hidden import draw
@@ -53,12 +55,12 @@ def hub_at(
         yield hub
 
 
-def poll_until(hub: Hub, done: Callable[[list[Received]], bool], timeout_s: float = 20.0) -> list:
+def poll_until(hub: Hub, done: Callable[[list[Received]], bool]) -> list:
     """All that a hub receives until `done` says so of it."""
     received: list[Received] = []
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while not done(received):
-        assert time.monotonic() < deadline, f"nothing after {timeout_s} s: {hub.delivery}"
+        assert time.monotonic() < deadline, f"nothing after {PATIENCE_S} s: {hub.delivery}"
         received += hub.poll(0.02)
     return received
 
@@ -73,15 +75,13 @@ class Peer:
         self.index = self.welcome.next_index
 
     def _join(self, hub: Hub) -> Welcome:
-        deadline = time.monotonic() + 10
-
         def keep_going() -> bool:
             hub.poll(0)
-            return time.monotonic() < deadline
+            return True
 
-        welcome = self.link.join(self.hello, 10, keep_going)
+        welcome = self.link.join(self.hello, PATIENCE_S, keep_going)
         assert welcome is not None
-        self.link.attach(welcome, ROBOT, self.hello.instance, 10, keep_going)
+        self.link.attach(welcome, ROBOT, self.hello.instance, PATIENCE_S, keep_going)
         return welcome
 
     def publish(self, count: int = 1) -> None:
@@ -94,7 +94,7 @@ class Peer:
 
     def hear(self, done: Callable[[Link], bool], hub: Hub) -> None:
         """Take in what the trainer says until `done` says so of the link."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not done(self.link):
             assert time.monotonic() < deadline
             hub.poll(0)

@@ -66,9 +66,9 @@ def by_sample(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
 
 def sit(recording: Path, folder: Path) -> Watched:
     """Train, alone or as one of those that torchrun started; the learner as it ends."""
-    options = RunOptions(folder, recording=recording, device="cpu", timeout=60)
+    options = RunOptions(folder, recording=recording, device="cpu", timeout=240)
     if is_member():
-        session.follow("cpu", 60)
+        session.follow("cpu", 240)
     else:
         session.train(small(), options, Progress(Console(quiet=True)))
     return Watched.last

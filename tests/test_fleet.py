@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from clock_parts import PATIENCE_S
 from simulator_parts import SETTINGS, hub_at, poll_until
 
 from simulator.fleet.fleet import Fleet, FleetError
@@ -127,6 +129,7 @@ def test_a_refused_fleet_says_why_and_is_gone():
 
 def test_a_worker_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr("simulator.fleet.fleet.QUICK_S", math.inf)
     options = WorkerOptions("tcp://127.0.0.1:9")
     with (
         pytest.raises(FleetError, match=r"died 3 times in a row \(exit code 1\)"),
@@ -140,7 +143,7 @@ def test_a_fleet_ends_with_its_trainer():
     with hub_at() as hub, fleet_of(hub, 2, said.append) as fleet:
         pump(hub, fleet, lambda got: {r.worker for r in got} == {0, 1})
         hub.close("enough")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not fleet.ended:
             assert time.monotonic() < deadline
             fleet.poll()
@@ -171,7 +174,9 @@ def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.Mo
         assert process.returncode == -signal.SIGKILL
 
 
-def standalone(address: str) -> "subprocess.Popen[str]":
+@contextmanager
+def standalone(address: str) -> Iterator["subprocess.Popen[str]"]:
+    """A fleet of two in a process of its own."""
     script = (
         "import sys\n"
         "from simulator.fleet.fleet import Fleet\n"
@@ -179,12 +184,17 @@ def standalone(address: str) -> "subprocess.Popen[str]":
         f"sys.exit(Fleet(2, WorkerOptions({address!r}, engine='stick')).run())\n"
     )
     path = os.pathsep.join(filter(None, sys.path))
-    return subprocess.Popen(
+    parent = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
     )
+    with parent:
+        try:
+            yield parent
+        finally:
+            parent.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -194,16 +204,16 @@ def test_no_worker_outlives_its_fleet(number: signal.Signals):
         children = psutil.Process(parent.pid).children()
         assert len(children) == 2
         parent.send_signal(number)
-        _, alive = psutil.wait_procs(children, timeout=8)
+        _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
         assert alive == []
-        assert parent.wait(5) == (-number if number == signal.SIGKILL else 0)
+        assert parent.wait(PATIENCE_S) == (-number if number == signal.SIGKILL else 0)
 
 
 def test_a_standalone_fleet_ends_well_when_the_trainer_is_done():
     with hub_at() as hub, standalone(hub.address) as parent:
         poll_until(hub, lambda got: len(hub.workers) == 2)
         hub.close()
-        assert parent.wait(10) == 0
+        assert parent.wait(PATIENCE_S) == 0
         assert parent.stdout is not None
         assert parent.stdout.read().splitlines()[-1] == "all workers ended"
 

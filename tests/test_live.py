@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clock_parts import Clock
 
 from simulator.randomization import hidden
 from simulator.randomization.assignment import Assignment
@@ -20,10 +21,19 @@ from trainer.data.live import LiveSource
 from trainer.data.source import SourceError
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands still but while the stream waits for its hub."""
+    clock = Clock()
+    monkeypatch.setattr("trainer.data.live.time", clock)
+    monkeypatch.setattr(ScriptedHub, "clock", clock)
+
+
 class ScriptedHub:
-    """Hands out what the script says, poll by poll."""
+    """Hands out what the script says, poll by poll, each time at the end of the wait."""
 
     address = "tcp://127.0.0.1:1"
+    clock = Clock()
 
     def __init__(self, script: list[list[tuple[int, Sample]]]) -> None:
         self.script = script
@@ -34,6 +44,7 @@ class ScriptedHub:
         self.delivery = Delivery()
 
     def poll(self, timeout_s: float) -> list[Any]:
+        self.clock.now += timeout_s
         arrived = self.script.pop(0) if self.script else []
         return [SimpleNamespace(worker=w, sample=s) for w, s in arrived]
 
@@ -63,7 +74,7 @@ def source_of(
 ) -> tuple[LiveSource, ScriptedHub]:
     hub = ScriptedHub(script)
     settings = StreamConfig(**({"buffer": 8, "max_uses": 2} | config))
-    return LiveSource(hub, settings, timeout=0.05, say=lambda line: None), hub  # type: ignore[arg-type]
+    return LiveSource(hub, settings, timeout=30.1, say=lambda line: None), hub  # type: ignore[arg-type]
 
 
 def test_a_batch_takes_from_the_workers_in_turn(make) -> None:
@@ -114,14 +125,25 @@ def test_the_held_out_set_is_drawn_apart_and_never_trained_on(make, uniform: Joi
     assert hub.assigned[1].split == "train"
 
 
-def test_waiting_is_measured_and_said(make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.data.live.PATIENCE", 0.0)
+def test_waiting_is_measured_and_said(make) -> None:
     said: list[str] = []
-    hub = ScriptedHub([[], [], [], [(0, make(0, 0))]])
+    hub = ScriptedHub([[]] * 101 + [[(0, make(0, 0))]])
     source = LiveSource(hub, StreamConfig(buffer=8), timeout=60, say=said.append)  # type: ignore[arg-type]
     source.batch(1)
-    assert source.counts.waited > 0
-    assert any("jointloop simulate --connect tcp://127.0.0.1:1" in line for line in said)
+    assert source.counts.waited == pytest.approx(101 * 0.2)
+    assert len(said) == 1
+    assert said[0].startswith("waiting for samples for 10 s; ")
+    assert "jointloop simulate --connect tcp://127.0.0.1:1" in said[0]
+
+
+def test_a_wait_ends_when_its_time_is_up_and_not_before(make) -> None:
+    late = [[]] * 151 + [[(0, make(0, 0))]]
+    source, _ = source_of([*late])
+    source.batch(1)  # what comes with the last look is taken
+    assert source.counts.waited == pytest.approx(30.2)
+    source, _ = source_of([[], *late])
+    with pytest.raises(SourceError, match="no sample arrived for 30 s"):
+        source.batch(1)
 
 
 def test_a_watch_that_raises_ends_the_wait() -> None:

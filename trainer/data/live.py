@@ -197,14 +197,14 @@ class LiveSource:
         """Block until at least one new sample is here; the seconds that took."""
         started = said = time.monotonic()
         while not any(self._new.values()):
-            self._watch()
-            self._receive(0.2)
             now = time.monotonic()
             if now - started > self._timeout:
                 raise SourceError(f"no sample arrived for {self._timeout:.0f} s; {self._state()}")
             if now - said > PATIENCE:
                 said = now
                 self._say(f"waiting for samples for {now - started:.0f} s; {self._state()}")
+            self._watch()
+            self._receive(0.2)
         return time.monotonic() - started
 
     def _receive(self, wait: float) -> None:
