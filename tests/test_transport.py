@@ -41,12 +41,14 @@ def join_by_hand(hub: Hub, link: Link, **changes: object) -> object:
     return link.join(hello(**changes), PATIENCE_S, keep_going)
 
 
-def publisher(context: zmq.Context, peer: Peer) -> zmq.Socket:
+@contextmanager
+def publisher(hub: Hub, peer: Peer) -> Iterator[zmq.Socket]:
     """A stray one that found the data socket of a peer's hub, once the hub has subscribed to it."""
-    data = context.socket(zmq.XPUB)
-    data.connect(f"tcp://127.0.0.1:{peer.welcome.data_port}")
-    assert data.poll(1000 * PATIENCE_S)
-    return data
+    with zmq.Context() as context, context.socket(zmq.XPUB) as data:
+        data.linger = 0
+        data.connect(f"tcp://127.0.0.1:{peer.welcome.data_port}")
+        poll_until(hub, lambda got: bool(data.poll(0)))
+        yield data
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ipc"])
@@ -211,7 +213,7 @@ def test_runs_do_not_mix():
         assert len(poll_until(one, lambda got: len(got) >= 2)) == 2
         assert len(poll_until(two, lambda got: len(got) >= 3)) == 3
         # A publisher of another run that finds the data socket is not even heard.
-        with zmq.Context() as context, publisher(context, peers[0]) as stray:
+        with publisher(one, peers[0]) as stray:
             stray.send_multipart([topic("run-2"), b"not", b"a", b"sample"])
             stray.send_multipart([topic("run")])  # one that is heard, and refused, comes after it
             assert poll_until(one, lambda got: bool(one.delivery.rejected)) == []
@@ -235,9 +237,12 @@ def test_bad_messages_are_counted_and_disturb_nobody():
     rng = random.Random(0)
     with hub_at() as hub:
         peer = Peer(hub)
-        with zmq.Context() as context:
-            stray, data = context.socket(zmq.DEALER), publisher(context, peer)
-            stray.linger = data.linger = 0
+        with (
+            publisher(hub, peer) as data,
+            zmq.Context() as context,
+            context.socket(zmq.DEALER) as stray,
+        ):
+            stray.linger = 0
             stray.connect(hub.address)
             for _ in range(300):
                 stray.send(rng.randbytes(rng.randint(0, 200)))
@@ -246,8 +251,6 @@ def test_bad_messages_are_counted_and_disturb_nobody():
             stray.send(bytes(1 << 20))  # too large: cut off
             data.send_multipart([topic("run")] * 9)
             poll_until(hub, lambda got: sum(hub.delivery.rejected.values()) >= 602)
-            stray.close()
-            data.close()
         assert {"control", "frames", "header"} <= set(hub.delivery.rejected)
         peer.publish(2)
         assert len(poll_until(hub, lambda got: len(got) == 2)) == 2
