@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import psutil
 import pytest
+from clock_parts import PATIENCE_S
 from recording_parts import (
     FULL_OF_STICKS,
     SMALL,
@@ -33,7 +34,7 @@ from simulator.fleet.fleet import FleetError
 from simulator.randomization.hidden import camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
-from simulator.recordings.recorder import record
+from simulator.recordings.recorder import RecorderOptions, record
 from simulator.recordings.recording import Recording, describe
 from simulator.recordings.replay import sample_maker_for
 from simulator.recordings.sample_files import (
@@ -44,7 +45,7 @@ from simulator.recordings.sample_files import (
     decode_mask,
     encode,
 )
-from simulator.recordings.shards import ShardWriter, part_of, read
+from simulator.recordings.shards import ShardWriter, count_part, part_of, read
 
 ROBUST = replace(SMALL, variety=FULL_OF_STICKS)
 
@@ -180,19 +181,17 @@ def test_what_a_power_cut_left_behind_is_made_again(
 
 def test_a_killed_recording_is_readable_and_resumes_to_the_same_bytes(tmp_path: Path) -> None:
     """Killed, not asked: every complete shard is whole, and --resume makes what is missing."""
-    arguments = ["--samples", "60", "--shard-samples", "6", "--engine", "stick", "--size", "64x48"]
+    arguments = ["--samples", "150", "--shard-samples", "6", "--engine", "stick", "--size", "64x48"]
     arguments += ["--variety", "calm", "--held-out", "5"]
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "jointloop", "record", "--out", str(folder), *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
         while not folder.is_dir() or len(list(folder.glob("*.tar"))) < 2:
-            assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.01)
         children = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGKILL)
-    psutil.wait_procs(children, timeout=20)
+    assert psutil.wait_procs(children, timeout=PATIENCE_S)[1] == []
     killed = Recording.open(folder)
     assert killed.missing
     kept = {path.name: path.stat().st_mtime_ns for path in map(killed.path, killed.complete)}
@@ -203,35 +202,28 @@ def test_a_killed_recording_is_readable_and_resumes_to_the_same_bytes(tmp_path: 
     assert done.returncode == 0, done.stderr
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == kept
     settings = SampleSettings(width=64, height=48, variety=SMALL.variety)
-    fresh = recorded(tmp_path / "fresh", describe(settings, STICK, 60, 5, 6), workers=2)
+    fresh = recorded(tmp_path / "fresh", describe(settings, STICK, 150, 5, 6), workers=2)
     assert shard_bytes(killed) == shard_bytes(fresh)
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
-    recording = Recording.create(tmp_path / "dying", description(samples=120, shard_samples=60))
+    recording = Recording.create(tmp_path / "dying", description(samples=300, shard_samples=150))
     said: list[str] = []
-    killed: list[int] = []
-
-    def say(line: str) -> None:
-        said.append(line)
+    begun, done = recording.path(0), threading.Event()
 
     def kill_one() -> None:
-        deadline = time.monotonic() + 60
-        while not killed and time.monotonic() < deadline:
-            parts = list(recording.folder.glob("*.tar.part"))
-            children = psutil.Process().children()
-            if children and any(part.stat().st_size for part in parts):
-                killed.append(children[0].pid)
-                os.kill(children[0].pid, signal.SIGKILL)
+        while not (begun.exists() or count_part(begun)) and not done.is_set():
             time.sleep(0.01)
+        children = psutil.Process().children()
+        next(c for c in children if RecorderOptions.module in c.cmdline()).kill()
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    record(recording, 2, say=say)
+    record(recording, 2, say=said.append)
+    done.set()
     killer.join()
-    assert killed
     assert any("died (signal 9)" in line for line in said)
-    assert [e.recipe.index for e, _ in entries(recording)] == list(range(120))
+    assert [e.recipe.index for e, _ in entries(recording)] == list(range(300))
 
 
 def test_two_processes_do_not_record_into_one_folder(tmp_path: Path) -> None:
