@@ -1,32 +1,23 @@
 """The command line: a user's mistake ends as one clear line and a code other than 0."""
 
 import math
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from cli_parts import jointloop
+from cli_parts import jointloop, line_of, started
+from clock_parts import PATIENCE_S
 from recording_parts import description, recorded
 
 import trainer.learning.learner
 from trainer.config.presets import PRESETS, preset
 from trainer.runs.folder import RunFolder
-
-
-def start(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "jointloop", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def free_port() -> int:
@@ -99,31 +90,31 @@ def test_trainer_and_simulators_start_in_either_order(tmp_path: Path, trainer_fi
     address = f"tcp://127.0.0.1:{free_port()}"
     run = str(tmp_path / "run")
     trainer = ["train", "tiny", "--run", run, "--bind", address, "--minutes", "0.05"]
+    trainer += ["--size", "64x48"]
     simulator = ["simulate", "--connect", address, "--workers", "2", "--engine", "stick"]
-    first = start(*(trainer if trainer_first else simulator))
-    time.sleep(1)
-    second = start(*(simulator if trainer_first else trainer))
-    outputs = [process.communicate(timeout=120)[0] for process in (first, second)]
+    one, other = (trainer, simulator) if trainer_first else (simulator, trainer)
+    with started(*one) as first:
+        waits = "listening for simulators" if trainer_first else "waiting for a trainer"
+        line_of(first, waits)
+        with started(*other) as second:
+            outputs = [p.communicate(timeout=PATIENCE_S)[0] for p in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert (tmp_path / "run" / "report.html").is_file()
 
 
 def test_ctrl_c_ends_trainer_and_simulators_and_keeps_the_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = start("train", "tiny", "--run", str(run), "--workers", "2", "--engine", "stick")
-    deadline = time.monotonic() + 90
-    while not (run / "last.state.pt").exists():  # written with epoch 0
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=30)[0]
+    words = ["train", "tiny", "--run", str(run), "--workers", "2", "--engine", "stick"]
+    with started(*words, "--size", "64x48") as process:
+        line_of(process, "epoch 0")
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert "--resume" in output
-    assert children
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in children)
+    assert len(children) == 2
+    assert not any(child.is_running() for child in children)
     assert not list(run.glob("*.part"))
 
 
