@@ -162,7 +162,7 @@ def test_a_trainer_that_does_not_look_for_long_loses_no_worker(clock: Clock):
         peer = Peer(hub)
         peer.link.alive(0, 0)
         clock.now += 600
-        assert hub._poller.poll(1000 * PATIENCE_S)  # what was said lies there, unread
+        assert hub._poller.poll(int(1000 * PATIENCE_S))  # what was said lies there, unread
         hub.poll(0)
         assert hub.workers[0].alive
         peer.close()
