@@ -73,11 +73,11 @@ def test_ctrl_c_in_a_terminal_ends_all_of_it(tmp_path: Path) -> None:
     with started("demo", "--engine", "stick", "--run", str(tmp_path / "demo")) as process:
         for _ in range(2):
             line_of(process, "connected to run demo")
-        family = [process, *psutil.Process(process.pid).children(recursive=True)]
+        workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         output = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 130, output
     assert output.splitlines()[-1] == "jointloop: stopped"
     assert "Traceback" not in output
-    assert len(family) == 3
-    assert not any(psutil.pid_exists(member.pid) for member in family)
+    assert len(workers) == 2
+    assert psutil.wait_procs(workers, timeout=PATIENCE_S)[1] == []
