@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
+import figures
 import numpy as np
-import tyro
 
 from blender_scenes.robot_scene import RobotScene
 from jointloop.common.errors import JointloopError
@@ -39,6 +40,24 @@ from simulator.sample_maker import SampleMaker
 
 TIME_LIMIT = 600.0
 """For one robot [s]."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is drawn, and who takes it."""
+
+    json_file: Path | None = None
+    """Takes all figures."""
+    table_file: Path | None = None
+    """Takes them as Markdown."""
+    sheet: Path | None = None
+    """PNG that takes all pictures."""
+    size: str = "160x120"
+    """Of each, WIDTHxHEIGHT."""
+    only: str = ""
+    """Names of robots hold this."""
+    one: Path | None = None
+    """Draw this URDF alone, into the sheet, and print its figures."""
 
 
 def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
@@ -148,39 +167,20 @@ def _titled(picture: np.ndarray, title: str) -> np.ndarray:
     return picture
 
 
-def main(
-    json_file: Path | None = None,
-    table_file: Path | None = None,
-    sheet: Path | None = None,
-    size: str = "160x120",
-    only: str = "",
-    one: Path | None = None,
-) -> None:
-    """Draw every robot and say which are seen.
-
-    Args:
-        json_file: takes all figures.
-        table_file: takes them as Markdown.
-        sheet: PNG that takes all pictures.
-        size: of each.
-        only: names of robots hold this.
-        one: draw this URDF alone, into `sheet`, and print its figures.
-    """
-    if one is not None:
+def main(options: Options) -> None:
+    """Draw every robot and say which are seen."""
+    if options.one is not None:
         try:
-            print(json.dumps(draw(one, size, sheet or Path("robot.png"))))
+            print(json.dumps(draw(options.one, options.size, options.sheet or Path("robot.png"))))
         except JointloopError as error:
-            sys.exit(str(error))
+            sys.exit(str(error))  # the reason alone, for the table
         return
-    rows = walk(size, only, sheet)
+    rows = walk(options.size, options.only, options.sheet)
     print(f"{sum(row['rendered'] for row in rows)} of {len(rows)} robots rendered")
-    if json_file:
-        command = "python benchmarks/robots.py " + " ".join(sys.argv[1:])
-        text = json.dumps({"command": command, "cores": os.cpu_count(), "results": rows}, indent=1)
-        json_file.write_text(text + "\n")
-    if table_file:
-        table_file.write_text(table(rows))
+    figures.write(options.json_file, {"cores": os.cpu_count(), "results": rows})
+    if options.table_file:
+        options.table_file.write_text(table(rows))
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    figures.run(main, Options)
