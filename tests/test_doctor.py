@@ -37,18 +37,18 @@ def without_libraries(patch: pytest.MonkeyPatch, missing: set[str]) -> None:
 
 
 def without_package(patch: pytest.MonkeyPatch, missing: str) -> None:
-    find, version = importlib.util.find_spec, importlib.metadata.version
+    find, distribution = importlib.util.find_spec, importlib.metadata.distribution
 
-    def told(name: str) -> str:
+    def installed(name: str) -> importlib.metadata.Distribution:
         if name == missing:
             raise importlib.metadata.PackageNotFoundError(name)
-        return version(name)
+        return distribution(name)
 
     patch.setitem(sys.modules, missing, None)
     patch.setattr(
         importlib.util, "find_spec", lambda name, *more: None if name == missing else find(name)
     )
-    patch.setattr(importlib.metadata, "version", told)
+    patch.setattr(importlib.metadata, "distribution", installed)  # where versions come from
 
 
 def findings() -> dict[str, Finding]:
