@@ -19,6 +19,10 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("jointloop")
 
 
+# A shell that starts the tests in its background has them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """What a program does with signals it does in its test alone: Ctrl-C ends the tests."""

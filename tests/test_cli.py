@@ -140,6 +140,19 @@ def test_a_mistake_in_simulate_is_one_line_before_anything_starts(
     assert len((shown.out + shown.err).strip().splitlines()) == 1
 
 
+def test_keys_are_made_in_a_folder_that_both_sides_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "keys"
+    assert jointloop("keys", str(folder)) == 0
+    assert capsys.readouterr().out == f"keys: {folder}; pass it to both sides as --keys\n"
+    assert jointloop("keys", str(folder)) == 2
+    assert "holds keys already" in capsys.readouterr().err
+    far = ["--connect", "tcp://127.0.0.1:9", "--keys", str(folder), "--timeout", "0.5"]
+    assert jointloop("simulate", "--engine", "stick", *far) == 2  # let through, and nobody there
+    assert "no trainer at tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
 def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

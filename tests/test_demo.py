@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import cv2
 import psutil
 import pytest
 from cli_parts import jointloop, line_of, started
@@ -66,6 +67,21 @@ def test_earlier_runs_are_moved_aside_and_kept(told: str) -> None:
     assert Path(f"{RUN}-1/mine").read_text() == f"{RUN}-1"
     assert Path(f"{RUN}-2/mine").read_text() == str(RUN)
     assert not (RUN / "mine").exists()
+
+
+def test_inspect_names_the_report_and_the_pictures(
+    told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (RUN / "report.html").unlink()
+    assert jointloop("inspect", str(RUN)) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    pictures = [["picture", f"{RUN}/{name}.png"] for name in ("gallery", "prior")]
+    assert said == [["report", f"{RUN}/report.html"], *pictures]
+    assert (RUN / "report.html").is_file()
+    for _, path in pictures:
+        image = cv2.imread(path)
+        assert image is not None
+        assert image.std() > 5
 
 
 def test_ctrl_c_in_a_terminal_ends_all_of_it(tmp_path: Path) -> None:

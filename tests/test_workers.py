@@ -2,7 +2,7 @@ import itertools
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulator_parts import FIRST, SETTINGS, hello, prior, sample
 
@@ -215,6 +215,7 @@ actions = st.lists(
 
 
 @given(script=actions, credits=st.integers(1, 5), limit=st.none() | st.integers(0, 12))
+@example(script=[(a, 0) for a in ("join", "arrive", "leave", "consume")], credits=2, limit=4)
 @settings(max_examples=200, deadline=None)
 def test_credits_bound_what_is_under_way_whatever_happens(
     script: list[tuple[str, int]], credits: int, limit: int | None
@@ -234,7 +235,8 @@ def test_credits_bound_what_is_under_way_whatever_happens(
         elif action == "replace":
             join(r, slot=worker.slot, worker=which)
         elif action == "consume" and worker.held:
-            r.consumed(which)
+            due = r.grant(r.consumed(which))  # as the trainer does, whoever is still there
+            assert worker.alive or due == 0
         elif action in ("arrive", "skip") and worker.outstanding > (action == "skip"):
             key = (which, worker.next_index + (action == "skip"))
             assert key not in taken

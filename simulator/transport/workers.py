@@ -236,13 +236,15 @@ class Workers:
 
     def grant(self, worker: Worker) -> int:
         """The number of credits that a worker is due now; counts as given."""
+        if not worker.alive:
+            return 0
         due = self._credits - worker.outstanding - worker.held
         if self.limit is not None:
             others = list(self.alive())
             under_way = sum(other.outstanding for other in others)
             left = self.limit - self.delivery.received - under_way
             due = min(due, math.ceil(left / len(others)))  # the last ones go to all alike
-        due = max(0, due) if worker.alive else 0
+        due = max(0, due)
         worker.granted += due
         return due
 
