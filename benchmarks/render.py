@@ -45,7 +45,7 @@ class Options:
 
     sizes: tuple[str, ...] = ("160x120", "320x240", "640x480")
     """Of images, WIDTHxHEIGHT."""
-    samples: int = WorkerOptions("").samples
+    samples: int = WorkerOptions("").spp
     """Cycles' samples per pixel."""
     variety: Literal["calm", "full"] = "calm"
     """Of the scenes."""
@@ -112,9 +112,9 @@ def rate(settings: SampleSettings, samples: int, workers: int, seconds: float) -
     """Samples a second that arrive at a trainer which consumes them at once."""
     with SampleMaker(settings, "stick") as maker:
         robot, prior = maker.robot, prior_of(maker)
-    options = WorkerOptions("", samples=samples)
+    options = WorkerOptions("", spp=samples)
     with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment.of(prior)) as hub:
-        options = WorkerOptions(hub.local_address, samples=samples)
+        options = WorkerOptions(hub.local_address, spp=samples)
         with Fleet(workers, options, say=lambda line: None) as fleet:
             arrived: dict[int, int] = dict.fromkeys(range(workers), 0)
             started = time.monotonic()

@@ -74,7 +74,7 @@ def draw(urdf: Path, size: str, picture: Path) -> dict[str, Any]:
     settings = SampleSettings(robot=str(description), width=width, height=height, variety=CALM)
     rest = np.clip(0.0, robot.lower + 1e-6, robot.upper - 1e-6)
     prior = JointPrior.uniform(rest - 1e-6, rest + 1e-6, settings.bins)
-    with SampleMaker(settings, "cycles", samples=8, detail=1.0) as maker:
+    with SampleMaker(settings, "cycles", spp=8, detail=1.0) as maker:
         assert isinstance(maker.scene, RobotScene)
         made = maker.sample(0, 0, Assignment.of(prior))
         triangles = sum(len(shown.data.polygons) for shown in maker.scene.links.values())

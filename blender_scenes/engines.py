@@ -98,7 +98,7 @@ def _draw(engine: Engine, device: Device) -> str:
         materials=(spec.Material((0.5, 0.5, 0.5), 0.0, 0.5, 0.0),) * spec.MATERIAL_SLOTS,
         background=spec.Background("city", "city", 0.0, 1.0),
     )
-    scene = RobotScene(model, samples=1, engine=engine, device=device)
+    scene = RobotScene(model, spp=1, engine=engine, device=device)
     mask = scene.render(frame).mask
     if mask[24, 32] < 250 or mask[2, 2] > 5:
         raise SceneError(f"a box in the middle came out with coverage {mask[24, 32]} there")

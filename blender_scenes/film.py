@@ -47,7 +47,7 @@ COMPUTE = ("OPTIX", "CUDA", "HIP", "ONEAPI")
 
 def configure(
     scene: bpy.types.Scene,
-    samples: int,
+    spp: int,
     engine: Engine = "cycles",
     device: Device = "cpu",
 ) -> None:
@@ -75,19 +75,19 @@ def configure(
     picture = render.image_settings
     picture.file_format, picture.color_mode = "TARGA_RAW", "RGBA"
     if engine == "cycles":
-        _cycles(scene.cycles, samples, device)
+        _cycles(scene.cycles, spp, device)
     elif engine == "eevee":
-        scene.eevee.taa_render_samples = samples
+        scene.eevee.taa_render_samples = spp
         scene.eevee.use_raytracing = False
     else:
-        _workbench(scene.display, samples)
+        _workbench(scene.display, spp)
 
 
-def _cycles(cycles: bpy.types.PropertyGroup, samples: int, device: Device) -> None:
+def _cycles(cycles: bpy.types.PropertyGroup, spp: int, device: Device) -> None:
     cycles.device = device.upper()
     if device == "gpu":
         _enable_gpus()
-    cycles.samples = samples
+    cycles.samples = spp
     cycles.use_adaptive_sampling = cycles.use_denoising = False
     cycles.use_light_tree = False
     cycles.use_auto_tile = False
@@ -98,10 +98,10 @@ def _cycles(cycles: bpy.types.PropertyGroup, samples: int, device: Device) -> No
     cycles.sample_clamp_indirect = 4.0
 
 
-def _workbench(display: bpy.types.SceneDisplay, samples: int) -> None:
+def _workbench(display: bpy.types.SceneDisplay, spp: int) -> None:
     """Flat shades of the materials' colours, under a light of its own."""
     steps = (5, 8, 11, 16, 32)
-    display.render_aa = str(next((step for step in steps if step >= samples), steps[-1]))
+    display.render_aa = str(next((step for step in steps if step >= spp), steps[-1]))
     display.shading.light, display.shading.color_type = "STUDIO", "MATERIAL"
     display.shading.show_object_outline = False
 

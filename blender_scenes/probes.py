@@ -40,7 +40,7 @@ BLACK = Material((0.0, 0.0, 0.0), 1.0, 1.0, 0.0)
 class Balls(RobotScene):
     """A scene of glowing balls instead of a robot."""
 
-    def __init__(self, count: int, samples: int = 16) -> None:
+    def __init__(self, count: int, spp: int = 16) -> None:
         """Build `count` balls; Blender's current scene is thrown away."""
         ball = ("sphere", (1.0,))
         model = RobotModel(
@@ -49,7 +49,7 @@ class Balls(RobotScene):
             (-1,) * count,
             tuple(Visual(i, np.eye(4), primitive=ball, color=(0, 0, 0)) for i in range(count)),
         )
-        super().__init__(model, samples=samples)
+        super().__init__(model, spp=spp)
         for block in self.robot.materials.blocks:
             inputs = block.node_tree.nodes["Principled BSDF"].inputs
             inputs["Emission Color"].default_value = (1.0, 1.0, 1.0, 1.0)

@@ -46,7 +46,7 @@ class RobotScene:
         self,
         model: RobotModel,
         *,
-        samples: int = 4,
+        spp: int = 4,
         detail: float | None = None,
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
@@ -57,7 +57,7 @@ class RobotScene:
 
         Args:
             model: the robot.
-            samples: Cycles' samples per pixel.
+            spp: Cycles' samples per pixel.
             detail: share of triangles kept, 0 to 1; None keeps all.
             backgrounds: the pictures that frames of theme "photos" name.
             others: models of the further robots that frames may show, by name.
@@ -68,9 +68,9 @@ class RobotScene:
             SceneError: a mesh or HDRI is missing or unreadable, an argument out of range, or no GPU
                 there for Cycles.
         """
-        if samples < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
+        if spp < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
             raise SceneError(
-                f"samples={samples}, detail={detail}: wanted at least 1, and more than 0 up to 1"
+                f"spp={spp}, detail={detail}: wanted at least 1, and more than 0 up to 1"
             )
         self.model = model
         self.photos = backgrounds
@@ -81,7 +81,7 @@ class RobotScene:
             for name, other in (others or {}).items()
         }
         self.scene = bpy.context.scene
-        configure(self.scene, samples, engine, device)
+        configure(self.scene, spp, engine, device)
         self.sun = SunLight(self.scene)
         self.surroundings = Surroundings(self.scene)
         self.robot = Figure.built(self.scene, model, read, detail)

@@ -10,10 +10,11 @@ from typing import Self
 from blender_scenes.photos import PhotoError, Photos
 from blender_scenes.spec import Device, Engine, Scene
 from jointloop.common.errors import NoBlenderError
+from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.hidden import draw
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.variety import BackgroundVariety, VarietyError
+from simulator.randomization.variety import BackgroundVariety
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
 
@@ -29,7 +30,7 @@ class SampleMaker:
     Args:
         settings: of the samples.
         engine: what makes the images.
-        samples: Cycles' samples per pixel.
+        spp: Cycles' samples per pixel.
         backgrounds: folder of the user's pictures.
         detail: share of the robot's triangles that are kept; None suits the image size.
         say: takes one line for each picture that cannot be read.
@@ -38,14 +39,14 @@ class SampleMaker:
     Raises:
         SceneError: the scene cannot be built here.
         RobotError: the settings' robot cannot be used.
-        VarietyError: there is no background to draw.
+        ConfigError: there is no background to draw.
     """
 
     def __init__(
         self,
         settings: SampleSettings,
         engine: Engine = "cycles",
-        samples: int = 4,
+        spp: int = 4,
         backgrounds: Path | None = None,
         detail: float | None = None,
         say: Callable[[str], None] = print,
@@ -57,7 +58,7 @@ class SampleMaker:
         self.photos = () if self.backgrounds is None else self.backgrounds.names
         """Names of the user's pictures."""
         self.detail = detail
-        self.scene = self._scene(engine, samples, device)
+        self.scene = self._scene(engine, spp, device)
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +75,7 @@ class SampleMaker:
         """Give back what the scene holds."""
         self.scene.close()
 
-    def _scene(self, engine: Engine, samples: int, device: Device) -> Scene:
+    def _scene(self, engine: Engine, spp: int, device: Device) -> Scene:
         distractors = self.settings.variety.distractors
         names = () if distractors is None else distractors.robots
         others = {name: Robot.named(name).model for name in names}
@@ -94,7 +95,7 @@ class SampleMaker:
         self.detail = detail_for(self.settings.height) if self.detail is None else self.detail
         return RobotScene(
             self.robot.model,
-            samples=samples,
+            spp=spp,
             detail=self.detail,
             backgrounds=self.backgrounds,
             others=others,
@@ -111,7 +112,7 @@ def _photos(
         return None
     if folder is None:
         if not any((variety.city, variety.interior, variety.outdoor)):
-            raise VarietyError(
+            raise ConfigError(
                 "variety.background gives weight to photos only, and no folder of them is given"
             )
         return None

@@ -8,7 +8,7 @@ import pytest
 import torch
 from learner_parts import augment_of, learner_of
 
-from jointloop.common.typed_json import ConfigError
+from jointloop.common.settings import ConfigError
 from simulator.labels import belief_map, in_frame
 from trainer.batch import Batch
 from trainer.beliefs.decode import decode
@@ -162,9 +162,12 @@ def test_the_learner_trains_on_augmented_batches_and_repeats_them_when_resumed(
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"rotation": 181.0}, "augment.rotation is 181.0, expected 0 to 180"),
+        ({"rotation": 181.0}, "augment.rotation is 181.0; expected a number of 0 to 180"),
         ({"flip": float("nan")}, "augment.flip is nan"),
-        ({"scale": (1.5, 0.8)}, "augment.scale is 1.5 to 0.8"),
+        (
+            {"scale": (1.5, 0.8)},
+            r"augment.scale is \(1.5, 0.8\); expected 2 numbers, the lower first",
+        ),
         ({"photos": "p"}, "augment.background is 0"),
     ],
 )
@@ -178,5 +181,5 @@ def test_a_config_with_an_amount_comes_back_from_json() -> None:
     assert changed.augment == replace(FULL, photos="photos")
     assert Config.from_json(changed.to_json()) == changed
     assert preset("tiny").changed(backgrounds="photos").augment.photos is None
-    with pytest.raises(ConfigError, match="no augmentation 'much'; there are none, light, full"):
+    with pytest.raises(ConfigError, match="no augmentation 'much'; there are off, light, full"):
         preset("tiny").changed(augment="much")

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from trainer.config.config import Config, ConfigError, NetworkConfig
+from trainer.config.files import resumed
 from trainer.config.presets import preset
 from trainer.models import BeliefNetwork, build
 from trainer.weights.backbone import BackboneError, load_backbone
@@ -233,7 +234,7 @@ def test_a_network_with_a_backbone_of_its_own_refuses_a_file():
 
 def test_a_run_goes_on_with_the_backbone_it_began_with():
     config = preset("light").changed(backbone="mobilenet_v2.pth")
-    for given in (None, "mobilenet_v2.pth"):
-        assert config.resumed("light", {"backbone": given, "feedback": True}) == config
-    with pytest.raises(ConfigError, match="otherwise than --backbone;"):
-        config.resumed("light", {"backbone": "another.pth", "feedback": True})
+    for given in ({}, {"network": {"backbone": "mobilenet_v2.pth"}}):
+        assert resumed(config, "light", given) == config
+    with pytest.raises(ConfigError, match=r"otherwise: network.backbone is 'mobilenet_v2"):
+        resumed(config, "light", {"network": {"backbone": "another.pth"}})

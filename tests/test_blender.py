@@ -15,7 +15,7 @@ from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.sample_maker import SampleMaker
-with SampleMaker(SampleSettings(width=320, height=240), "cycles", samples=8) as maker:
+with SampleMaker(SampleSettings(width=320, height=240), "cycles", spp=8) as maker:
     prior = JointPrior.uniform(maker.robot.lower, maker.robot.upper, 16)
     maker.sample(0, 0, Assignment.of(prior))
     wall, cpu = time.perf_counter(), time.process_time()

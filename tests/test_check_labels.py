@@ -18,7 +18,7 @@ from blender_scenes.spec import (
     Sun,
     Visual,
 )
-from jointloop.cli import looking
+from jointloop.cli.check_labels import check_labels
 from simulator import labels
 from simulator.label_check import verdict
 from simulator.label_check.measure import CheckError, check
@@ -81,12 +81,12 @@ def test_false_labels_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_verb_ends_with_1_where_a_bar_is_missed(report, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("simulator.label_check.measure.check", lambda *given: report)
-    assert looking.check_labels(samples=3, out=tmp_path) == 0
+    assert check_labels(samples=3, out=tmp_path) == 0
     assert (tmp_path / "check-labels.png").stat().st_size > 1000
     outlines = dataclasses.replace(report.outlines, area_error=np.array([0.0, 0.03, 0.0]))
     worse = dataclasses.replace(report, outlines=outlines)
     monkeypatch.setattr("simulator.label_check.measure.check", lambda *given: worse)
-    assert looking.check_labels(samples=3, out=tmp_path) == 1
+    assert check_labels(samples=3, out=tmp_path) == 1
 
 
 def test_no_samples_are_refused() -> None:

@@ -212,9 +212,7 @@ def test_a_signal_in_the_middle_of_an_import_ends_the_program(number: int, tmp_p
         f"try:\n    os.kill(os.getpid(), {int(number)})\nexcept KeyboardInterrupt:\n    pass\n"
     )
     (tmp_path / "swallows.py").write_text(f"import os\n{swallows}")
-    verb = (
-        "import jointloop.cli.entry as c; c.app.cli = lambda **_: __import__('swallows'); c.main()"
-    )
+    verb = "import jointloop.cli.entry as c; c.run = lambda _: __import__('swallows'); c.main()"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.append({str(tmp_path)!r}); {verb}"],
         capture_output=True,

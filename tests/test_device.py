@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jointloop.common.typed_json import ConfigError
+from jointloop.common.settings import ConfigError
 from trainer.learning.device import device_named
 
 

@@ -90,7 +90,7 @@ def test_other_engines_draw_the_robot_where_it_is(engine) -> None:
         pytest.skip(str(error))
     robot, settings = Robot.named("ur10"), SampleSettings(width=160, height=120)
     prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
-    scene = RobotScene(robot.model, samples=4, detail=0.1, engine=engine)
+    scene = RobotScene(robot.model, spp=4, detail=0.1, engine=engine)
     drawn = hidden.draw(robot, settings, Assignment.of(prior), 0, 0)
     bent = replace(drawn.view, distortion=(-0.1, 0.01, 0.002, -0.001, 0.0))
     for view in (drawn.view, bent):

@@ -122,7 +122,10 @@ def test_a_worker_that_recycles_is_replaced_without_loss():
 
 def test_a_refused_fleet_says_why_and_is_gone():
     with hub_at() as hub:
-        with pytest.raises(FleetError, match="640x480"), fleet_of(hub, 2, size="640x480") as fleet:
+        with (
+            pytest.raises(FleetError, match="640x480"),
+            fleet_of(hub, 2, wanted={"width": 640, "height": 480}) as fleet,
+        ):
             pump(hub, fleet, lambda got: False)
         assert fleet.running == 0
 

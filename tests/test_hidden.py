@@ -11,11 +11,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from blender_scenes.lens import covers
+from jointloop.common.settings import ConfigError
 from simulator import labels
 from simulator.randomization import hidden
 from simulator.randomization.assignment import SPLITS, Assignment
 from simulator.randomization.prior import JointPrior
-from simulator.randomization.settings import SampleSettings, SettingsError, parse_size
+from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.randomization.variety import CameraVariety, DistractorVariety, Variety
 from simulator.robot import Robot
 
@@ -121,14 +122,14 @@ def test_further_robots_stand_where_most_images_show_them(ur10: Robot, uniform: 
     [{"width": 161}, {"stride": 3}, {"sigma": 0.1}, {"bins": 1}, {"seed": -1}, {"height": 0}],
 )
 def test_settings_out_of_range_are_named(change: dict[str, int]) -> None:
-    with pytest.raises(SettingsError, match=next(iter(change))):
+    with pytest.raises(ConfigError, match=next(iter(change))):
         replace(SampleSettings(), **change)
 
 
 def test_size_is_read_or_refused() -> None:
     assert parse_size("640x480") == (640, 480)
     for text in ("640", "640x", "x480", "64 0x480", "-1x2", "640x480x3"):
-        with pytest.raises(SettingsError, match="WIDTHxHEIGHT"):
+        with pytest.raises(ConfigError, match="WIDTHxHEIGHT"):
             parse_size(text)
 
 

@@ -45,7 +45,7 @@ def scene():
             Visual(i + 1, np.eye(4), primitive=ball, color=(0.8, 0.2, 0.2)) for i in range(BALLS)
         ),
     )
-    scene = RobotScene(model, samples=32)
+    scene = RobotScene(model, spp=32)
     yield scene
     scene.close()
 

@@ -15,7 +15,7 @@ from simulator.randomization.assignment import Assignment
 from simulator.randomization.hidden import draw
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.variety import BackgroundVariety, Variety, VarietyError
+from simulator.randomization.variety import BackgroundVariety, ConfigError, Variety
 from simulator.robot import Robot
 from simulator.sample_maker import SampleMaker
 
@@ -178,7 +178,7 @@ def test_a_sample_maker_shows_the_users_photos(tmp_path: Path, uniform: JointPri
 
 def test_a_sample_maker_says_what_photos_it_needs(tmp_path: Path):
     settings = SampleSettings(variety=PHOTOS_ONLY)
-    with pytest.raises(VarietyError, match="photos only, and no folder"):
+    with pytest.raises(ConfigError, match="photos only, and no folder"):
         SampleMaker(settings, "stick")
     _photo(tmp_path, "a.png")
     with pytest.raises(PhotoError, match="wanted at least 2"):

@@ -30,7 +30,7 @@ def scene(request: pytest.FixtureRequest, ur10: Robot) -> Iterator[Scene]:
     pytest.importorskip("bpy")
     from blender_scenes.robot_scene import RobotScene
 
-    scene = RobotScene(ur10.model, samples=4, detail=0.1, others=others)
+    scene = RobotScene(ur10.model, spp=4, detail=0.1, others=others)
     yield scene
     scene.close()
 

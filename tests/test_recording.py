@@ -265,10 +265,10 @@ def test_an_existing_recording_is_not_touched(whole: Recording) -> None:
 def test_what_contradicts_a_recording_is_one_line(whole: Recording) -> None:
     for flag, value, word in (
         ("--robot", "panda", "robot"),
-        ("--size", "96x64", "size: width"),
+        ("--size", "96x64", "size"),
         ("--samples", "13", "samples"),
         ("--engine", "cycles", "engine"),
-        ("--variety", "calm", "variety"),
+        ("--variety", "calm", "variety.distractors"),
     ):
         done = jointloop("record", "--out", whole.folder, "--resume", flag, value)
         assert done.returncode == 2

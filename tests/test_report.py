@@ -205,6 +205,21 @@ def test_an_unfinished_run_has_a_page_that_says_what_is_missing(tmp_path, epochs
     )
 
 
+def test_the_configuration_says_what_differs_from_the_preset(tmp_path):
+    config = preset("tiny").changed(size="96x64", **{"feedback.weight": 4})
+    for text, said in (
+        (config.to_json(), "<dt>feedback.weight</dt><dd>4"),
+        (preset("tiny").to_json(), "all is the preset"),
+    ):
+        (tmp_path / "config.json").write_text(text)
+        page = write_report(tmp_path).read_text()
+        assert "otherwise than preset tiny" in page
+        assert said in page
+    before = {k: v for k, v in json.loads(text).items() if k not in ("schema", "changed")}
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    assert "otherwise than" not in write_report(tmp_path).read_text()
+
+
 def test_a_run_of_which_only_the_config_exists_has_a_page(tmp_path):
     (tmp_path / "config.json").write_text(preset("tiny").to_json())
     text = write_report(tmp_path).read_text()

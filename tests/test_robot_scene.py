@@ -44,7 +44,7 @@ def robot() -> Robot:
 
 @pytest.fixture(scope="module")
 def scene(robot):
-    scene = RobotScene(robot.model, samples=4, detail=DETAIL)
+    scene = RobotScene(robot.model, spp=4, detail=DETAIL)
     yield scene
     scene.close()
 
@@ -168,7 +168,7 @@ def test_the_same_frame_gives_the_same_bytes_in_another_process(scene, robot):
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from test_robot_scene import DETAIL, Robot, RobotScene, _digest, _frame\n"
         "robot = Robot.named('ur10')\n"
-        "scene = RobotScene(robot.model, samples=4, detail=DETAIL)\n"
+        "scene = RobotScene(robot.model, spp=4, detail=DETAIL)\n"
         "print('digest', _digest(scene.render(_frame(robot, 6))))\n"
     )
     run = subprocess.run(
@@ -287,10 +287,10 @@ def test_a_newer_scene_ends_the_one_before(robot):
 
 def test_thinning_keeps_the_silhouette(robot):
     frames = [_frame(robot, seed) for seed in range(18, 21)]
-    thin = RobotScene(robot.model, samples=8, detail=DETAIL)
+    thin = RobotScene(robot.model, spp=8, detail=DETAIL)
     few = [thin.render(frame).mask > 127 for frame in frames]
     thin.close()
-    whole = RobotScene(robot.model, samples=8)
+    whole = RobotScene(robot.model, spp=8)
     all_ = [whole.render(frame).mask > 127 for frame in frames]
     whole.close()
     for a, b in zip(few, all_, strict=True):

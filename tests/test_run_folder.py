@@ -124,7 +124,7 @@ def test_a_folder_where_a_trainer_is_at_work_is_not_vacant(run):
 
 def test_a_damaged_config_is_a_clear_error(run):
     (run.folder / "config.json").write_text("{}")
-    with pytest.raises(ConfigError, match="lacks keys"):
+    with pytest.raises(ConfigError, match=r"config.json: preset is missing; expected text"):
         RunFolder.open(run.folder)
 
 

@@ -223,12 +223,17 @@ def test_runs_do_not_mix():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"schema": 99}, {"robot": "panda"}, {"size": "640x480"}, {"seed": 1}]
+    ("changes", "said"),
+    [
+        ({"schema": 99}, "99"),
+        ({"wanted": {"robot": "panda"}}, "panda"),
+        ({"wanted": {"width": 640}}, "640x48"),
+        ({"wanted": {"seed": 1}}, "seed 1; run 'run' is for seed 0"),
+    ],
 )
-def test_another_setup_is_refused(changes: dict[str, object]):
+def test_another_setup_is_refused(changes: dict[str, object], said: str):
     with hub_at() as hub, Link(hub.address) as link:
-        (value,) = changes.values()
-        with pytest.raises(RefusedError, match=str(value)):
+        with pytest.raises(RefusedError, match=said):
             join_by_hand(hub, link, **changes)
         assert hub.delivery.refused == 1
 

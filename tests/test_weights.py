@@ -129,8 +129,8 @@ def test_the_normalisation_in_the_metadata_is_the_networks():
     [
         (lambda m: m.update(schema=1), "metadata of schema 1, expected 2"),
         (lambda m: m.pop("schema"), "damaged metadata"),
-        (lambda m: m.pop("skeleton"), "lacks keys.*skeleton"),
-        (lambda m: m.update(stride="4"), "stride is '4', expected int"),
+        (lambda m: m.pop("skeleton"), "metadata.skeleton is missing; expected a list"),
+        (lambda m: m.update(stride="4"), "metadata.stride is '4'; expected one of 1, 2, 4, 8, 16"),
         (lambda m: m["network"].update(family="vggg"), "family is 'vggg'"),
         (lambda m: m["network"].update(width=8), r"but its metadata describe .* that has"),
         (lambda m: m["keypoints"].pop(), r"but its metadata describe .* that has"),

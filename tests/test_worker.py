@@ -97,7 +97,7 @@ def test_a_worker_ends_when_its_trainer_is_gone():
 
 
 def test_a_refused_worker_says_why():
-    with hub_at() as hub, worker_of(hub, size="640x480") as process:
+    with hub_at() as hub, worker_of(hub, wanted={"width": 640, "height": 480}) as process:
         code, line = ends(process, hub)
         assert code == Exit.REFUSED
         assert "640x480" in line

@@ -1,4 +1,5 @@
 import itertools
+import math
 from dataclasses import asdict
 
 import pytest
@@ -72,9 +73,18 @@ def test_a_hello_is_answered_once():
     ("changes", "names"),
     [
         ({"schema": SCHEMA + 1}, ("schema", str(SCHEMA + 1), "same version")),
-        ({"robot": "panda"}, ("panda", "ur10")),
-        ({"size": "640x480"}, ("640x480", "64x48")),
-        ({"seed": 7}, ("seed", "7")),
+        ({"wanted": {"robot": "panda"}}, ("robot", "panda", "ur10")),
+        ({"wanted": {"width": 640, "height": 480}}, ("size", "640x480", "64x48")),
+        ({"wanted": {"seed": 7}}, ("seed", "7")),
+        (
+            {"wanted": {"variety.camera.elevation": [0.0, math.pi / 3]}},
+            ("variety.camera.elevation 0.0 60.0", "-5.0 60.0"),
+        ),
+        ({"wanted": {"variety.sensor": True}}, ("variety.sensor on", "variety.sensor off")),
+        ({"wanted": {"variety.sensor.jpeg": 0.5}}, ("variety.sensor.jpeg 0.5", "jpeg off")),
+        ({"wanted": {"variety.camera.elevation": "x"}}, ("elevation is 'x'; expected 2 numbers",)),
+        ({"wanted": {"bins.deep": 3}}, ("bins is {'deep': 3}; expected a whole number",)),
+        ({"wanted": {"": None}}, ("no such setting",)),
     ],
 )
 def test_another_setup_is_refused_by_name(changes: dict[str, object], names: tuple[str, ...]):
@@ -86,7 +96,7 @@ def test_another_setup_is_refused_by_name(changes: dict[str, object], names: tup
 
 
 def test_the_same_setup_is_welcome():
-    join(workers(), robot="ur10", size="64x48", seed=0)
+    join(workers(), wanted={"robot": "ur10", "width": 64, "height": 48, "seed": 0})
 
 
 def test_a_replacement_in_the_same_slot_goes_on_where_its_former_ended():

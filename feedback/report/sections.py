@@ -259,9 +259,13 @@ def _workers(run: RunData) -> str:
 
 
 def configuration(run: RunData) -> str:
-    """Every setting."""
-    loose = {k: v for k, v in run.config.items() if not isinstance(v, Mapping)}
-    groups = {"run": loose} | {k: v for k, v in run.config.items() if isinstance(v, Mapping)}
+    """What differs from the preset, where that is known, then every setting."""
+    config = {k: v for k, v in run.config.items() if k not in ("schema", "changed")}
+    loose = {k: v for k, v in config.items() if not isinstance(v, Mapping)}
+    groups = {"run": loose} | {k: v for k, v in config.items() if isinstance(v, Mapping)}
+    if (changed := run.config.get("changed")) is not None:
+        title = f"otherwise than preset {config.get('preset')}"
+        groups = {title: changed or {"nothing": "all is the preset's"}} | groups
     blocks = []
     for name, values in groups.items():
         items = "".join(

@@ -99,7 +99,7 @@ def train(
         bind=bind or "tcp://127.0.0.1:*",
         recording=_path(recording),
         start=InitialWeights(_path(backbone), _path(weights)),
-        worker=WorkerOptions("", engine=engine, samples=spp, backgrounds=_path(backgrounds)),
+        worker=WorkerOptions("", engine=engine, spp=spp, backgrounds=_path(backgrounds)),
         resume=resume,
         device=device,
         tensorboard=tensorboard,

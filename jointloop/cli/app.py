@@ -1,18 +1,30 @@
-"""What all verbs share: the application they register with, and where they print."""
+"""What verbs share: where they print, and words that several of them read."""
 
 from typing import TYPE_CHECKING
 
-import tyro
 from rich.console import Console
 
 from blender_scenes.spec import Device, Engine
 from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
+    from simulator.label_check.finding import Finding
     from simulator.randomization.settings import SampleSettings
 
-app = tyro.extras.SubcommandApp()
 out = Console(highlight=False, soft_wrap=True, emoji=False)
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    out.print(line, markup=False)
+
+
+def tell(findings: "list[Finding]") -> bool:
+    """One line per finding; whether all are good."""
+    for finding in findings:
+        out.print("[green]  ok[/]" if finding.good else "[bold red]fail[/]", end="  ")
+        say(f"{finding.name:<20} {finding.text}; wanted: {finding.bar}")
+    return all(finding.good for finding in findings)
 
 
 def ready(engine: Engine, device: Device = "cpu") -> None:
@@ -20,7 +32,7 @@ def ready(engine: Engine, device: Device = "cpu") -> None:
     from blender_scenes.engines import need
 
     if line := need(engine, device):
-        out.print(f"note: {line}", markup=False)
+        say(f"note: {line}")
 
 
 def tell_robots(settings: "SampleSettings") -> None:
@@ -34,7 +46,7 @@ def tell_robots(settings: "SampleSettings") -> None:
     distractors = settings.variety.distractors
     names = (settings.robot, *(() if distractors is None else distractors.robots))
     for note in dict.fromkeys(note for name in names for note in Robot.named(name).notes):
-        out.print(f"note: {note}", markup=False)
+        say(f"note: {note}")
 
 
 def scales_in(text: str) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Whether this machine can do the work, and what to do where it cannot."""
+"""doctor: says whether this machine can do the work, and what to do where it cannot."""
 
 import ctypes
 import importlib.util
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from jointloop.cli.app import out, say
 from jointloop.common.versions import NONE, installed
 
 LIBRARIES = {
@@ -34,7 +35,7 @@ from simulator.randomization import assignment, hidden, prior, settings
 from simulator.robot import robot
 from simulator import sample
 r, s = robot.Robot.named("ur10"), settings.SampleSettings()
-scene = RobotScene(r.model, samples=2, detail=detail_for(s.height))
+scene = RobotScene(r.model, spp=2, detail=detail_for(s.height))
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
 drawn = hidden.draw(r, s, assignment.Assignment.of(p), 0, 0)
 made = sample.simulate(scene, r, s, drawn)
@@ -49,6 +50,18 @@ class Finding:
     state: Literal["ok", "note", "fail"]
     name: str
     text: str
+
+
+def doctor() -> int:
+    """Check that this machine has what a run needs, down to rendering one image."""
+    styles = {"ok": "green", "note": "yellow", "fail": "bold red"}
+    failed = False
+    for finding in examine():
+        failed |= finding.state == "fail"
+        out.print(f"[{styles[finding.state]}]{finding.state:>4}[/]  {finding.name:<10}", end="  ")
+        say(finding.text)
+    out.print("something is missing" if failed else "ready")
+    return 1 if failed else 0
 
 
 def examine() -> Iterator[Finding]:

@@ -1,31 +1,43 @@
-"""The command line: its verbs, in the order that help shows them, and how errors end."""
+"""The command line: its verbs, each in a file of its name, and how errors end."""
 
+import ast
+import importlib
 import io
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 
 from jointloop.common.errors import JointloopError
+from jointloop.common.nearest import nearest
 
-# Verbs register as they are imported, and help shows them in that order.
-# isort: off
-import jointloop.cli.training
-import jointloop.cli.simulating
-import jointloop.cli.evaluating
-import jointloop.cli.choosing
-import jointloop.cli.describing
-import jointloop.cli.looking
-import jointloop.cli.recording
-import jointloop.cli.predicting  # noqa: F401
-
-# isort: on
-from jointloop.cli.app import app
-
+VERBS = (
+    "demo",
+    "train",
+    "inspect",
+    "presets",
+    "config",
+    "doctor",
+    "simulate",
+    "keys",
+    "describe",
+    "gallery",
+    "check-labels",
+    "record",
+    "replay",
+    "convert",
+    "evaluate",
+    "predict",
+    "export",
+)
+"""In the order that help shows them; only the one that is called is imported."""
 DESCRIPTION = (
     "Trains a robot joint detector on images it renders for itself, and renders more of what the "
     "detector still gets wrong."
 )
+
 NEEDED = {"torch": "training needs PyTorch", "av": "videos need PyAV"}
 """What may be missing, by its module's name."""
 
@@ -39,7 +51,7 @@ def main() -> None:
         # What a terminal cannot show, as of a file's name that is no UTF-8, is escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = app.cli(prog="jointloop", description=DESCRIPTION)
+        code = run(sys.argv[1:])
     except JointloopError as error:
         print(f"jointloop: error: {error}", file=sys.stderr)
         code = 2
@@ -62,6 +74,66 @@ def main() -> None:
         print("\njointloop: stopped", file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def run(words: Sequence[str]) -> int:
+    """Run the verb that the first word names, by the others.
+
+    Raises:
+        JointloopError: there is no such verb, or the words make no sense to it.
+        SystemExit: help was asked for.
+    """
+    from jointloop.cli.command import call
+
+    if not words:
+        raise JointloopError(f"give a verb: {', '.join(VERBS)}; `jointloop --help` says more")
+    name = words[0].replace("_", "-")
+    if name in VERBS:
+        return call(function(name), words[1:], f"jointloop {name}")
+    if name in ("-h", "--help") or name.startswith("--tyro-"):
+        return _overview(words)
+    raise JointloopError(f"{words[0]}: no such verb; {nearest(name, VERBS)}")
+
+
+def function(verb: str) -> Callable[..., int]:
+    """A verb's function."""
+    return getattr(importlib.import_module(f"jointloop.cli.{_plain(verb)}"), _plain(verb))
+
+
+def _plain(verb: str) -> str:
+    return verb.replace("-", "_")
+
+
+def _overview(words: Sequence[str]) -> int:
+    """Help on all verbs, or a script that completes their options in a shell."""
+    import tyro
+
+    from jointloop.cli.command import parsed_only
+
+    app = tyro.extras.SubcommandApp()
+    for name in VERBS:
+        if words[0].startswith("--tyro-"):
+            app.command(name=name)(parsed_only(function(name), []))
+        else:
+            app.command(name=name)(_named(name))
+    return app.cli(prog="jointloop", description=DESCRIPTION, args=words)
+
+
+def _named(verb: str) -> Callable[[], None]:
+    """A function that has nothing of a verb's but the first line of its docstring.
+
+    It is read without importing the verb, which would cost more than all of help.
+    """
+
+    def alone() -> None: ...
+
+    file = Path(__file__).with_name(f"{_plain(verb)}.py")
+    defined = (
+        node for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)
+    )
+    whole = next(node for node in defined if node.name == _plain(verb))
+    alone.__doc__ = (ast.get_docstring(whole) or "").split("\n")[0]
+    return alone
 
 
 def _stop(_: int, frame: FrameType | None) -> None:

@@ -7,20 +7,49 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from blender_scenes.spec import Device, Engine
+from jointloop.cli.form import Shape
 from jointloop.common.errors import JointloopError
+from jointloop.common.settings import Tree, flat, merged, nested
 
 if TYPE_CHECKING:
     from trainer.config.config import Config
     from trainer.run_options import RunOptions
 
+OWN = {"stride", "sigma", "seed"}
+"""Of what is asked of samples, what a run may say even where they are a recording's."""
+
+
+def shape(words: list[str]) -> Shape:
+    """Every setting of a run; help shows the values of the preset or file that the words name."""
+    from trainer.config.config import Config
+    from trainer.config.files import read_file, resolve
+    from trainer.config.presets import PRESETS
+
+    base = None
+    if {"-h", "--help"} & set(words):
+        name = next((word for word in words if word in PRESETS), None)
+        after = words[words.index("--config") + 1 :] if "--config" in words else []
+        tree = read_file(Path(after[0])) if after else {}
+        base = resolve(name, tree) if name or "preset" in tree else None
+    return Shape(
+        Config,
+        base,
+        hidden=frozenset({"preset", "weights"}),
+        aliases={"optimiser.learning_rate": "learning-rate"},
+        kept=frozenset({"settings.seed"}),
+    )
+
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """The command line of `train`, one field per option."""
+    """The command line of `train`, beside the settings themselves."""
 
-    preset: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="PRESET")]
+    preset: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="PRESET")] = None
     """What `jointloop presets` lists: tiny (CPU, minutes), small, light, vgg-up or heindl2019 (the
-    paper's network, GPU)."""
+    paper's network, GPU); may be left out where a file names it, or with --resume."""
+    config: Path | None = None
+    """File of settings, over the preset: TOML such as `jointloop config` prints, or a run's
+    config.json."""
     run: Path | None = None
     """Folder of the run."""
     workers: int | None = None
@@ -33,29 +62,20 @@ class TrainOptions:
     variety."""
     feedback: bool = True
     """Bend the prior towards what is still wrong."""
-    epochs: int | None = None
-    """Epochs to train, in place of the preset's."""
-    minutes: float | None = None
-    """Training time, in place of epochs."""
-    robot: str | None = None
-    """Robot, in place of the preset's."""
     size: str | None = None
     """Image size WIDTHxHEIGHT, in place of the preset's."""
-    seed: int | None = None
-    """Seed of all draws and of the weights."""
-    learning_rate: float | None = None
-    """Peak learning rate, in place of the preset's."""
-    precision: Literal["auto", "32", "bf16", "fp16"] | None = None
-    """Of the forward pass: 32, bf16, fp16, or auto: 16 bits on a GPU."""
+    variety: str | None = None
+    """calm, full, or a TOML file, in place of the preset's; single settings override it."""
+    augment: Literal["off", "light", "full"] | None = None
+    """How much training images are changed, in place of the preset's: full replaces backgrounds as
+    well. Single settings override it."""
     engine: Engine = "cycles"
     """Of simulators started here: cycles, eevee and workbench render with Blender, stick draws
     sticks."""
     render_device: Device = "cpu"
     """That Blender renders on in simulators started here: cpu or gpu."""
-    samples: int = 4
+    spp: int = 4
     """Cycles' samples per pixel, of simulators started here."""
-    variety: str | None = None
-    """calm, full, or a TOML file, in place of the preset's."""
     backgrounds: Path | None = None
     """Folder of your own pictures to stand behind the robot, for simulators started here and for
     augmentation that replaces backgrounds."""
@@ -65,9 +85,6 @@ class TrainOptions:
     weights: Path | None = None
     """Detector that the whole network begins with, of the same preset and keypoints:
     best.safetensors of another run, say for another size, variety or relative of the robot."""
-    augment: Literal["none", "light", "full"] | None = None
-    """How much training images are changed, in place of the preset's; full replaces backgrounds as
-    well."""
     device: str = "auto"
     """To train on: cpu, cuda, cuda:N, or auto: a GPU where there is one."""
     processes: int = 1
@@ -111,51 +128,73 @@ class TrainOptions:
                 "give one of --workers N to start simulators here, --bind ADDRESS to wait for "
                 "others, and --from DIR to train from a recording"
             )
-        if self.from_ and any((self.robot, self.size, self.variety)):
-            raise JointloopError(
-                "--robot, --size and --variety are the recording's; leave them out with --from"
-            )
 
     @property
     def folder(self) -> Path:
         """Of the run, or a name for the check in its place."""
         return self.run or Path("check-data" if self.check_data else "overfit-one-batch")
 
-    def config(self) -> "Config":
-        """The config of the run, new or resumed.
+    def resolved(self, given: Tree | None) -> "Config":
+        """The config of the run, new or resumed: options over the file over the preset.
+
+        Args:
+            given: single settings, typed.
 
         Raises:
-            JointloopError: an option is out of its range, or is not the resumed run's.
+            JointloopError: a setting is out of its range, or is not the resumed run's.
         """
-        from simulator.randomization.variety import variety
-        from trainer.config.presets import preset
+        from trainer.config.files import read_file, resolve, resumed
         from trainer.runs.folder import RunFolder
 
-        changes = {
-            "robot": self.robot,
-            "size": self.size,
-            "seed": self.seed,
-            "epochs": self.epochs,
-            "minutes": self.minutes,
-            "feedback": self.feedback,
-            "learning_rate": self.learning_rate,
-            "precision": self.precision,
-            "augment": self.augment,
-            "backgrounds": None if self.backgrounds is None else str(self.backgrounds),
-            "variety": None if self.variety is None else variety(self.variety),
-            "backbone": self.backbone and self.backbone.name,
-            "weights": self.weights and self.weights.name,
-        }
+        single = given or {}
+        if "seed" in single:  # of the samples too, where they get none of their own
+            single = merged({"settings": {"seed": single["seed"]}}, single)
+        asked = merged(self._broad(), single)
+        self._check_recorded(asked)
+        trees = [asked] if self.config is None else [read_file(self.config), asked]
+        photos = None if self.backgrounds is None else str(self.backgrounds)
         if self.resume:
-            config = RunFolder.open(self.folder).config.resumed(self.preset, changes)
+            began = RunFolder.open(self.folder).config
+            config = resumed(began, self.preset, *trees, backgrounds=photos)
         else:
-            config = preset(self.preset).changed(**changes)
+            config = resolve(self.preset, *trees).changed(backgrounds=photos)
         if self.from_ and self.backgrounds and not config.augment.background:
             raise JointloopError(
                 "--backgrounds is the recording's; with --from, leave it out or have augmentation "
                 "replace backgrounds: --augment full"
             )
         return config
+
+    def _broad(self) -> Tree:
+        """What options ask for that stand for several settings, or for a file."""
+        from simulator.randomization.variety import variety
+        from trainer.config.short import paths_of
+
+        return nested(
+            paths_of(
+                {
+                    "size": self.size,
+                    "feedback": None if self.feedback else False,
+                    "variety": None if self.variety is None else variety(self.variety),
+                    "augment": self.augment,
+                    "backbone": self.backbone and self.backbone.name,
+                    "weights": self.weights and self.weights.name,
+                }
+            )
+        )
+
+    def _check_recorded(self, asked: Tree) -> None:
+        """Refuse to ask a recording's samples to be otherwise.
+
+        Raises:
+            JointloopError: something of that is asked.
+        """
+        others = [path for path in flat(asked.get("settings", {})) if path not in OWN]
+        if self.from_ and others:
+            option = others[0].replace("_", "-")
+            raise JointloopError(
+                f"robot, size and variety are the recording's; with --from, leave out --{option}"
+            )
 
     def run_options(self) -> "RunOptions":
         """Where, for how long and with whom."""
@@ -174,7 +213,7 @@ class TrainOptions:
                 "",
                 engine=self.engine,
                 device=self.render_device,
-                samples=self.samples,
+                spp=self.spp,
                 backgrounds=self.backgrounds,
             ),
             resume=self.resume,

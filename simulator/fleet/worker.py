@@ -5,8 +5,9 @@
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from blender_scenes.spec import Device, Engine
 from simulator.fleet.process import (
@@ -41,14 +42,12 @@ class WorkerOptions(ProcessOptions):
     """What makes the images."""
     device: Device = "cpu"
     """That Cycles computes on."""
-    samples: int = 4
+    spp: int = 4
     """Cycles' samples per pixel."""
     backgrounds: Path | None = None
     """Folder of pictures to stand behind the robot."""
-    robot: str | None = None
-    """Refuse runs with another robot; likewise size (WIDTHxHEIGHT) and seed."""
-    size: str | None = None
-    seed: int | None = None
+    wanted: dict[str, Any] = field(default_factory=dict)
+    """Settings that a run must have to be worked for, by dotted path."""
     wait_s: float = 600.0
     """For a trainer to answer."""
     insecure: bool = False
@@ -80,9 +79,7 @@ def run_worker(options: WorkerOptions) -> Exit:
         instance=instance,
         slot=bytes.fromhex(options.slot) if options.slot else instance,
         worker=options.worker,
-        robot=options.robot,
-        size=options.size,
-        seed=options.seed,
+        wanted=options.wanted,
     )
     with Link(options.address, options.security) as link:
         try:
@@ -138,7 +135,7 @@ def _maker(settings: SampleSettings, options: WorkerOptions) -> SampleMaker:
     return SampleMaker(
         settings,
         options.engine,
-        options.samples,
+        options.spp,
         options.backgrounds,
         say=say,
         device=options.device,

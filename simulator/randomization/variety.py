@@ -5,187 +5,167 @@ that is switched off takes its plain value. `variety` finds one by name or in a 
 """
 
 import math
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated
+
+from msgspec import Meta
 
 from blender_scenes.spec import MAX_PROPS
-from jointloop.common.errors import JointloopError
+from jointloop.common.hints import ANGLE, Within
+from jointloop.common.settings import Checked, ConfigError, Range, Share, read
+from jointloop.common.toml import load
 
-Range = tuple[float, float]
-
-
-class VarietyError(JointloopError):
-    """A range or a share makes no sense."""
+TURNS = 32 * math.pi
+"""Bound of angles that have none of their own [rad]."""
+Steep = Annotated[Range, Within(-math.pi / 2, math.pi / 2), ANGLE]
+Turn = Annotated[Range, Within(-TURNS, TURNS), ANGLE]
+Coefficient = Annotated[Range, Within(-100, 100)]
+Strength = Annotated[Range, Within(0, 1000)]
+Factor = Annotated[Range, Within(0, 10)]
+Between01 = Annotated[Range, Within(0, 1)]
+Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 @dataclass(frozen=True)
-class CameraVariety:
+class CameraVariety(Checked, where="variety.camera"):
     """Where the camera stands and how it sees."""
 
-    framing: Range = (0.75, 1.2)
+    framing: Annotated[Range, Within(0.1, 100)] = (0.75, 1.2)
     """Distance over the one at which the pose just fits the image height."""
-    azimuth: Range = (-math.pi, math.pi)
-    """[rad]."""
-    elevation: Range = (math.radians(-5), math.radians(60))
-    """[rad]."""
-    roll: Range = (math.radians(-8), math.radians(8))
-    """[rad]."""
-    look_at: Range = (-0.1, 0.1)
+    azimuth: Turn = (-math.pi, math.pi)
+    """Of the camera about the robot [rad]."""
+    elevation: Steep = (math.radians(-5), math.radians(60))
+    """Of the camera above the look-at point [rad]."""
+    roll: Turn = (math.radians(-8), math.radians(8))
+    """About the viewing direction [rad]."""
+    look_at: Annotated[Range, Within(-10, 10)] = (-0.1, 0.1)
     """Offset of the look-at point from the pose's centre, along each axis [robot reaches]."""
-    focal: Range = (1.1, 2.0)
+    focal: Annotated[Range, Within(0.1, 100)] = (1.1, 2.0)
     """Focal length over image height."""
     lens: bool = False
     """Whether the lens distorts; drawn coefficients are scaled down together where the lens would
     not cover the frame."""
-    k1: Range = (-0.25, 0.1)
-    k2: Range = (-0.02, 0.05)
-    tangential: Range = (-0.003, 0.003)
+    k1: Coefficient = (-0.25, 0.1)
+    """First radial coefficient of the distortion, in OpenCV's model."""
+    k2: Coefficient = (-0.02, 0.05)
+    """Second radial coefficient."""
+    tangential: Coefficient = (-0.003, 0.003)
     """Of p1 and p2."""
 
 
 @dataclass(frozen=True)
-class LightVariety:
+class LightVariety(Checked, where="variety.light"):
     """Sun, light from all around, exposure."""
 
     sun: bool = True
-    sun_elevation: Range = (math.radians(15), math.radians(85))
-    """[rad]."""
-    sun_strength: Range = (0.5, 4.0)
+    """Whether it shines."""
+    sun_elevation: Steep = (math.radians(15), math.radians(85))
+    """Above the horizon [rad]."""
+    sun_strength: Strength = (0.5, 4.0)
     """[W/m^2]."""
-    sun_angle: Range = (math.radians(0.5), math.radians(15))
+    sun_angle: Annotated[Range, Within(0, math.pi), ANGLE] = (math.radians(0.5), math.radians(15))
     """Angular diameter [rad]."""
-    environment_strength: Range = (0.3, 1.2)
-    exposure: Range = (-0.6, 0.6)
-    """Stops."""
+    environment_strength: Strength = (0.3, 1.2)
+    """Factor of the light from all around."""
+    exposure: Annotated[Range, Within(-10, 10)] = (-0.6, 0.6)
+    """[stops]."""
 
 
 @dataclass(frozen=True)
-class MaterialVariety:
+class MaterialVariety(Checked, where="variety.materials"):
     """The robot's own look, and how far from it images go."""
 
-    near: float = 0.1
+    near: Share = 0.1
     """Largest mix of another colour, roughness and metallic into the robot's own."""
-    far: float = 0.3
+    far: Share = 0.3
     """Share of images in which the mix may be complete."""
-    roughness: Range = (0.15, 0.8)
-    metallic: Range = (0.0, 1.0)
+    roughness: Between01 = (0.15, 0.8)
+    """Of what is mixed in."""
+    metallic: Between01 = (0.0, 1.0)
+    """Of what is mixed in."""
 
 
 @dataclass(frozen=True)
-class BackgroundVariety:
+class BackgroundVariety(Checked, where="variety.background"):
     """What stands behind the robot."""
 
-    city: float = 1.0
+    city: Weight = 1.0
     """Weight of this theme among those drawn; likewise the others."""
-    interior: float = 1.0
-    outdoor: float = 1.0
-    photos: float = 3.0
+    interior: Weight = 1.0
+    """Weight of rooms."""
+    outdoor: Weight = 1.0
+    """Weight of the open country."""
+    photos: Weight = 3.0
     """Of the user's own pictures, where a folder of them is given."""
-    brightness: Range = (0.4, 1.4)
-    zoom: Range = (1.0, 2.0)
+    brightness: Annotated[Range, Within(0, 100)] = (0.4, 1.4)
+    """Factor."""
+    zoom: Annotated[Range, Within(1, 100)] = (1.0, 2.0)
     """Of photos."""
     disjoint: bool = True
     """Held-out samples see backgrounds that no training sample sees."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not any((self.city, self.interior, self.outdoor, self.photos)):
+            raise ConfigError("variety.background: all themes have weight 0; expected one above 0")
+
 
 @dataclass(frozen=True)
-class DistractorVariety:
+class DistractorVariety(Checked, where="variety.distractors"):
     """Things in the scene that are not the robot."""
 
-    stand: float = 0.6
+    stand: Share = 0.6
     """Share of images with a floor or a table under the robot, of those whose pose leaves room for
     the one that is drawn."""
-    props: float = 0.4
+    props: Share = 0.4
     """Share of images with primitives around the robot."""
-    occluders: float = 0.3
+    occluders: Share = 0.3
     """Share of images with primitives between the camera and the robot."""
-    most: int = 4
-    """Primitives of either kind in one image, 1 to 16."""
-    size: Range = (0.05, 0.5)
+    most: Annotated[int, Meta(ge=1, le=MAX_PROPS // 2)] = 4
+    """Most primitives of either kind in one image."""
+    size: Annotated[Range, Within(1e-3, 10)] = (0.05, 0.5)
     """Of primitives [robot reaches]; occluders take at most half of it."""
     robots: tuple[str, ...] = ()
     """Names of further robots that may stand around, unlabelled."""
-    robot_share: float = 0.3
+    robot_share: Share = 0.3
     """Share of images with one of them."""
 
 
 @dataclass(frozen=True)
-class SensorVariety:
+class SensorVariety(Checked, where="variety.sensor"):
     """What lens and sensor do to the picture; labels do not move."""
 
-    blur: Range = (0.0, 0.8)
-    """[px]."""
-    gain: Range = (0.9, 1.1)
-    saturation: Range = (0.7, 1.2)
-    noise: Range = (0.0, 6.0)
-    """Of 255."""
-    jpeg: float = 0.3
+    blur: Annotated[Range, Within(0, 100)] = (0.0, 0.8)
+    """Standard deviation [px]."""
+    gain: Factor = (0.9, 1.1)
+    """Factor of each colour channel."""
+    saturation: Factor = (0.7, 1.2)
+    """Factor."""
+    noise: Annotated[Range, Within(0, 255)] = (0.0, 6.0)
+    """Standard deviation, of 255."""
+    jpeg: Share = 0.3
     """Share of images that are compressed."""
-    quality: Range = (40.0, 95.0)
+    quality: Annotated[Range, Within(1, 100)] = (40.0, 95.0)
+    """Of their compression."""
 
 
 @dataclass(frozen=True)
-class Variety:
+class Variety(Checked, where="variety"):
     """All parts; one that is None is switched off."""
 
     camera: CameraVariety = CameraVariety()
+    """Where the camera stands and how it sees."""
     light: LightVariety = LightVariety()
+    """Sun, light from all around, exposure."""
     materials: MaterialVariety | None = MaterialVariety()
+    """The robot's own look, and how far from it images go."""
     background: BackgroundVariety = BackgroundVariety()
+    """What stands behind the robot."""
     distractors: DistractorVariety | None = DistractorVariety()
+    """Things in the scene that are not the robot."""
     sensor: SensorVariety | None = SensorVariety()
-
-    def __post_init__(self) -> None:
-        _check(self, "variety")
-        b = self.background
-        if not any((b.city, b.interior, b.outdoor, b.photos)):
-            raise VarietyError("variety.background: all themes have weight 0; expected one above 0")
-
-
-BOUNDS: dict[str, Range] = {
-    "framing": (0.1, 100),
-    "elevation": (-math.pi / 2, math.pi / 2),
-    "look_at": (-10, 10),
-    "focal": (0.1, 100),
-    "sun_elevation": (-math.pi / 2, math.pi / 2),
-    "sun_strength": (0, 1000),
-    "sun_angle": (0, math.pi),
-    "environment_strength": (0, 1000),
-    "exposure": (-10, 10),
-    "roughness": (0, 1),
-    "metallic": (0, 1),
-    "city": (0, 1e6),
-    "interior": (0, 1e6),
-    "outdoor": (0, 1e6),
-    "photos": (0, 1e6),
-    "brightness": (0, 100),
-    "zoom": (1, 100),
-    "most": (1, MAX_PROPS // 2),
-    "size": (1e-3, 10),
-    "blur": (0, 100),
-    "gain": (0, 10),
-    "saturation": (0, 10),
-    "noise": (0, 255),
-    "quality": (1, 100),
-}
-"""Smallest and largest value that makes sense; 0 and 1 of a share that is not named here."""
-
-
-def _check(part: object, where: str) -> None:
-    for field in fields(part):  # type: ignore[arg-type]
-        value, name = getattr(part, field.name), f"{where}.{field.name}"
-        low, high = BOUNDS.get(field.name, (0, 1) if field.type is float else (-100, 100))
-        if is_dataclass(value):
-            _check(value, name)
-        elif field.type == Range and not low <= value[0] <= value[1] <= high:
-            raise VarietyError(
-                f"{name} is {value}; expected two numbers, the lower first, of {low:g} to {high:g}"
-            )
-        elif field.type in (float, int) and not low <= value <= high:
-            raise VarietyError(f"{name} is {value}; expected {low:g} to {high:g}")
+    """What lens and sensor do to the picture; labels do not move."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -203,13 +183,13 @@ def variety(name: str) -> Variety:
     """The variety of that name, or of the TOML file at that path.
 
     Raises:
-        VarietyError: there is neither, or the file cannot be used.
+        ConfigError: there is neither, or the file cannot be used.
     """
     if name in NAMED:
         return NAMED[name]
     path = Path(name)
     if not path.is_file():
-        raise VarietyError(f"variety {name!r} is none of {', '.join(NAMED)}, and no file")
+        raise ConfigError(f"variety {name!r} is none of {', '.join(NAMED)}, and no file")
     return read_variety(path)
 
 
@@ -217,58 +197,12 @@ def read_variety(path: Path) -> Variety:
     """A variety from a TOML file.
 
     Its tables are the fields of `Variety`, their keys those of its parts; what is left out keeps
-    its default. `sensor = false` switches a part off.
+    its default. Angles are in degrees. `sensor = false` switches a part off.
 
     Raises:
-        VarietyError: the file cannot be read, or names or holds something that makes no sense.
+        ConfigError: the file cannot be read, or names or holds something that makes no sense.
     """
     try:
-        tables = tomllib.loads(path.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise VarietyError(f"variety {path} cannot be read: {error}") from error
-    try:
-        hints = get_type_hints(Variety)
-        _know(tables, hints, "it")
-        return Variety(**{name: _part(hints[name], tables[name], name) for name in tables})
-    except VarietyError as error:
-        raise VarietyError(f"variety {path}: {error}") from None
-
-
-def _part(hint: Any, table: Any, where: str) -> Any:
-    """A part of a variety from its table; None where it is false."""
-    kind, *others = get_args(hint) or (hint,)
-    if table is False and others:
-        return None
-    if table is True:
-        return kind()
-    if not isinstance(table, dict):
-        raise VarietyError(f"{where} is {table!r}; expected a table{', or false' * bool(others)}")
-    hints = get_type_hints(kind)
-    _know(table, hints, f"[{where}]")
-    return kind(**{key: _value(hints[key], table[key], f"{where}.{key}") for key in table})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if hint is bool or hint is int:
-        fits, wanted = type(value) is hint, {bool: "true or false", int: "a whole number"}[hint]
-    elif hint is float:
-        fits, wanted = _is_number(value), "a number"
-    elif hint == Range:
-        fits = isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-        value, wanted = (tuple(map(float, value)) if fits else value), "[lowest, highest]"
-    else:
-        fits = isinstance(value, list) and all(isinstance(name, str) for name in value)
-        value, wanted = (tuple(value) if fits else value), "a list of names"
-    if not fits:
-        raise VarietyError(f"{where} is {value!r}; expected {wanted}")
-    return float(value) if hint is float else value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _know(table: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise VarietyError(f"{where} has {key!r}; known: {', '.join(known)}")
+        return read(Variety, load(path), base=Variety(), form="toml")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None

@@ -5,10 +5,11 @@ Recipe -> SampleMaker(settings, engine) -> sample(worker, index, assignment) -> 
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import asdict
 
 from blender_scenes.spec import Device, Engine
 from jointloop.common.versions import installed
@@ -37,13 +38,12 @@ class Listing:
         return cls(len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True):
     """How images are made, beside what they show."""
 
     engine: Engine
-    samples: int
-    """Cycles' samples per pixel."""
+    spp: int = msgspec.field(name="samples")
+    """Cycles' samples per pixel; files call them samples."""
     detail: float | None
     """Share of the robot's triangles that are kept; None with an engine that has none."""
     backgrounds: Listing | None
@@ -56,7 +56,7 @@ class Rendering:
     def differences(self, other: "Rendering") -> list[str]:
         """What differs, in words; `self` is what is wanted, `other` what is here."""
         then, now = (
-            {f.name: getattr(r, f.name) for f in fields(r) if f.name != "versions"} | r.versions
+            {name: value for name, value in asdict(r).items() if name != "versions"} | r.versions
             for r in (self, other)
         )
         names = {**then, **now}

@@ -4,7 +4,6 @@ Recipe --sample_maker_for--> SampleMaker --make--> PNGs, JSON
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ from simulator.sample_maker import SampleMaker, detail_for
 
 def rendering_here(
     engine: Engine,
-    samples: int,
+    spp: int,
     height: int,
     backgrounds: Path | None = None,
     say: Callable[[str], None] = print,
@@ -32,7 +31,7 @@ def rendering_here(
 
     Args:
         engine: what makes them.
-        samples: Cycles' samples per pixel.
+        spp: Cycles' samples per pixel.
         height: of the images [px].
         backgrounds: folder of the user's pictures.
         say: takes one line for each picture that cannot be read.
@@ -44,7 +43,7 @@ def rendering_here(
     photos = None if backgrounds is None else Photos(backgrounds, say)
     return Rendering(
         engine=engine,
-        samples=samples,
+        spp=spp,
         detail=None if engine == "stick" else detail_for(height),
         backgrounds=None if photos is None else Listing.of(photos.folder, photos.names),
         versions=versions(engine),
@@ -103,8 +102,8 @@ def recipe_here(
         SceneError: the folder cannot be used.
     """
     then, height = recorded.rendering, recorded.settings.height
-    here = rendering_here(then.engine, then.samples, height, backgrounds, say, then.device)
-    here = replace(here, detail=then.detail)
+    here = rendering_here(then.engine, then.spp, height, backgrounds, say, then.device)
+    here = msgspec.structs.replace(here, detail=then.detail)
     for difference in then.differences(here):
         say(f"note: it was made with {difference}")
     return msgspec.structs.replace(recorded, rendering=here)
@@ -139,7 +138,7 @@ def sample_maker_for(
     maker = SampleMaker(
         settings,
         rendering.engine,
-        rendering.samples,
+        rendering.spp,
         backgrounds,
         rendering.detail,
         say,

@@ -14,18 +14,22 @@ from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Assignment, Count
 from simulator.randomization.settings import SampleSettings
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of all messages; grows with every change that an older side could not read."""
 WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""
 TRAINER_LIMIT = 1024 * 1024
 """Largest control message of a trainer [bytes]."""
 MAX_WORKERS = 4096
+MAX_WISHES = 128
 
 # Every length is bounded where it stands: what is not bounded costs memory and time to refuse.
 Identity = Annotated[bytes, Meta(min_length=16, max_length=16)]
 WorkerId = Annotated[int, Meta(ge=0, lt=MAX_WORKERS)]
 Text = Annotated[str, Meta(max_length=1024)]
+Name = Annotated[str, Meta(max_length=64)]
+Scalar = bool | int | float | Annotated[str, Meta(max_length=1024)] | None
+Value = Scalar | Annotated[list[Scalar], Meta(max_length=32)]
 
 
 class WireError(JointloopError):
@@ -48,9 +52,8 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """Kept by a fleet for all processes that take one place: a newer one replaces an older."""
     worker: WorkerId | None = None
     """Wanted worker id."""
-    robot: Text | None = None
-    size: Text | None = None
-    seed: Count | None = None
+    wanted: Annotated[dict[Name, Value], Meta(max_length=MAX_WISHES)] = {}
+    """Settings that the run must have, by dotted path."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):

@@ -11,8 +11,10 @@ from itertools import count
 
 import msgspec
 
+from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
+from simulator.randomization.wishes import unlike
 from simulator.transport.addresses import TransportError
 from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
@@ -25,6 +27,8 @@ from simulator.transport.messages import (
     WireError,
 )
 
+MAX_REASON = 256
+"""Of what a simulator said, in an answer [characters]."""
 MAX_CREDITS = 256
 """Far under the sockets' high-water mark, so that nothing is dropped on the way."""
 
@@ -172,10 +176,13 @@ class Workers:
                 f"message schema {hello.schema}; this trainer speaks {SCHEMA}: "
                 "install the same version of jointloop on both sides"
             )
-        for name in ("robot", "size", "seed"):
-            wanted, ours = getattr(hello, name), getattr(self._settings, name)
-            if wanted not in (None, ours):
-                return f"{name} {wanted!r}; run {self._run!r} is for {name} {ours!r}"
+        try:
+            other = unlike(self._settings, hello.wanted)
+        except ConfigError as error:
+            return str(error)[:MAX_REASON]
+        if other:
+            name, wanted, ours = (text[:MAX_REASON] for text in other)
+            return f"{name} {wanted}; run {self._run!r} is for {name} {ours}"
         if sum(1 for _ in self.alive()) >= MAX_WORKERS:
             return f"{MAX_WORKERS} workers are there already"
         return None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from jointloop.common.draws import random_source
-from jointloop.common.typed_json import ConfigError
+from jointloop.common.settings import ConfigError
 from simulator.labels import HIDDEN, LEVELS, OUTSIDE, VISIBLE
 from simulator.randomization.settings import SampleSettings
 from trainer.augmentation.backgrounds import Backgrounds, bank

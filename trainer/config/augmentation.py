@@ -2,61 +2,54 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from jointloop.common.typed_json import ConfigError
+from msgspec import Meta
+
+from jointloop.common.hints import Within
+from jointloop.common.settings import Checked, ConfigError, Range, Share
+
+HalfTurn = Annotated[float, Meta(ge=0, le=180)]
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
+class AugmentConfig(Checked, where="augment"):
     """Ranges and shares; all of it is off by default. Every image gets draws of its own."""
 
-    rotation: float = 0.0
+    rotation: HalfTurn = 0.0
     """Largest turn about the image's centre, either way [deg]."""
-    shift: float = 0.0
+    shift: Share = 0.0
     """Largest shift along either axis, either way, as a share of the image's shorter side."""
-    scale: tuple[float, float] = (1.0, 1.0)
+    scale: Annotated[Range, Within(0.1, 10)] = (1.0, 1.0)
     """Smallest and largest factor of size, about the centre; its logarithm is drawn uniformly."""
-    flip: float = 0.0
+    flip: Share = 0.0
     """Share of images that are mirrored; only for robots whose description has a `mirror`."""
-    background: float = 0.0
+    background: Share = 0.0
     """Share of images whose background is replaced, in front of which the robot and all around it
     stay: see `trainer.augmentation.backgrounds`. Needs samples with masks."""
     photos: str | None = None
     """Folder of the user's pictures, for half of the replaced backgrounds."""
-    brightness: float = 0.0
+    brightness: Share = 0.0
     """Largest change of brightness, either way, as a share of white."""
-    contrast: float = 0.0
+    contrast: Share = 0.0
     """Largest change of the contrast about middle grey, either way, as a share of it."""
-    saturation: float = 0.0
+    saturation: Share = 0.0
     """Largest change of the saturation, either way, as a share of it."""
-    hue: float = 0.0
+    hue: HalfTurn = 0.0
     """Largest turn of the hue, either way [deg]."""
-    gain: float = 0.0
+    gain: Share = 0.0
     """Largest change of each colour channel, either way, as a share of it."""
-    blur: float = 0.0
+    blur: Annotated[float, Meta(ge=0, le=3)] = 0.0
     """Largest standard deviation of a Gaussian blur [px]; half of the images get none."""
-    noise: float = 0.0
+    noise: Annotated[float, Meta(ge=0, le=255)] = 0.0
     """Largest standard deviation of noise, of 255; half of the images get none."""
-    cutouts: int = 0
+    cutouts: Annotated[int, Meta(ge=0, le=16)] = 0
     """Most rectangles of one colour that are laid over an image."""
-    cutout: float = 0.25
+    cutout: Share = 0.25
     """Largest side of such a rectangle, as a share of the image's side."""
 
     def __post_init__(self) -> None:
-        shares = ("flip", "background", "brightness", "contrast", "saturation", "gain", "cutout")
-        limits = {name: 1.0 for name in shares} | {
-            "rotation": 180.0, "shift": 1.0, "hue": 180.0, "blur": 3.0, "noise": 255.0,
-            "cutouts": 16,
-        }  # fmt: skip
-        for name, most in limits.items():
-            value = getattr(self, name)
-            if not 0 <= value <= most:
-                raise ConfigError(f"augment.{name} is {value}, expected 0 to {most:g}")
-        low, high = self.scale
-        if not 0.1 <= low <= high <= 10:
-            raise ConfigError(
-                f"augment.scale is {low} to {high}, expected 0.1 <= low <= high <= 10"
-            )
+        super().__post_init__()
         if self.photos is not None and not self.background:
             raise ConfigError("augment.photos is given, but augment.background is 0")
 
@@ -78,7 +71,7 @@ class AugmentConfig:
 
 
 AMOUNTS = {
-    "none": AugmentConfig(),
+    "off": AugmentConfig(),
     "light": AugmentConfig(
         rotation=10,
         shift=0.05,

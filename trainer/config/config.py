@@ -3,23 +3,36 @@
 A run folder keeps the resolved config, so that nothing about a run lives in defaults alone.
 """
 
-import dataclasses
 import json
-import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal
 
-from jointloop.common.typed_json import ConfigError, read
-from simulator.randomization.settings import SampleSettings, parse_size
-from simulator.randomization.variety import Variety
-from trainer.config.augmentation import AugmentConfig, amount
+from msgspec import Meta
 
+from jointloop.common.settings import (
+    Checked,
+    ConfigError,
+    Positive,
+    Share,
+    built,
+    nested,
+    read,
+    typed,
+)
+from simulator.randomization.settings import SampleSettings
+from trainer.config.augmentation import AugmentConfig
+from trainer.config.short import paths_of
+
+SCHEMA = 2
+"""Version of the JSON; version 1 carried none, and no `changed`."""
+NotNegative = Annotated[float, Meta(ge=0)]
 Precision = Literal["auto", "32", "bf16", "fp16"]
 """Number formats of the forward pass; see `trainer.learning.precision`."""
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Checked, where="network"):
     """The belief network: a backbone, then what makes belief maps of its features.
 
     Widths and depths are those of vgg and folded; light's and vgg-up's are their own.
@@ -30,25 +43,25 @@ class NetworkConfig:
     backbone: str | None = None
     """Name of the file of torchvision's weights that the backbone began with; a VGG that did has
     no batch norm in its backbone. None: random weights."""
-    widths: tuple[int, int, int] = (64, 128, 256)
+    widths: tuple[Positive, Positive, Positive] = (64, 128, 256)
     """Channels of the backbone: at stride 1, 2 and 4 (vgg), at 2, 4 and 4 (folded)."""
-    stages: int = 6
+    stages: Positive = 6
     """Stages, the first included; each ends in belief maps."""
-    first_depth: int = 3
+    first_depth: Positive = 3
     """Blocks of the first stage."""
-    first_kernel: int = 3
+    first_kernel: Positive = 3
     """Kernel size of the first stage's blocks."""
-    depth: int = 5
+    depth: Positive = 5
     """Blocks of every later stage."""
-    kernel: int = 7
+    kernel: Positive = 7
     """Kernel size of the later stages' blocks."""
-    width: int = 128
+    width: Positive = 128
     """Channels inside a stage."""
-    head: int = 512
+    head: Positive = 512
     """Channels between a stage's last block and its belief maps."""
     separable: bool = False
     """Blocks are depthwise + 1x1 instead of dense: a tenth of the work on a CPU."""
-    temperature: float = 0.05
+    temperature: Annotated[float, Meta(ge=1e-3, le=1)] = 0.05
     """Of the softmax with which light decodes its maps; see `trainer.beliefs.decode_jointly`."""
 
 
@@ -59,70 +72,70 @@ PRETRAINED = {"vgg": "VGG-19", "light": "MobileNetV2", "vgg-up": "VGG-19"}
 
 
 @dataclass(frozen=True)
-class OptimiserConfig:
+class OptimiserConfig(Checked, where="optimiser"):
     """How the weights move: a warm-up, then a cosine decay over the run's progress."""
 
     kind: Literal["adamw", "adam", "adadelta"] = "adamw"
     """AdamW, Adam or ADADELTA."""
-    learning_rate: float = 1e-3
+    learning_rate: Share = 1e-3
     """Peak learning rate."""
-    weight_decay: float = 1e-4
+    weight_decay: NotNegative = 1e-4
     """Decoupled weight decay in AdamW, an L2 penalty in the others; not of biases and norms."""
-    warmup: float = 0.02
+    warmup: Share = 0.02
     """Share of the run over which the learning rate climbs to its peak."""
-    floor: float = 0.01
+    floor: Share = 0.01
     """Learning rate at the end of the run, as a share of the peak."""
-    beta2: float = 0.999
+    beta2: Share = 0.999
     """Decay of the mean of squared gradients (ADADELTA's rho); shorter memories suit short runs."""
-    clip: float = 1.0
+    clip: Annotated[float, Meta(gt=0)] = 1.0
     """Largest gradient norm."""
-    ema: float = 0.998
+    ema: Share = 0.998
     """Decay of the moving average of the weights, which is what is judged and saved; 0 is off."""
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(Checked, where="loss"):
     """The pixel loss, averaged over stages."""
 
     kind: Literal["mse", "smooth-l1", "cross-entropy"] = "mse"
     """Squared error, its robust form, or the cross-entropy, which learns from its first step on:
     a squared error's gradient through the sigmoid is faint while a belief is far off."""
-    foreground: float = 0.0
+    foreground: NotNegative = 0.0
     """Extra weight of a cell, times its target: 0 weighs all cells alike, as the paper does."""
 
 
 @dataclass(frozen=True)
-class StreamConfig:
+class StreamConfig(Checked, where="stream"):
     """How samples reach the trainer and how long they are used."""
 
-    credits: int = 8
+    credits: Annotated[int, Meta(ge=1, le=256)] = 8
     """Samples a worker may be ahead of the trainer."""
-    held_out: int = 2000
+    held_out: Positive = 2000
     """Samples of the held-out set."""
-    buffer: int = 256
-    """Recent samples kept for batches."""
-    max_uses: int = 1
+    buffer: Positive = 256
+    """Recent samples kept for batches; at least a batch."""
+    max_uses: Positive = 1
     """Times one sample may be used."""
-    adaptive_share: float = 0.5
+    adaptive_share: Share = 0.5
     """Share of the workers that follow the prior; the rest stay uniform."""
 
 
 @dataclass(frozen=True)
-class FeedbackConfig:
+class FeedbackConfig(Checked, where="feedback"):
     """How the trainer's errors shape the next prior."""
 
     enabled: bool = True
     """Off: the prior stays as it is."""
-    select: float = 0.1
+    select: Share = 0.1
     """Share of the held-out set, hardest first, that feeds the posterior."""
-    alpha0: float = 1.0
+    alpha0: Annotated[float, Meta(ge=1e-6)] = 1.0
     """Concentration of every bin before the first selection."""
-    weight: float = 1.0
+    weight: NotNegative = 1.0
     """Count that one selected sample adds to its bins."""
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Checked):
     """Everything about one run."""
 
     preset: str
@@ -141,22 +154,23 @@ class Config:
     """How errors come back."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training batches are changed; held-out samples never are."""
-    batch_size: int = 8
+    batch_size: Positive = 8
     """Samples per training step."""
-    epochs: int = 30
+    epochs: Positive = 30
     """Epochs; the prior is updated after each."""
-    minutes: float | None = None
-    """Training time, in place of a number of epochs."""
-    epoch_samples: int = 10_000
-    """Training samples per epoch."""
+    minutes: Annotated[float, Meta(ge=1e-3, le=1e6)] | None = None
+    """Training time [min], in place of a number of epochs."""
+    epoch_samples: Positive = 10_000
+    """Training samples per epoch; at least a batch."""
     weights: str | None = None
     """Name of the file of weights that the network began with; None: `network.backbone` says."""
     precision: Precision = "auto"
     """Of the forward pass; auto takes 16 bits on a GPU."""
-    seed: int = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Of the weights and the order of samples."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         s = self.settings
         family = self.network.family
         multiple = MULTIPLE[family]
@@ -171,131 +185,91 @@ class Config:
                 f"the backbone of {self.preset} takes no weights from a file; heindl2019 and "
                 "vgg-up begin with VGG-19's, light with MobileNetV2's"
             )
-        for name, value, least, most in self._ranges():
-            if not least <= value <= most or value != value:
-                bounds = f"at least {least}" if most == math.inf else f"{least} to {most}"
-                raise ConfigError(f"{name} is {value}, expected {bounds}")
+        for name, value in (
+            ("epoch_samples", self.epoch_samples),
+            ("stream.buffer", self.stream.buffer),
+        ):
+            if value < self.batch_size:
+                raise ConfigError(
+                    f"{name} is {value}; expected at least batch_size, {self.batch_size}"
+                )
 
-    def _ranges(self) -> list[tuple[str, float, float, float]]:
-        many = math.inf
-        return [
-            ("batch_size", self.batch_size, 1, many),
-            ("epochs", self.epochs, 1, many),
-            ("minutes", 1.0 if self.minutes is None else self.minutes, 1e-3, 1e6),
-            ("epoch_samples", self.epoch_samples, self.batch_size, many),
-            ("network.stages", self.network.stages, 1, many),
-            ("network.temperature", self.network.temperature, 1e-3, 1.0),
-            ("optimiser.learning_rate", self.optimiser.learning_rate, 0.0, 1.0),
-            ("optimiser.warmup", self.optimiser.warmup, 0.0, 1.0),
-            ("optimiser.floor", self.optimiser.floor, 0.0, 1.0),
-            ("optimiser.beta2", self.optimiser.beta2, 0.0, 1.0),
-            ("optimiser.ema", self.optimiser.ema, 0.0, 1.0),
-            ("loss.foreground", self.loss.foreground, 0.0, many),
-            ("stream.credits", self.stream.credits, 1, many),
-            ("stream.held_out", self.stream.held_out, 1, many),
-            ("stream.buffer", self.stream.buffer, self.batch_size, many),
-            ("stream.max_uses", self.stream.max_uses, 1, many),
-            ("stream.adaptive_share", self.stream.adaptive_share, 0.0, 1.0),
-            ("feedback.select", self.feedback.select, 0.0, 1.0),
-            ("feedback.alpha0", self.feedback.alpha0, 1e-6, many),
-            ("feedback.weight", self.feedback.weight, 0.0, many),
-        ]
-
-    def changed(
-        self,
-        *,
-        robot: str | None = None,
-        size: str | None = None,
-        seed: int | None = None,
-        epochs: int | None = None,
-        minutes: float | None = None,
-        feedback: bool = True,
-        variety: Variety | None = None,
-        backbone: str | None = None,
-        weights: str | None = None,
-        learning_rate: float | None = None,
-        precision: Precision | None = None,
-        augment: str | None = None,
-        backgrounds: str | None = None,
-    ) -> "Config":
-        """The config with what a command line may change; None leaves a thing as it is.
-
-        A folder of `backgrounds` is the config's where augmentation replaces backgrounds; what
-        simulators make of it is theirs.
-
-        Raises:
-            JointloopError: a value is out of its range.
-        """
-        changes: dict[str, Any] = {} if robot is None else {"robot": robot}
-        if size is not None:
-            changes["width"], changes["height"] = parse_size(size)
-        if seed is not None:
-            changes["seed"] = seed
-        if variety is not None:
-            changes["variety"] = variety
-        augmented = self.augment if augment is None else amount(augment)
-        if augmented.background and backgrounds is not None:
-            augmented = dataclasses.replace(augmented, photos=backgrounds)
-        return dataclasses.replace(
-            self,
-            augment=augmented,
-            settings=dataclasses.replace(self.settings, **changes),
-            network=self.network
-            if backbone is None
-            else dataclasses.replace(self.network, backbone=backbone),
-            optimiser=self.optimiser
-            if learning_rate is None
-            else dataclasses.replace(self.optimiser, learning_rate=learning_rate),
-            weights=weights or self.weights,
-            precision=precision or self.precision,
-            seed=self.seed if seed is None else seed,
-            epochs=self.epochs if epochs is None else epochs,
-            # Epochs asked for take the place of minutes.
-            minutes=(self.minutes if epochs is None else None) if minutes is None else minutes,
-            feedback=dataclasses.replace(self.feedback, enabled=feedback),
-        )
-
-    def resumed(self, preset: str, changes: dict[str, Any]) -> "Config":
-        """This run's config for another options: it may train longer, all else stays.
+    def changed(self, *, backgrounds: str | None = None, **values: Any) -> "Config":
+        """The config with other values.
 
         Args:
-            preset: that the user named.
-            changes: of `changed`, as the user gave them.
+            backgrounds: folder of pictures, the config's where augmentation replaces backgrounds;
+                what simulators make of it is theirs.
+            **values: by the names of `trainer.config.short`, or by dotted path, such as
+                `stream.buffer`; one that is None leaves a thing as it is.
 
         Raises:
-            ConfigError: something else is to change; names it.
+            ConfigError: a name is unknown, or a value is out of its range.
         """
-        if changes.get("feedback"):
-            changes = changes | {"feedback": self.feedback.enabled}  # the default says nothing
-        given = {name: value for name, value in changes.items() if value is not None}
-        other = [
-            f"--{name.replace('_', '-')}"
-            for name, value in given.items()
-            if name not in ("epochs", "minutes", "feedback")
-            and self.changed(**{name: value, "feedback": self.feedback.enabled}) != self
-        ]
-        other += ["--no-feedback"] if given.get("feedback") != self.feedback.enabled else []
-        other += [f"preset {preset}"] if preset != self.preset else []
-        if other:
-            raise ConfigError(
-                f"the run began otherwise than {', '.join(other)}; it goes on with `train "
-                f"{self.preset}` and what its config.json says, so leave the rest out"
-            )
-        return self.changed(**changes)
+        config = self.over(typed(Config, nested(paths_of(values)), "stored"))
+        if backgrounds is None or not config.augment.background:
+            return config
+        return replace(config, augment=replace(config.augment, photos=backgrounds))
+
+    def over(self, tree: Mapping[str, Any]) -> "Config":
+        """The config with what a tree gives; epochs that are given take the place of minutes.
+
+        Raises:
+            ConfigError: values do not go together.
+        """
+        return built(Config, timed(tree), self)
 
     def to_json(self) -> str:
-        """The config as JSON text; `from_json` reads it back to an equal config."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
+        """The config as JSON text; `from_json` reads it back to an equal config.
+
+        Under `changed` it says what differs from the preset, by dotted path.
+        """
+        from trainer.config.presets import departures  # presets are made of configs
+
+        preset, rest = self.preset, asdict(self)
+        heads = {"schema": SCHEMA, "preset": preset, "changed": departures(self)}
+        return json.dumps(heads | rest, indent=2)
 
     @staticmethod
     def from_json(text: str) -> "Config":
         """Read a config from JSON text.
 
         Raises:
-            ConfigError: no JSON, an unknown or missing key, a value of another type or range.
+            ConfigError: no JSON, another schema, an unknown or missing key, a value of another type
+                or out of its range.
         """
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"the config is no JSON: {error}") from None
-        return read(Config, data, "config")
+        return read(Config, stored(text))
+
+
+def timed(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A tree in which epochs that are given take the place of minutes."""
+    return {"minutes": None} | dict(tree) if "epochs" in tree else dict(tree)
+
+
+def stored(text: str) -> dict[str, Any]:
+    """The settings in a config's JSON text, whatever the version that wrote it.
+
+    Raises:
+        ConfigError: no JSON, or of a later schema.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"the config is no JSON: {error}") from None
+    return settings_in(data)
+
+
+def settings_in(data: Any) -> dict[str, Any]:
+    """A config file's content without what is said of it.
+
+    Raises:
+        ConfigError: it is no table, or of another schema.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(f"the config is {data!r}; expected a table")
+    schema = data.get("schema", 1)
+    if not (type(schema) is int and 1 <= schema <= SCHEMA):
+        raise ConfigError(
+            f"schema is {schema!r}; expected 1 to {SCHEMA}: another version of Jointloop wrote it"
+        )
+    return {name: value for name, value in data.items() if name not in ("schema", "changed")}

@@ -1,6 +1,8 @@
 """Named configs: where a run begins."""
 
-from jointloop.common.typed_json import ConfigError
+from typing import Any
+
+from jointloop.common.settings import ConfigError, flat, plain
 from simulator.randomization.settings import SampleSettings
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.config import Config, LossConfig, NetworkConfig, OptimiserConfig, StreamConfig
@@ -117,3 +119,18 @@ def preset(name: str) -> Config:
     if name not in PRESETS:
         raise ConfigError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name]()
+
+
+def departures(config: Config) -> dict[str, Any]:
+    """What differs from the config's preset, by dotted path.
+
+    Where a preset of that name is no longer there, nothing can be said.
+    """
+    if config.preset not in PRESETS:
+        return {}
+    before = flat(plain(preset(config.preset)))
+    return {
+        path: value
+        for path, value in flat(plain(config)).items()
+        if path not in before or before[path] != value
+    }

@@ -2,7 +2,7 @@
 
 import torch
 
-from jointloop.common.typed_json import ConfigError
+from jointloop.common.settings import ConfigError
 
 
 def device_named(name: str) -> torch.device:

@@ -27,7 +27,7 @@ from jointloop.common.folders import is_free
 from jointloop.common.lines import append_line, keep_lines, read_lines
 from jointloop.common.lock import Lock
 from trainer.batch import Batch
-from trainer.config.config import Config
+from trainer.config.config import Config, ConfigError
 from trainer.models import BeliefNetwork
 from trainer.runs.tensorboard import FOLDER
 from trainer.weights.file import WeightsInfo, check_weights, first_line, save_weights
@@ -152,6 +152,8 @@ class RunFolder:
             return RunFolder(folder, Config.from_json(path.read_text()))
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"cannot read {path}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from None
 
     def close(self) -> None:
         """Let others use the folder."""

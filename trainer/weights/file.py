@@ -14,8 +14,9 @@ from torch import Tensor
 from jointloop.common.difference import difference
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_beside
-from jointloop.common.typed_json import ConfigError, read
+from jointloop.common.settings import ConfigError, read
 from jointloop.common.versions import installed
+from simulator.randomization.settings import Stride
 from simulator.robot import Robot
 from trainer.beliefs import decode
 from trainer.config.config import Config, NetworkConfig
@@ -67,7 +68,7 @@ class WeightsInfo:
     """Pairs of keypoints that a bone joins."""
     sigmas: tuple[float, ...]
     """OKS fall-off of every keypoint, relative to the square root of the robot's box area."""
-    stride: int
+    stride: Stride
     """Image pixels per belief map cell."""
     sigma: float
     """Standard deviation of the peaks it was trained on [cells]."""

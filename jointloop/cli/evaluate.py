@@ -1,4 +1,4 @@
-"""The verb that judges a detector: evaluate."""
+"""evaluate: judges a detector by images with true keypoints, in a table, a file and a picture."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jointloop.cli.app import app, scales_in
 from jointloop.cli.app import out as console
+from jointloop.cli.app import say, scales_in
 from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ TILE = (320, 240)
 """Width and height of one of the worst cases in their picture [px]."""
 
 
-@app.command
 def evaluate(
     *,
     data: Path,
@@ -97,16 +96,16 @@ def evaluate(
     asked |= {"split": split} if data.is_dir() else {}
     write_json(out, found | {"asked": asked})
     for note in found["notes"]:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     _print(found)
-    _say(f"metrics   {out}")
+    say(f"metrics   {out}")
     if chosen := evaluation.worst(worst):
         picture = out.with_name(f"{out.stem}-worst.png")
         tiles = [
             _case(evaluation, i, detector.info.keypoints, detector.info.skeleton) for i in chosen
         ]
         write_png(contact_sheet(tiles), picture)
-        _say(f"worst     {picture}: green is true, magenta is found")
+        say(f"worst     {picture}: green is true, magenta is found")
     return 0
 
 
@@ -139,11 +138,11 @@ def _print(found: dict[str, Any]) -> None:
                 ends = [((n["interval"] or (None, None))[side], by) for n, by in numbers]
                 _row(title, "", [_number(end, by) for end, by in ends])
     oks = found["oks"]
-    _say(
+    say(
         f"{found['images']} images; median, mean, p95 and px (the median in pixels) are over found "
         "keypoints, the rest over all in the frame"
     )
-    _say(
+    say(
         f"OKS AP {_number(oks['ap']['value'], 100)} %, AP50 "
         f"{_number(oks['ap50']['value'], 100)} %, AP75 "
         f"{_number(oks['ap75']['value'], 100)} %, over {oks['n_robots']} robots; PCK-AUC to 20 px "
@@ -152,7 +151,7 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _row(name: str, count: object, cells: list[str]) -> None:
-    _say(f"{name:<18}{count:>9}" + "".join(f"{cell:>8}" for cell in cells))
+    say(f"{name:<18}{count:>9}" + "".join(f"{cell:>8}" for cell in cells))
 
 
 def _at(group: dict[str, Any], path: str) -> dict[str, Any]:
@@ -214,7 +213,3 @@ def _captioned(tile: "Image", text: str) -> "Image":
     for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
         cv2.putText(tile, text, spot, font, 0.4, colour, thickness, cv2.LINE_AA)
     return tile
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False)

@@ -1,13 +1,15 @@
-"""The verb that shows what a run can begin as: presets."""
+"""presets: lists what a run can begin as."""
 
 from rich.table import Table
 
-from jointloop.cli.app import app, out
+from jointloop.cli.app import out
 
 
-@app.command
 def presets() -> int:
-    """List the presets: what their networks cost and see, and what they are for."""
+    """List the presets: what their networks cost and see, and what they are for.
+
+    `jointloop config NAME` prints every setting of one.
+    """
     from simulator.robot import Robot
     from trainer.config.config import PRETRAINED
     from trainer.config.presets import PRESETS, PURPOSES, preset

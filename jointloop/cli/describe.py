@@ -1,16 +1,14 @@
-"""The verb that begins a robot's description: describe."""
+"""describe: begins a robot's description from its URDF."""
 
 from pathlib import Path
 
 import tyro
 
-from jointloop.cli.app import app
-from jointloop.cli.app import out as console
+from jointloop.cli.app import say
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_text
 
 
-@app.command
 def describe(
     urdf: tyro.conf.Positional[Path], *, out: Path = Path("robot.toml"), keypoints: int = 32
 ) -> int:
@@ -34,10 +32,9 @@ def describe(
     write_text(out, first_description(urdf, keypoints))
     robot = Robot.named(str(out))
     for note in robot.notes:
-        console.print(f"note: {note}", markup=False)
-    console.print(
+        say(f"note: {note}")
+    say(
         f"{out}: {len(robot.angle_names)} joints move, {len(robot.keypoints)} keypoints; look at "
-        f"it: jointloop gallery --robot {out}",
-        markup=False,
+        f"it: jointloop gallery --robot {out}"
     )
     return 0

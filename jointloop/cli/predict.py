@@ -1,15 +1,13 @@
-"""Verbs that use a trained detector: predict, export."""
+"""predict: finds the robot's keypoints in pictures and videos."""
 
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
-from jointloop.cli.app import app, scales_in
 from jointloop.cli.app import out as console
+from jointloop.cli.app import say, scales_in
 
 
-@app.command
 def predict(
     inputs: tyro.conf.Positional[tuple[Path, ...]],
     *,
@@ -42,53 +40,14 @@ def predict(
     from trainer.weights.shipped import shipped_weights
 
     options = Options(scales_in(scales), threshold, beliefs)
-    media = find(inputs, _say)
+    media = find(inputs, say)
     detector = Detector.open(weights or shipped_weights(), device)
     detector.check_scales(options.scales)
     try:
         with Progress(console) as progress:
             done = predict_all(detector, media, out, options, progress.say, progress.update)
     except KeyboardInterrupt:
-        _say(f"{out} keeps what was found so far")
+        say(f"{out} keeps what was found so far")
         raise
-    _say(f"{out}: {done.count} images and frames; keypoints.csv, coco_keypoints.json")
+    say(f"{out}: {done.count} images and frames; keypoints.csv, coco_keypoints.json")
     return 0
-
-
-@app.command
-def export(
-    *,
-    to: Literal["onnx", "torch-export"],
-    out: Path,
-    weights: Path | None = None,
-    size: str | None = None,
-    batch: int | None = None,
-) -> int:
-    """Write a detector as one file for other programs; it is compared with its weights first.
-
-    The file takes uint8 RGB images (batch, height, width, 3) and gives keypoints [px], scores and
-    belief maps: normalisation and decoding are inside.
-
-    Args:
-        to: onnx or torch-export.
-        out: The file: .onnx or .pt2.
-        weights: A .safetensors file of a run; by default the one that comes with Jointloop.
-        size: Fix the image size, WIDTHxHEIGHT; by default it is free.
-        batch: Fix the number of images at once; by default it is free.
-    """
-    from simulator.randomization.settings import parse_size
-    from trainer.inference.export import Shape
-    from trainer.inference.export import export as write
-    from trainer.weights.file import open_network
-    from trainer.weights.shipped import shipped_weights
-
-    shape = Shape(None if size is None else parse_size(size), batch)
-    network, info = open_network(weights or shipped_weights())
-    parity = write(network, info, to, out, shape)
-    _say(f"compared with its weights on {parity.line}")
-    _say(f"{out}: {info.robot}, {len(info.keypoints)} keypoints, preset {info.preset}")
-    return 0
-
-
-def _say(line: str) -> None:
-    console.print(line, markup=False)

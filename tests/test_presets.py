@@ -2,7 +2,7 @@
 
 import pytest
 
-from jointloop.cli.choosing import presets
+from jointloop.cli.presets import presets
 from trainer.config.presets import PRESETS, PURPOSES, preset
 from trainer.models import estimate
 

@@ -1,0 +1,98 @@
+"""gallery: draws a sheet of samples as the settings make them."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from blender_scenes.spec import Device, Engine
+from jointloop.cli.app import ready, say, tell_robots
+from jointloop.cli.form import takes
+from jointloop.cli.sampling import asked, over, shape
+from jointloop.cli.sampling import settings as own
+from jointloop.common.errors import JointloopError
+from jointloop.common.settings import Tree
+
+if TYPE_CHECKING:
+    from simulator.drawing.drawing import Image
+    from simulator.sample import Sample
+
+BOX_COLOUR = (255, 190, 40)
+"""RGB of the robot's box in a gallery."""
+
+
+@takes(shape(width=320, height=240))
+def gallery(
+    *,
+    out: Path = Path("gallery.png"),
+    samples: int = 24,
+    config: Path | None = None,
+    size: str | None = None,
+    variety: str | None = None,
+    backgrounds: Path | None = None,
+    split: Literal["train", "heldout"] = "train",
+    engine: Engine = "cycles",
+    device: Device = "cpu",
+    spp: int = 8,
+    plain: bool = False,
+    given: Tree | None = None,
+) -> int:
+    """Draw a sheet of samples as these settings make them, with their labels.
+
+    A disc is a visible keypoint, a ring a hidden one; the box holds the robot, hidden parts
+    included.
+
+    Args:
+        out: PNG file.
+        samples: How many.
+        config: File of settings, whose part for simulators counts; see `jointloop config`.
+        size: Of each image, WIDTHxHEIGHT; 320x240 unless the file says otherwise.
+        variety: full (unless the file says otherwise), calm, or a TOML file; single settings
+            override it.
+        backgrounds: Folder of your own pictures to stand behind the robot.
+        split: Training and held-out samples see different backgrounds.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
+        spp: Cycles' samples per pixel.
+        plain: Leave the labels out.
+        given: Settings of the samples.
+    """
+    from simulator.drawing.drawing import contact_sheet, write_png
+    from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
+    from simulator.randomization.assignment import Assignment
+    from simulator.randomization.prior import JointPrior
+    from simulator.sample_maker import SampleMaker
+
+    if samples < 1:
+        raise JointloopError(f"samples is {samples}; expected at least 1")
+    if not out.parent.is_dir():
+        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    settings = over(own(width=320, height=240), asked(given, config, size, variety))
+    tell_robots(settings)
+    ready(engine, device)
+    with SampleMaker(settings, engine, spp, backgrounds, say=say, device=device) as maker:
+        arm = maker.robot
+        assignment = Assignment.of(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
+        started = time.perf_counter()
+        made = [maker.sample(0, i, assignment) for i in range(samples)]
+        pace = samples / (time.perf_counter() - started)
+    pictures = [s.image if plain else _labelled(s, arm.skeleton) for s in made]
+    write_png(contact_sheet(pictures), out)
+    seen = np.concatenate([sample.labels.visibility for sample in made])
+    shares = ", ".join(
+        f"{(seen == v).mean():.0%} {name}"
+        for v, name in ((VISIBLE, "visible"), (HIDDEN, "hidden"), (OUTSIDE, "out of frame"))
+    )
+    say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}")
+    return 0
+
+
+def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":
+    from simulator.drawing.drawing import TRUE_COLOUR, draw_box, draw_skeleton
+
+    labels = sample.labels
+    boxed = draw_box(sample.image, labels.box, BOX_COLOUR)
+    return draw_skeleton(
+        boxed, labels.pixels, labels.visibility, skeleton, TRUE_COLOUR, bone=0.7, dot=4.0
+    )

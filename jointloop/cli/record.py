@@ -1,0 +1,145 @@
+"""record: keeps samples in tar shards."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blender_scenes.spec import Device, Engine
+from jointloop.cli.app import ready, say, tell_robots
+from jointloop.cli.form import takes
+from jointloop.cli.priors import read_prior
+from jointloop.cli.sampling import asked, over, shape
+from jointloop.cli.sampling import settings as own
+from jointloop.common.errors import JointloopError
+from jointloop.common.settings import Tree, flat
+
+if TYPE_CHECKING:
+    from simulator.randomization.prior import JointPrior
+    from simulator.recordings.recording import Recording
+
+SHARD_SAMPLES = 256
+HELD_OUT_SHARE = 0.1
+"""Of a recording's samples, unless said otherwise."""
+
+
+@takes(shape())
+def record(
+    *,
+    out: Path,
+    samples: int | None = None,
+    workers: int = 2,
+    resume: bool = False,
+    held_out: int | None = None,
+    shard_samples: int | None = None,
+    config: Path | None = None,
+    size: str | None = None,
+    variety: str | None = None,
+    prior: Path | None = None,
+    engine: Engine | None = None,
+    device: Device | None = None,
+    spp: int | None = None,
+    backgrounds: Path | None = None,
+    given: Tree | None = None,
+) -> int:
+    """Keep samples in tar shards that WebDataset readers, `convert` and `train --from` read.
+
+    Args:
+        out: Folder of the recording.
+        samples: How many, the held-out ones included.
+        workers: Processes that render.
+        resume: Go on with the recording in the folder; what else is given must agree with it.
+        held_out: The first so many are drawn from the uniform prior, before backgrounds that no
+            other sample shows; by default a tenth.
+        shard_samples: Samples in one shard, 256 by default.
+        config: File of settings, whose part for simulators counts; see `jointloop config`.
+        size: Image size WIDTHxHEIGHT.
+        variety: full (unless the file says otherwise), calm, or a TOML file; single settings
+            override it.
+        prior: Prior of the joint angles: a JSON file or a run's prior_history.jsonl, whose last
+            one counts; by default uniform.
+        engine: By default cycles; eevee and workbench render with Blender too; stick draws the
+            robot as sticks.
+        device: That Blender renders on: cpu (the default) or gpu.
+        spp: Cycles' samples per pixel, by default 4.
+        backgrounds: Folder of your own pictures.
+        given: Settings of the samples.
+    """
+    from simulator.recordings import recorder
+    from simulator.recordings.recording import Recording, describe
+    from simulator.recordings.replay import rendering_here
+
+    counts = {"samples": samples, "held_out": held_out, "shard_samples": shard_samples}
+    wanted = asked(given, config, size, variety)
+    chosen = None if prior is None else read_prior(prior)
+    if resume:
+        recording = Recording.open(out)
+        rendering = {"engine": engine, "device": device, "spp": spp}
+        _agree(recording, counts, wanted, rendering, chosen)
+        _note_differences(recording, backgrounds)
+    else:
+        if samples is None:
+            raise JointloopError("give --samples N, how many to record, or --resume")
+        settings = over(own(), wanted)
+        shares = {
+            "held_out": max(1, round(HELD_OUT_SHARE * samples)),
+            "shard_samples": SHARD_SAMPLES,
+        } | {name: value for name, value in counts.items() if value is not None}
+        manner = rendering_here(
+            engine or "cycles",
+            4 if spp is None else spp,
+            settings.height,
+            backgrounds,
+            say,
+            device or "cpu",
+        )
+        ready(manner.engine, manner.device)
+        recording = Recording.create(out, describe(settings, manner, prior=chosen, **shares))
+    tell_robots(recording.about.settings)
+    before = recording.count()
+    seconds = recorder.record(recording, workers, backgrounds, say)
+    about = recording.about
+    made = about.samples - before
+    pace = f"{made} of them now, {made / seconds:.1f} samples/s" if made else "all there before"
+    say(
+        f"{out}: {about.samples} samples in {len(recording.shards)} shards, the first "
+        f"{about.held_out} held out; {pace}"
+    )
+    return 0
+
+
+def _agree(
+    recording: "Recording",
+    counts: dict[str, Any],
+    wanted: Tree,
+    rendering: dict[str, Any],
+    prior: "JointPrior | None",
+) -> None:
+    """Raise if something that was given contradicts the recording."""
+    from simulator.randomization.assignment import Assignment
+    from simulator.randomization.wishes import unlike
+
+    about = recording.about
+    pairs = [
+        (name, value, getattr(source, name))
+        for source, values in ((about, counts), (about.rendering, rendering))
+        for name, value in values.items()
+        if value is not None
+    ]
+    if prior is not None and Assignment.of(prior) != about.assignment:
+        pairs.append(("prior", "another", "its own"))
+    pairs += [other] if (other := unlike(about.settings, flat(wanted))) else []
+    for name, value, recorded in pairs:
+        if value != recorded:
+            raise JointloopError(
+                f"{name}: {value} was given, but {recorded} recorded; leave it out to go on with "
+                f"{recording.folder}, or record into another folder"
+            )
+
+
+def _note_differences(recording: "Recording", backgrounds: Path | None) -> None:
+    """Say what here is not as it was when the recording began."""
+    from simulator.recordings.replay import rendering_here
+
+    then, height = recording.about.rendering, recording.about.settings.height
+    here = rendering_here(then.engine, then.spp, height, backgrounds, say, then.device)
+    for difference in then.differences(here):
+        say(f"note: begun with {difference}")

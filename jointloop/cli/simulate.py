@@ -1,0 +1,87 @@
+"""simulate: renders for a trainer elsewhere; never loads torch."""
+
+from pathlib import Path
+from typing import Any
+
+from blender_scenes.spec import Device, Engine
+from jointloop.cli.app import ready, say
+from jointloop.cli.form import takes
+from jointloop.cli.sampling import asked, shape
+from jointloop.common.errors import JointloopError
+from jointloop.common.settings import Tree, flat
+
+
+@takes(shape())
+def simulate(
+    *,
+    connect: str,
+    workers: int = 1,
+    engine: Engine = "cycles",
+    device: Device = "cpu",
+    spp: int = 4,
+    backgrounds: Path | None = None,
+    config: Path | None = None,
+    size: str | None = None,
+    variety: str | None = None,
+    timeout: float = 600.0,
+    insecure: bool = False,
+    keys: Path | None = None,
+    given: Tree | None = None,
+) -> int:
+    """Render for a trainer elsewhere; start before or after it, join or leave in mid-run.
+
+    The run decides what is rendered. Settings that are given here are wishes: this fleet takes part
+    only in runs that have them.
+
+    Args:
+        connect: Address of the trainer, such as tcp://127.0.0.1:5555.
+        workers: Simulators to start.
+        engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
+        device: That Blender renders on: cpu or gpu.
+        spp: Cycles' samples per pixel.
+        backgrounds: Folder of your own pictures to stand behind the robot.
+        config: File of settings that the run must have; see `jointloop config`.
+        size: Image size WIDTHxHEIGHT that the run must have.
+        variety: full, calm, or a TOML file that the run must have.
+        timeout: Longest wait for the trainer [s].
+        insecure: Connect to another machine without keys, unencrypted.
+        keys: Folder that `jointloop keys` made.
+        given: Settings that the run must have.
+    """
+    from simulator.fleet.fleet import Fleet
+    from simulator.fleet.worker import WorkerOptions
+    from simulator.transport import check_way
+
+    wanted = flat(asked(given, config, size, variety))
+    _check_wishes(wanted)
+    ready(engine, device)
+    check_way(connect, insecure, keys)
+    options = WorkerOptions(
+        address=connect,
+        engine=engine,
+        device=device,
+        spp=spp,
+        backgrounds=backgrounds,
+        wanted=wanted,
+        wait_s=timeout,
+        insecure=insecure,
+        keys=keys,
+        notes=True,
+    )
+    return Fleet(workers, options, say=say).run()
+
+
+def _check_wishes(wanted: dict[str, Any]) -> None:
+    """Wishes go into the first message to a trainer, whose size has a limit.
+
+    Raises:
+        JointloopError: they do not.
+    """
+    from simulator.transport.messages import SCHEMA, WORKER_LIMIT, Hello, encode
+
+    size = len(encode(Hello(SCHEMA, bytes(16), bytes(16), 0, wanted)))
+    if size > WORKER_LIMIT:
+        raise JointloopError(
+            f"the settings that the run must have take {size} bytes to say; expected at most "
+            f"{WORKER_LIMIT}: shorten the names of robots"
+        )

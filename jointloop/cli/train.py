@@ -1,0 +1,82 @@
+"""train: trains a joint detector in the closed loop, on simulators or on a recording."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from jointloop.cli.app import out, ready, say, tell_robots
+from jointloop.cli.form import takes
+from jointloop.cli.rehearsals import check_data, overfit
+from jointloop.cli.train_options import TrainOptions, shape
+from jointloop.common.errors import JointloopError
+from jointloop.common.settings import Tree
+
+
+@takes(shape)
+def train(
+    options: Annotated[TrainOptions, tyro.conf.arg(name="")],
+    given: Tree | None = None,
+) -> int:
+    """Train a joint detector in the closed loop, on simulators or on a recording.
+
+    Every setting of a run is an option below; a file may give them too, which `jointloop config`
+    writes. Options count over the file, the file over the preset.
+    """
+    from trainer import session
+    from trainer.distributed.launch import is_member, start_together, started_together
+    from trainer.runs.progress import Progress
+
+    if options.processes < 1:
+        raise JointloopError(f"processes is {options.processes}; expected at least 1")
+    options.check(several=options.processes > 1 or started_together())
+    start_together(options.processes, sys.argv[1:])
+    if is_member():
+        with contextlib.suppress(KeyboardInterrupt):  # the lead says so
+            session.follow(options.device, options.timeout)
+        return 0
+    if options.workers:
+        ready(options.engine, options.render_device)
+    config, run_options = options.resolved(given), options.run_options()
+    tell_robots(config.settings)
+    if options.check_data:
+        return check_data(config, run_options)
+    if options.overfit_one_batch:
+        return overfit(config, run_options)
+    run = options.folder
+    try:
+        with Progress(out) as progress:
+            summary = session.train(config, run_options, progress)
+    except KeyboardInterrupt:
+        if (run / "last.state.pt").exists():
+            say(f"{run} keeps everything up to its last epoch; --resume goes on")
+        raise
+    _print_summary(summary, run)
+    return 0
+
+
+def _print_summary(summary: dict[str, Any], run: Path) -> None:
+    """The report's name and the three figures people ask for."""
+    from feedback.report.report import write_report
+    from trainer.runs.log import error_line
+
+    samples, prior = summary["samples"], summary["prior"]
+    before, after = summary["before"], summary["after"]
+    report = write_report(run)
+    rendered = f"{samples['rendered']} rendered"
+    if pool := summary.get("pool"):
+        rendered = f"{pool['samples']} recorded, worth {pool['effective']:.0f} at the last prior"
+    out.print(
+        f"\nsamples   {rendered}; {samples['consumed']} trained on ({samples['new']} different "
+        "ones)"
+    )
+    for name, error in (("before", before), ("after", after)):
+        out.print(f"{name:<9} held out: {error_line(error)}")
+    entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
+    out.print(
+        f"prior     {prior['versions']} versions, moved {prior['total_variation_mean']:.1%} of its "
+        f"mass; entropy per joint {entropy} (1 is uniform)"
+    )
+    out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
