@@ -16,13 +16,13 @@ import jointloop
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/variety")
 out.mkdir(parents=True, exist_ok=True)
 
-# A file changes what it names; all else keeps its default. Angles are in radians.
+# A file changes what it names; all else keeps its default. Angles are in degrees.
 file = out / "overhead.toml"
 file.write_text("""
 sensor = false              # a part that is switched off
 
 [camera]
-elevation = [0.9, 1.4]      # from above
+elevation = [50, 80]        # from above
 lens = true                 # and through a lens that distorts
 
 [background]

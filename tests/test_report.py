@@ -17,6 +17,7 @@ from feedback.report.text import duration, number
 from simulator.drawing.drawing import PREDICTED_COLOUR, PlotError, belief_strip, draw_skeleton
 from simulator.labels import belief_map
 from simulator.randomization.prior import JointPrior
+from trainer.config.files import kept
 from trainer.config.presets import preset
 from trainer.metrics.keypoints import Errors, evaluate
 
@@ -208,8 +209,8 @@ def test_an_unfinished_run_has_a_page_that_says_what_is_missing(tmp_path, epochs
 def test_the_configuration_says_what_differs_from_the_preset(tmp_path):
     config = preset("tiny").changed(size="96x64", **{"feedback.weight": 4})
     for text, said in (
-        (config.to_json(), "<dt>feedback.weight</dt><dd>4"),
-        (preset("tiny").to_json(), "all is the preset"),
+        (kept(config), "<dt>feedback.weight</dt><dd>4"),
+        (kept(preset("tiny")), "all is the preset"),
     ):
         (tmp_path / "config.json").write_text(text)
         page = write_report(tmp_path).read_text()

@@ -219,16 +219,15 @@ class Config(Checked):
         """
         return built(Config, timed(tree), self)
 
-    def to_json(self) -> str:
+    def to_json(self, changed: Mapping[str, Any] | None = None) -> str:
         """The config as JSON text; `from_json` reads it back to an equal config.
 
-        Under `changed` it says what differs from the preset, by dotted path.
+        Args:
+            changed: what differs from the preset, by dotted path, to be said beside it.
         """
-        from trainer.config.presets import departures  # presets are made of configs
-
-        preset, rest = self.preset, asdict(self)
-        heads = {"schema": SCHEMA, "preset": preset, "changed": departures(self)}
-        return json.dumps(heads | rest, indent=2)
+        heads: dict[str, Any] = {"schema": SCHEMA, "preset": self.preset}
+        heads |= {} if changed is None else {"changed": dict(changed)}
+        return json.dumps(heads | asdict(self), indent=2)
 
     @staticmethod
     def from_json(text: str) -> "Config":

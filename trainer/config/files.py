@@ -72,6 +72,11 @@ def resumed(
     return config
 
 
+def kept(config: Config) -> str:
+    """The JSON that a run keeps: its config, and what of it differs from the preset."""
+    return config.to_json(departures(config))
+
+
 def to_toml(config: Config) -> Iterator[str]:
     """Lines of TOML that can be changed and given back, each setting below what it means."""
     yield f"# jointloop train --config FILE, over preset {config.preset}."

@@ -28,6 +28,7 @@ from jointloop.common.lines import append_line, keep_lines, read_lines
 from jointloop.common.lock import Lock
 from trainer.batch import Batch
 from trainer.config.config import Config, ConfigError
+from trainer.config.files import kept
 from trainer.models import BeliefNetwork
 from trainer.runs.tensorboard import FOLDER
 from trainer.weights.file import WeightsInfo, check_weights, first_line, save_weights
@@ -109,7 +110,7 @@ class RunFolder:
             for name in (*BIRTH, *DERIVED):
                 (folder / name).unlink(missing_ok=True)
             shutil.rmtree(folder / FOLDER, ignore_errors=True)
-            write_text(folder / "config.json", config.to_json() + "\n")
+            write_text(folder / "config.json", kept(config) + "\n")
         except OSError as error:
             raise RunError(f"{folder} cannot be written: {error.strerror}") from None
         return run
@@ -134,7 +135,7 @@ class RunFolder:
         if config:
             run._check_longer(config)
         run = RunFolder(folder, config or run.config, _locked(folder))
-        write_text(folder / "config.json", run.config.to_json() + "\n")
+        write_text(folder / "config.json", kept(run.config) + "\n")
         return run
 
     @staticmethod
