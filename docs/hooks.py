@@ -90,8 +90,8 @@ def _settings() -> str:
         "# Settings",
         "Every field, its default and its meaning. A run's `config.json` is a `Config`, with "
         "the others inside it. Presets begin elsewhere than these defaults: `jointloop presets`, "
-        "`jointloop.preset(NAME)`, `jointloop config NAME`. Angles are in radians here and in JSON, "
-        "in degrees in options and TOML.",
+        "`jointloop.preset(NAME)`, `jointloop config NAME`. Angles are in radians here and in "
+        "JSON, in degrees in options and TOML.",
     ]
     for module, names in SETTINGS.items():
         found = griffe.load(module, search_paths=[ROOT])
