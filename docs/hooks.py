@@ -4,38 +4,20 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any
 
-import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
+from jointloop.cli.form import HOUSE, as_typed
+from jointloop.common.hints import doc_of, hints, part_of, summary, words
+from trainer.config.config import Config
+
 ROOT = Path(__file__).parent.parent
 WEIGHTS = "weights"
-SETTINGS = {
-    "trainer.config.config": (
-        "Config",
-        "NetworkConfig",
-        "OptimiserConfig",
-        "LossConfig",
-        "StreamConfig",
-        "FeedbackConfig",
-    ),
-    "trainer.config.augmentation": ("AugmentConfig",),
-    "simulator.randomization.settings": ("SampleSettings",),
-    "simulator.randomization.variety": (
-        "Variety",
-        "CameraVariety",
-        "LightVariety",
-        "MaterialVariety",
-        "BackgroundVariety",
-        "DistractorVariety",
-        "SensorVariety",
-    ),
-}
-"""Dataclasses whose fields the page of settings lists, by module."""
-FACTORY = re.compile(r"field\(default_factory=(\w+)\)")
-"""A default that is a fresh object."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -85,29 +67,37 @@ def _help(*verb: str) -> str:
 
 
 def _settings() -> str:
-    """Every field of the settings with its default and what stands under it in the code."""
+    """Every setting of a run: its option, what it may be, its default and what it means."""
     parts = [
         "# Settings",
-        "Every field, its default and its meaning. A run's `config.json` is a `Config`, with "
-        "the others inside it. Presets begin elsewhere than these defaults: `jointloop presets`, "
-        "`jointloop.preset(NAME)`, `jointloop config NAME`. Angles are in radians here and in "
-        "JSON, in degrees in options and TOML.",
+        "Every setting of a run, by the name of its option; `_` stands for `-` in files, where the "
+        "part before the last dot names the table. What simulators are asked for lies in a table "
+        "`settings` of a run's `config.json`, and options may leave that word out. Presets begin "
+        "elsewhere than these defaults: `jointloop config NAME` prints one. Angles are in degrees "
+        "in options and TOML, in radians in Python and JSON.",
+        *_parts(Config, ""),
     ]
-    for module, names in SETTINGS.items():
-        found = griffe.load(module, search_paths=[ROOT])
-        for name in names:
-            kind = found[name]
-            parts += [f"## {name}", f"{kind.docstring.value}", _fields(kind)]
     return "\n\n".join(parts) + "\n"
 
 
-def _fields(kind: griffe.Object) -> str:
-    rows = ["| field | type | default | |", "|---|---|---|---|"]
-    for field in kind.attributes.values():
-        if "property" in field.labels:
-            continue
-        said = "" if field.docstring is None else " ".join(field.docstring.value.split())
-        default = FACTORY.sub(r"\1()", str(field.value or ""))
-        cells = (f"`{field.name}`", f"`{field.annotation}`", default and f"`{default}`", said)
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+def _parts(kind: Any, path: str) -> Iterator[str]:
+    """A section for each part of the settings, with a table of its values."""
+    yield f"## {path or 'The run'}"
+    yield summary(kind)
+    parts = {name: part for name, hint in hints(kind).items() if (part := part_of(hint))}
+    if rows := [_row(kind, name, path) for name in hints(kind) if name not in parts]:
+        yield "\n".join(["| setting | allowed | default | |", "|---|---|---|---|", *rows])
+    for name, part in parts.items():
+        below = "" if name == "settings" else path
+        yield from _parts(part.kind, f"{below}.{name}".lstrip("."))
+
+
+def _row(kind: Any, name: str, path: str) -> str:
+    hint = hints(kind)[name]
+    default = next(field.default for field in fields(kind) if field.name == name)
+    shown = "" if default is MISSING else f"`{as_typed(hint, default)}`"
+    whole = f"{path}.{name}".lstrip(".")
+    short = whole.removeprefix(HOUSE)
+    option = (whole if short != whole and short in hints(Config) else short).replace("_", "-")
+    allowed = words(hint, degrees=True).replace("|", "\\|")
+    return f"| `{option}` | {allowed} | {shown} | {doc_of(kind, name)} |"

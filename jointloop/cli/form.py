@@ -120,7 +120,7 @@ def _options(
         if part_of(hint) or here in shape.hidden:
             continue
         shown = kind() if base is None and optional else base
-        default = "the preset's" if shown is None else _shown(hint, getattr(shown, name))
+        default = "the preset's" if shown is None else as_typed(hint, getattr(shown, name))
         text = f"{words(hint, degrees=True)}; default: {default}"
         found.append(_option(shape, here, name, hint, doc_of(kind, name), text))
     return found
@@ -174,7 +174,7 @@ def _words_of(hint: Any) -> PrimitiveConstructorSpec[Any]:
     )
 
 
-def _shown(hint: Any, value: Any) -> str:
+def as_typed(hint: Any, value: Any) -> str:
     """A default, as it would be typed."""
     if value is None or value == ():
         return "none"
