@@ -11,22 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.blender import bpy, mathutils
+from blender_scenes.shading import light_group, light_input
 from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, Sun
 from jointloop.common.errors import SceneError
 
-LIGHT_SIZE = (8, 4)
-"""Width and height an HDRI is reduced to as a light [px]: with so smooth a sky four samples per
-pixel come out with 60 % of the noise they have under one of 64 x 32, and satin surfaces show no
-difference."""
-
-LIGHT_LIMIT = 2.0
-"""Radiance above this is cut from lights: HDRIs hold suns of 30,000, which few samples turn into
-white specks. The scene has a sun of its own."""
+SUNS = 4
+"""Points that stand for the sun's disc."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +52,14 @@ def base_look(color: tuple[float, float, float]) -> Look:
 class Materials:
     """The robot's materials: base looks, each drawn some way towards a frame's materials."""
 
-    def __init__(self, colors: Sequence[tuple[float, float, float]]) -> None:
+    def __init__(
+        self, colors: Sequence[tuple[float, float, float]], surroundings: "Surroundings"
+    ) -> None:
         """One material for each base colour (linear RGB)."""
         self.base = [base_look(color) for color in colors]
         self.blocks = [bpy.data.materials.new(f"base {i}") for i in range(len(colors))]
+        self._coats = [surroundings.coat(block) for block in self.blocks]
         for block in self.blocks:
-            block.use_nodes = True
             block.use_backface_culling = False
         self._shown: list[Look | None] = [None] * len(colors)
 
@@ -79,8 +75,8 @@ class Materials:
             look = _mix(base, drawn[i % MATERIAL_SLOTS])
             if look == self._shown[i]:
                 continue
-            inputs = block.node_tree.nodes["Principled BSDF"].inputs
-            inputs["Base Color"].default_value = (*look.color, 1.0)
+            inputs = self._coats[i].inputs
+            inputs["Color"].default_value = (*look.color, 1.0)
             inputs["Roughness"].default_value = look.roughness
             inputs["Metallic"].default_value = look.metallic
             block.diffuse_color = (*look.color, 1.0)  # which Workbench goes by
@@ -99,23 +95,50 @@ def _mix(base: Look, drawn: Material) -> Look:
 
 
 class SunLight:
-    """The sun lamp."""
+    """The sun, as `SUNS` points on its disc: each casts a sharp shadow that has no noise."""
 
     def __init__(self, scene: bpy.types.Scene) -> None:
         self.lamp = bpy.data.lights.new("sun", "SUN")
-        self.block = bpy.data.objects.new("sun", self.lamp)
-        scene.collection.objects.link(self.block)
+        self.lamp.angle = 0.0
+        self.lamp.cycles.use_multiple_importance_sampling = False  # no ray meets a point
+        self.blocks = [bpy.data.objects.new(f"sun {i}", self.lamp) for i in range(SUNS)]
+        for block in self.blocks:
+            scene.collection.objects.link(block)
         self._shown: Sun | None = None
 
     def show(self, sun: Sun) -> None:
         """Set direction, strength, softness and colour."""
         if sun == self._shown:
             return
-        self.block.matrix_world = mathutils.Matrix(T_world_sun(sun).tolist())
-        self.lamp.energy = sun.strength
-        self.lamp.angle = sun.angle
+        for block, T in zip(self.blocks, T_world_suns(sun), strict=True):
+            block.matrix_world = mathutils.Matrix(T.tolist())
+        self.lamp.energy = strength_of_each(sun)
         self.lamp.color = sun.color
         self._shown = sun
+
+
+def _off_axis(sun: Sun) -> float:
+    """Angle at which points on a circle have the second moments of the sun's disc [rad]."""
+    return sun.angle / np.sqrt(8)
+
+
+def strength_of_each(sun: Sun) -> float:
+    """Of the points that stand for the sun; together they light what faces it as it does."""
+    return float(sun.strength / SUNS / np.cos(_off_axis(sun)))
+
+
+def T_world_suns(sun: Sun) -> NDArray[np.float64]:
+    """(SUNS, 4, 4) poses whose +z point to places on the sun's disc, with its second moments."""
+    away = np.tan(_off_axis(sun))
+    T = np.stack([T_world_sun(sun)] * SUNS)
+    for i, pose in enumerate(T):
+        turn = np.pi / 4 + 2 * np.pi * i / SUNS
+        x, y, z = pose[:3, :3].T.copy()
+        z = z + away * (np.cos(turn) * x + np.sin(turn) * y)
+        z /= np.linalg.norm(z)
+        x = np.cross(y, z) / np.linalg.norm(np.cross(y, z))
+        pose[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
+    return T
 
 
 def T_world_sun(sun: Sun) -> NDArray[np.float64]:
@@ -130,22 +153,28 @@ def T_world_sun(sun: Sun) -> NDArray[np.float64]:
 
 
 class Surroundings:
-    """The world: light from all around, out of one small picture that holds all HDRIs.
-
-    With the HDRIs stacked in a single texture, choosing or turning one changes two numbers in a
-    shader. Swapping an image instead costs tens of milliseconds each time.
-    """
+    """Light from all around, which materials look up in one picture of all HDRIs."""
 
     def __init__(self, scene: bpy.types.Scene) -> None:
-        world = bpy.data.worlds.new("surroundings")
-        world.use_nodes = True
-        # No importance map: every light sample then goes to the sun, whose light has no noise.
-        world.cycles.sampling_method = "NONE"
-        scene.world = world
+        scene.world = None  # all light from there is looked up
         self.panoramas = {name: load_hdri(name) for name in HDRIS}
         """Linear RGB (h, w, 3) float32 of each HDRI, first row up."""
-        self._nodes = _sky_nodes(world.node_tree, _light_atlas(list(self.panoramas.values())))
+        self._group = light_group(list(self.panoramas.values()))
+        self._coats: list[bpy.types.Node] = []
         self._shown: Environment | None = None
+
+    def coat(self, material: bpy.types.Material) -> bpy.types.Node:
+        """Have a material shine in this light; its node takes Color, Roughness and Metallic."""
+        material.use_nodes = True
+        material.cycles.emission_sampling = "NONE"  # it passes light on, it is no lamp
+        tree = material.node_tree
+        tree.nodes.clear()
+        made = tree.nodes.new("ShaderNodeGroup")
+        made.node_tree = self._group
+        output = tree.nodes.new("ShaderNodeOutputMaterial")
+        tree.links.new(made.outputs[0], output.inputs["Surface"])
+        self._coats.append(made)
+        return made
 
     def show(self, environment: Environment) -> None:
         """Set HDRI, rotation and strength.
@@ -157,11 +186,10 @@ class Surroundings:
             return
         if environment.hdri not in self.panoramas:
             raise SceneError(f"hdri {environment.hdri!r} is not one of {', '.join(HDRIS)}")
-        row = len(HDRIS) - 1 - HDRIS.index(environment.hdri)  # textures count rows from below
-        u, v, background = self._nodes
-        u.inputs[2].default_value = 0.5 + environment.rotation / (2 * np.pi)
-        v.inputs[2].default_value = (row + 0.5) / len(HDRIS)
-        background.inputs["Strength"].default_value = environment.strength
+        place = HDRIS.index(environment.hdri)
+        light = light_input(place, len(HDRIS), environment.rotation, environment.strength)
+        for coat in self._coats:
+            coat.inputs["Light"].default_value = light
         self._shown = environment
 
 
@@ -182,52 +210,3 @@ def load_hdri(name: str) -> NDArray[np.float32]:
     image.pixels.foreach_get(pixels)
     bpy.data.images.remove(image)
     return np.ascontiguousarray(pixels.reshape(height, width, 4)[::-1, :, :3])
-
-
-def _light_atlas(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.Image:
-    """All panoramas as lights in one picture, the first on top."""
-    small = [
-        cv2.resize(np.minimum(p, LIGHT_LIMIT), LIGHT_SIZE, interpolation=cv2.INTER_AREA)
-        for p in panoramas
-    ]
-    stack = np.concatenate(small)[::-1]
-    pixels = np.dstack([stack, np.ones(stack.shape[:2], np.float32)])
-    image = bpy.data.images.new("lights", pixels.shape[1], pixels.shape[0], float_buffer=True)
-    image.colorspace_settings.name = "Linear Rec.709"
-    image.pixels.foreach_set(pixels.ravel())
-    image.pack()
-    return image
-
-
-def _sky_nodes(
-    tree: bpy.types.NodeTree, atlas: bpy.types.Image
-) -> tuple[bpy.types.Node, bpy.types.Node, bpy.types.Node]:
-    """Direction -> azimuth, elevation -> (u, v) in the atlas -> background.
-
-    Returns:
-        the nodes that hold the offset of u, the offset of v, and the strength.
-    """
-    tree.nodes.clear()
-
-    def node(kind: str, *sources: bpy.types.NodeSocket) -> bpy.types.Node:
-        made = tree.nodes.new(f"ShaderNode{kind}")
-        for socket, source in zip(made.inputs, sources, strict=False):
-            tree.links.new(source, socket)
-        return made
-
-    def math(operation: str, *sources: bpy.types.NodeSocket) -> bpy.types.Node:
-        made = node("Math", *sources)
-        made.operation = operation
-        return made
-
-    direction = node("TexCoord").outputs["Generated"]
-    x, y, z = node("SeparateXYZ", direction).outputs
-    u = math("MULTIPLY_ADD", math("ARCTAN2", y, x).outputs[0])
-    u.inputs[1].default_value = -0.5 / np.pi
-    v = math("MULTIPLY_ADD", math("ARCSINE", z).outputs[0])
-    v.inputs[1].default_value = 1 / (np.pi * len(HDRIS))
-    texture = node("TexImage", node("CombineXYZ", u.outputs[0], v.outputs[0]).outputs[0])
-    texture.image = atlas
-    background = node("Background", texture.outputs["Color"])
-    node("OutputWorld", background.outputs[0])
-    return u, v, background

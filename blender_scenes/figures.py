@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from blender_scenes import outline
-from blender_scenes.appearance import Materials
+from blender_scenes.appearance import Materials, Surroundings
 from blender_scenes.blender import bpy, bvhtree, mathutils
 from blender_scenes.meshes import Color, LinkMesh
 from blender_scenes.spec import Material, OtherRobot, RobotModel
@@ -70,10 +70,11 @@ class Figure:
         model: RobotModel,
         read: tuple[Mapping[int, LinkMesh], Sequence[Color]],
         detail: float | None,
+        surroundings: Surroundings,
     ) -> "Figure":
         """A figure of what `read_robot` gives, thinned out to `detail`."""
         meshes, colors = read
-        materials = Materials(colors)
+        materials = Materials(colors, surroundings)
         forms = {
             link: Form(_mesh(scene, model.links[link], mesh, materials, detail))
             for link, mesh in meshes.items()
@@ -195,6 +196,7 @@ def twin(scene: bpy.types.Scene, block: bpy.types.Object) -> bpy.types.Object:
 
 def _placed(scene: bpy.types.Scene, name: str, block: bpy.types.Mesh) -> bpy.types.Object:
     made = bpy.data.objects.new(name, block)
+    made.visible_diffuse = made.visible_glossy = False
     scene.collection.objects.link(made)
     return made
 

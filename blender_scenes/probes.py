@@ -51,10 +51,9 @@ class Balls(RobotScene):
         )
         super().__init__(model, spp=spp)
         for block in self.robot.materials.blocks:
-            inputs = block.node_tree.nodes["Principled BSDF"].inputs
-            inputs["Emission Color"].default_value = (1.0, 1.0, 1.0, 1.0)
-            inputs["Emission Strength"].default_value = 1.0
-            inputs["Specular IOR Level"].default_value = 0.0
+            tree = block.node_tree
+            glow = tree.nodes.new("ShaderNodeEmission")
+            tree.links.new(glow.outputs[0], tree.nodes["Material Output"].inputs["Surface"])
 
     def light(
         self, frame: Frame, points: NDArray[np.float64], radius: float, shown: Sequence[int]
@@ -119,6 +118,7 @@ class Identity:
             block.update_tag()  # Cycles keeps what it knows of objects that do not move
         settings, cycles = scene.scene.view_settings, scene.scene.cycles
         settings.view_transform = "Raw"  # bytes are the shader's numbers times 255
+        scene.shares = False
         cycles.samples = 1
         cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", 0.01
         for layer in scene.scene.view_layers:

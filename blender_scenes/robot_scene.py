@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from blender_scenes import outline, solids
 from blender_scenes.appearance import SunLight, Surroundings
-from blender_scenes.background import backdrop, over, through_lens
+from blender_scenes.background import backdrop, light_of, over, shared, through_lens
 from blender_scenes.blender import bpy
 from blender_scenes.figures import Crowd, Figure
 from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder
@@ -30,7 +30,7 @@ from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import quiet, read_robot
 from blender_scenes.photos import Photos
 from blender_scenes.shapes import Shapes
-from blender_scenes.spec import OTHER, Camera, Device, Engine, Frame, Rendered, RobotModel
+from blender_scenes.spec import OTHER, SPP, Camera, Device, Engine, Frame, Rendered, RobotModel
 from jointloop.common.errors import SceneError
 
 MARGIN = 2
@@ -46,7 +46,7 @@ class RobotScene:
         self,
         model: RobotModel,
         *,
-        spp: int = 4,
+        spp: int = SPP,
         detail: float | None = None,
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
@@ -84,17 +84,19 @@ class RobotScene:
         configure(self.scene, spp, engine, device)
         self.sun = SunLight(self.scene)
         self.surroundings = Surroundings(self.scene)
-        self.robot = Figure.built(self.scene, model, read, detail)
+        self.robot = Figure.built(self.scene, model, read, detail, self.surroundings)
         self.links = self.robot.links
         """Blender's object of each visible link, by index into `model.links`."""
         self._crowd = Crowd(
             self.scene,
             {
-                name: Figure.built(self.scene, other, made, detail)
+                name: Figure.built(self.scene, other, made, detail, self.surroundings)
                 for name, (other, made) in read_others.items()
             },
         )
-        self._shapes = Shapes(self.scene)
+        self.shares = True
+        """Whether pixels give their neighbours a share of their light."""
+        self._shapes = Shapes(self.scene, self.surroundings)
         self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
         self.scene.collection.objects.link(self.camera)
         self.scene.camera = self.camera
@@ -189,10 +191,12 @@ class RobotScene:
         image = backdrop(frame, self.surroundings.panoramas, self.photos, bent)
         if patch is None or box is None:
             return image, np.zeros(image.shape[:2], np.uint8)
-        x, y = box[:2]
+        light, (x, y) = light_of(patch), box[:2]
+        if self.shares:
+            light = shared(light)
         if bent is not None:
-            patch, x, y = through_lens(patch, x, y, bent)
-        return over(image, patch, x, y)
+            light, x, y = through_lens(light, x, y, bent)
+        return over(image, light, x, y)
 
     def _bend(self, camera: Camera) -> Bend | None:
         """How the camera's lens bends, None for a pinhole; the last one is kept."""

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 
+from blender_scenes.appearance import Surroundings
 from blender_scenes.blender import bmesh, bpy, mathutils
 from blender_scenes.figures import twin
 from blender_scenes.solids import Shape, T_world_solid, shape
@@ -26,8 +27,8 @@ class Shapes:
     it anew.
     """
 
-    def __init__(self, scene: bpy.types.Scene) -> None:
-        material = _material()
+    def __init__(self, scene: bpy.types.Scene, surroundings: Surroundings) -> None:
+        material = _material(surroundings)
         self._pools = {kind: _Pool(scene, kind, material) for kind in get_args(Shape)}
 
     def show(self, things: Sequence[Prop]) -> None:
@@ -61,6 +62,7 @@ class _Pool:
     def _grow(self) -> None:
         block = bpy.data.objects.new(self._mesh.name, self._mesh)
         block.hide_render = True
+        block.visible_diffuse = block.visible_glossy = False
         self._scene.collection.objects.link(block)
         self._objects.append(block)
         self._shown.append(None)
@@ -96,18 +98,17 @@ def _mesh(kind: Shape) -> bpy.types.Mesh:
     return block
 
 
-def _material() -> bpy.types.Material:
+def _material(surroundings: Surroundings) -> bpy.types.Material:
     """Colour and roughness from the object's colour and its alpha, metallic from its index."""
     material = bpy.data.materials.new("props")
-    material.use_nodes = True
+    surface = surroundings.coat(material)
     tree = material.node_tree
-    surface = tree.nodes["Principled BSDF"]
     own = tree.nodes.new("ShaderNodeObjectInfo")
     share = tree.nodes.new("ShaderNodeMath")
     share.operation = "DIVIDE"
     share.inputs[1].default_value = FINE
     tree.links.new(own.outputs["Object Index"], share.inputs[0])
-    tree.links.new(own.outputs["Color"], surface.inputs["Base Color"])
+    tree.links.new(own.outputs["Color"], surface.inputs["Color"])
     tree.links.new(own.outputs["Alpha"], surface.inputs["Roughness"])
     tree.links.new(share.outputs[0], surface.inputs["Metallic"])
     return material

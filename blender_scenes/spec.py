@@ -21,6 +21,12 @@ Device = Literal["cpu", "gpu"]
 HDRIS = ("city", "courtyard", "forest", "interior", "night", "studio", "sunrise", "sunset")
 """The HDRIs that ship with Blender (CC0), by name."""
 
+SPP = 2
+"""Samples that Cycles takes of a pixel, unless told otherwise."""
+
+SHADING = 2
+"""Version of how Blender's surfaces are shaded: 1 sampled light from all around, 2 looks it up."""
+
 MATERIAL_SLOTS = 6
 """Materials drawn per image; base material i of a robot takes slot i modulo this."""
 

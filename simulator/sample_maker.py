@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from blender_scenes.photos import PhotoError, Photos
-from blender_scenes.spec import Device, Engine, Scene
+from blender_scenes.spec import SPP, Device, Engine, Scene
 from jointloop.common.errors import NoBlenderError
 from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment
@@ -46,7 +46,7 @@ class SampleMaker:
         self,
         settings: SampleSettings,
         engine: Engine = "cycles",
-        spp: int = 4,
+        spp: int = SPP,
         backgrounds: Path | None = None,
         detail: float | None = None,
         say: Callable[[str], None] = print,

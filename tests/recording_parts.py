@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from blender_scenes.spec import SPP
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CALM, Variety
 from simulator.recordings.recorder import record
@@ -11,7 +12,7 @@ from simulator.recordings.recording import Description, Recording, describe
 from simulator.recordings.replay import rendering_here
 
 SMALL = SampleSettings(width=64, height=48, variety=CALM)
-STICK = rendering_here("stick", 4, SMALL.height)
+STICK = rendering_here("stick", SPP, SMALL.height)
 
 
 def description(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_scenes.background import develop, over, view
+from blender_scenes.background import develop, light_of, over, shared, view
 from blender_scenes.spec import Camera
 
 ANGLE = st.floats(-3.1, 3.1)
@@ -68,7 +68,7 @@ def test_patch_covers_where_solid_and_vanishes_where_clear(alpha, expected):
     backdrop = np.full((6, 8, 3), 200, np.uint8)
     patch = np.full((2, 3, 4), 40, np.uint8)
     patch[..., 3] = alpha
-    image, mask = over(backdrop, patch, 4, 1)
+    image, mask = over(backdrop, light_of(patch), 4, 1)
     assert (image[1:3, 4:7] == expected).all()
     assert (mask[1:3, 4:7] == alpha).all()
     outside = np.ones((6, 8), bool)
@@ -82,12 +82,28 @@ def test_a_patch_of_the_backdrops_own_colour_leaves_no_fringe(level, alpha):
     backdrop = np.full((4, 4, 3), level, np.uint8)
     patch = np.full((4, 4, 4), level, np.uint8)
     patch[..., 3] = alpha
-    image, _ = over(backdrop, patch, 0, 0)
+    image, _ = over(backdrop, light_of(patch), 0, 0)
     assert np.abs(image.astype(int) - level).max() <= 1
 
 
 def test_half_black_over_white_is_half_the_light():
     patch = np.zeros((1, 1, 4), np.uint8)
     patch[..., 3] = 128
-    image, _ = over(np.full((1, 1, 3), 255, np.uint8), patch, 0, 0)
+    image, _ = over(np.full((1, 1, 3), 255, np.uint8), light_of(patch), 0, 0)
     assert abs(int(image[0, 0, 0]) - 187) <= 1  # sRGB code of 0.498
+
+
+def test_every_code_of_a_solid_patch_stays():
+    codes = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(16, 16, 4)
+    patch = np.where(np.arange(4) == 3, 255, codes).astype(np.uint8)
+    image, _ = over(np.full((16, 16, 3), 90, np.uint8), light_of(patch), 0, 0)
+    np.testing.assert_array_equal(image, patch[..., :3])
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_sharing_keeps_what_is_even_and_the_light_of_what_is_inside(seed):
+    inside = np.zeros((9, 11, 4), np.float32)
+    inside[2:-2, 2:-2] = np.random.default_rng(seed).random((5, 7, 4))
+    np.testing.assert_allclose(shared(inside).sum(axis=(0, 1)), inside.sum(axis=(0, 1)), rtol=1e-5)
+    even = np.full((4, 5, 4), 0.625, np.float32)
+    np.testing.assert_array_equal(shared(even), even)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, STICK, description, jointloop, recorded
 
+from blender_scenes.spec import SHADING
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.variety import Variety
-from simulator.recordings.recipe import Listing
+from simulator.recordings.recipe import Listing, Rendering
 from simulator.recordings.replay import recipe_of, rendering_here, sample_maker_for, sample_of
 from simulator.recordings.sample_files import RecordingError, decode
 
@@ -89,6 +90,15 @@ def test_other_versions_are_named(samples: Path, tmp_path: Path) -> None:
     like.write_text(json.dumps(entry))
     done = jointloop("replay", "--like", like, "--out", tmp_path / "again")
     assert f"note: it was made with numpy 0.1, here {np.__version__}" in done.stdout
+
+
+def test_what_was_shaded_otherwise_is_said_in_one_line() -> None:
+    here = rendering_here("cycles", 2, 120)
+    fields = msgspec.to_builtins(here)
+    assert fields.pop("shading") == SHADING == 2
+    of_old = msgspec.convert(fields, Rendering)
+    assert of_old.differences(here) == ["shading 1, here 2"]
+    assert STICK.shading == 1  # sticks are not shaded
 
 
 def test_a_replay_never_replaces_what_it_is_compared_with(samples: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.form import Shape
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat, merged, nested
@@ -74,7 +74,7 @@ class TrainOptions:
     sticks."""
     render_device: Device = "cpu"
     """That Blender renders on in simulators started here: cpu or gpu."""
-    spp: int = 4
+    spp: int = SPP
     """Cycles' samples per pixel, of simulators started here."""
     backgrounds: Path | None = None
     """Folder of your own pictures to stand behind the robot, for simulators started here and for

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from simulator.fleet.process import (
     NOTE,
     Exit,
@@ -42,7 +42,7 @@ class WorkerOptions(ProcessOptions):
     """What makes the images."""
     device: Device = "cpu"
     """That Cycles computes on."""
-    spp: int = 4
+    spp: int = SPP
     """Cycles' samples per pixel."""
     backgrounds: Path | None = None
     """Folder of pictures to stand behind the robot."""

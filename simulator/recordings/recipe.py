@@ -52,6 +52,8 @@ class Rendering(msgspec.Struct, frozen=True):
     """Of the packages that take part."""
     device: Device = "cpu"
     """That Cycles computes on; the same bytes are made on the CPU alone."""
+    shading: int = 1
+    """Blender's, see `blender_scenes.spec.SHADING`; 1 where none is recorded."""
 
     def differences(self, other: "Rendering") -> list[str]:
         """What differs, in words; `self` is what is wanted, `other` what is here."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from blender_scenes.photos import Photos
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SHADING, Device, Engine
 from simulator.randomization.assignment import Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -48,6 +48,7 @@ def rendering_here(
         backgrounds=None if photos is None else Listing.of(photos.folder, photos.names),
         versions=versions(engine),
         device=device,
+        shading=1 if engine == "stick" else SHADING,
     )
 
 

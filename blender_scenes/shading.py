@@ -1,0 +1,176 @@
+"""The shader of everything that is drawn: light from all around looked up, suns sampled.
+
+One node group serves robot, props and stands. It adds to a matt and a GGX surface, which the suns
+light, the emission
+
+    irradiance(normal) colour (1 - metallic) + prefiltered(reflection, roughness) (F0 A + B)
+
+whose parts lie in pictures (`blender_scenes.lightmaps`). The environment is an input of the group
+within each material: changing a group's own nodes would cost far more.
+"""
+
+# bpy and its companions bring no type stubs.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blender_scenes import lightmaps
+from blender_scenes.blender import bpy
+
+DIELECTRIC = 0.04
+"""F0 of what is no metal, of any colour."""
+
+Socket: TypeAlias = bpy.types.NodeSocket
+
+
+def light_group(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.NodeTree:
+    """The node group. Inputs: Color, Roughness, Metallic, Light; output: Shader.
+
+    Light is (turn, place, strength): see `light_input`.
+    """
+    group = bpy.data.node_groups.new("looked-up light", "ShaderNodeTree")
+    for name, kind in (
+        ("Color", "Color"),
+        ("Roughness", "Float"),
+        ("Metallic", "Float"),
+        ("Light", "Vector"),
+    ):
+        group.interface.new_socket(name, in_out="INPUT", socket_type=f"NodeSocket{kind}")
+    group.interface.new_socket("Shader", in_out="OUTPUT", socket_type="NodeSocketShader")
+    nodes = _Nodes(group)
+    color, roughness, metallic, light = list(nodes.node("NodeGroupInput").outputs)[:4]
+    atlas = _picture("lights", lightmaps.atlas(panoramas))
+    table = _picture("split sum", lightmaps.split_sum()[::-1])  # roughness grows upwards
+    sky = _Sky(nodes, atlas, len(panoramas), light)
+    geometry = nodes.node("ShaderNodeNewGeometry").outputs
+    normal, view = geometry["Normal"], geometry["Incoming"]
+
+    gloss = nodes.math("ROUND", nodes.math("MULTIPLY", roughness, lightmaps.GLOSSES - 1))
+    mirrored = sky.at(nodes.node("ShaderNodeTexCoord").outputs["Reflection"], gloss)
+    received = sky.at(normal, lightmaps.GLOSSES)
+    angle = nodes.node("ShaderNodeCombineXYZ", nodes.dot(normal, view), roughness).outputs[0]
+    a, b, _ = nodes.split(nodes.lookup(table, angle, "EXTEND"))
+    f0 = nodes.mix(metallic, (DIELECTRIC,) * 3, color)
+    share = nodes.vector("MULTIPLY_ADD", f0, a, b)
+    matt = nodes.scale(color, nodes.math("SUBTRACT", 1.0, metallic))
+    glossy = nodes.vector("MULTIPLY", mirrored, share)
+    emission = nodes.vector("MULTIPLY_ADD", received, matt, glossy)
+
+    shine = nodes.node("ShaderNodeEmission", emission, sky.strength).outputs[0]
+    lit = nodes.node("ShaderNodeBsdfDiffuse", matt).outputs[0]
+    glint = nodes.node("ShaderNodeBsdfAnisotropic", f0, roughness)
+    glint.distribution = "GGX"
+    both = nodes.node("ShaderNodeAddShader", lit, glint.outputs[0]).outputs[0]
+    surface = nodes.node("ShaderNodeAddShader", shine, both)
+    nodes.node("NodeGroupOutput", surface.outputs[0])
+    return group
+
+
+def light_input(place: int, count: int, rotation: float, strength: float) -> tuple[float, ...]:
+    """The group's input Light.
+
+    Args:
+        place: the HDRI's among those of the group.
+        count: of those.
+        rotation: about +z [rad].
+        strength: factor on its radiance.
+    """
+    rows = lightmaps.TILES * lightmaps.HEIGHT
+    middle = place * rows + (lightmaps.HEIGHT - 1) / 2 + 0.5
+    turn = rotation / (2 * np.pi) + 0.5 + 0.5 / lightmaps.WIDTH
+    return turn, 1 - middle / (count * rows), strength
+
+
+class _Nodes:
+    """Adds nodes to a tree; sources are sockets, or numbers that stay."""
+
+    def __init__(self, tree: bpy.types.NodeTree) -> None:
+        self._tree = tree
+
+    def node(self, kind: str, *sources: "Socket | float | Sequence[float]") -> bpy.types.Node:
+        made = self._tree.nodes.new(kind)
+        for socket, source in zip(made.inputs, sources, strict=False):
+            if isinstance(source, Socket):
+                self._tree.links.new(source, socket)
+            else:
+                socket.default_value = source
+        return made
+
+    def math(self, operation: str, *sources: "Socket | float") -> Socket:
+        made = self.node("ShaderNodeMath", *sources)
+        made.operation = operation
+        return made.outputs[0]
+
+    def vector(self, operation: str, *sources: "Socket | Sequence[float]") -> Socket:
+        made = self.node("ShaderNodeVectorMath", *sources)
+        made.operation = operation
+        return made.outputs[0]
+
+    def dot(self, a: Socket, b: Socket) -> Socket:
+        made = self.node("ShaderNodeVectorMath", a, b)
+        made.operation = "DOT_PRODUCT"
+        return made.outputs["Value"]
+
+    def scale(self, a: Socket, by: Socket) -> Socket:
+        made = self.node("ShaderNodeVectorMath", a)
+        made.operation = "SCALE"
+        self._tree.links.new(by, made.inputs["Scale"])
+        return made.outputs[0]
+
+    def split(self, vector: Socket) -> Sequence[Socket]:
+        return list(self.node("ShaderNodeSeparateXYZ", vector).outputs)
+
+    def mix(self, share: Socket, low: Sequence[float], high: Socket) -> Socket:
+        made = self.node("ShaderNodeMix")
+        made.data_type = "VECTOR"
+        factor, a, b = (
+            next(s for s in made.inputs if s.identifier == name)
+            for name in ("Factor_Float", "A_Vector", "B_Vector")
+        )
+        self._tree.links.new(share, factor)
+        a.default_value = low
+        self._tree.links.new(high, b)
+        return next(s for s in made.outputs if s.identifier == "Result_Vector")
+
+    def lookup(self, image: bpy.types.Image, place: Socket, beyond: str) -> Socket:
+        made = self.node("ShaderNodeTexImage", place)
+        made.image, made.extension = image, beyond
+        return made.outputs["Color"]
+
+
+class _Sky:
+    """Direction -> azimuth, elevation -> place in the atlas -> light."""
+
+    def __init__(self, nodes: _Nodes, atlas: bpy.types.Image, count: int, light: Socket) -> None:
+        self._nodes, self._atlas = nodes, atlas
+        self._rows = count * lightmaps.TILES * lightmaps.HEIGHT
+        self._turn, self._place, self.strength = nodes.split(light)
+
+    def at(self, direction: Socket, tile: "Socket | float") -> Socket:
+        nodes = self._nodes
+        x, y, z = nodes.split(direction)
+        azimuth, elevation = nodes.math("ARCTAN2", y, x), nodes.math("ARCSINE", z)
+        down = lightmaps.HEIGHT / self._rows
+        middle = nodes.math("MULTIPLY_ADD", tile, -down, self._place)
+        u = nodes.math("MULTIPLY_ADD", azimuth, -0.5 / np.pi, self._turn)
+        steep = (lightmaps.HEIGHT - 1) / np.pi / self._rows
+        v = nodes.math("MULTIPLY_ADD", elevation, steep, middle)
+        place = nodes.node("ShaderNodeCombineXYZ", u, v).outputs[0]
+        return nodes.lookup(self._atlas, place, "REPEAT")
+
+
+def _picture(name: str, rows: NDArray[np.float16]) -> bpy.types.Image:
+    """Numbers (h, w, 1 to 3) as a picture that shaders read as they are, first row up."""
+    height, width, channels = rows.shape
+    pixels = np.ones((height, width, 4), np.float32)
+    pixels[..., channels:3] = 0
+    pixels[..., :channels] = rows[::-1]
+    image = bpy.data.images.new(name, width, height, float_buffer=True)
+    image.colorspace_settings.name = "Non-Color"
+    image.pixels.foreach_set(pixels.ravel())
+    image.pack()
+    return image
