@@ -48,9 +48,11 @@ def directions() -> NDArray[np.float64]:
     """(HEIGHT, WIDTH, 3) unit vectors of a tile's pixels."""
     elevation = np.pi * (0.5 - np.arange(HEIGHT) / (HEIGHT - 1))[:, None]
     azimuth = 2 * np.pi * (0.5 - np.arange(WIDTH) / WIDTH)[None]
-    flat = np.cos(elevation)
-    up = np.broadcast_to(np.sin(elevation), (HEIGHT, WIDTH))
-    return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), up], axis=-1)
+    made = np.empty((HEIGHT, WIDTH, 3))
+    made[..., 0] = np.cos(elevation) * np.cos(azimuth)
+    made[..., 1] = np.cos(elevation) * np.sin(azimuth)
+    made[..., 2] = np.sin(elevation)
+    return made
 
 
 def solid_angles() -> NDArray[np.float64]:
