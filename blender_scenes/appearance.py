@@ -19,9 +19,6 @@ from blender_scenes.shading import light_group, light_input
 from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, Sun
 from jointloop.common.errors import SceneError
 
-SUNS = 4
-"""Points that stand for the sun's disc."""
-
 
 @dataclass(frozen=True)
 class Look:
@@ -95,50 +92,28 @@ def _mix(base: Look, drawn: Material) -> Look:
 
 
 class SunLight:
-    """The sun, as `SUNS` points on its disc: each casts a sharp shadow that has no noise."""
+    """The sun lamp, the one light that is sampled.
+
+    Its disc is sampled with it. Points in its place have no noise, but four of them draw a shadow's
+    edge in steps, and a pixel of two samples sees two of the four.
+    """
 
     def __init__(self, scene: bpy.types.Scene) -> None:
         self.lamp = bpy.data.lights.new("sun", "SUN")
-        self.lamp.angle = 0.0
-        self.lamp.cycles.use_multiple_importance_sampling = False  # no ray meets a point
-        self.blocks = [bpy.data.objects.new(f"sun {i}", self.lamp) for i in range(SUNS)]
-        for block in self.blocks:
-            scene.collection.objects.link(block)
+        self.lamp.cycles.use_multiple_importance_sampling = False  # no reflected ray is followed
+        self.block = bpy.data.objects.new("sun", self.lamp)
+        scene.collection.objects.link(self.block)
         self._shown: Sun | None = None
 
     def show(self, sun: Sun) -> None:
         """Set direction, strength, softness and colour."""
         if sun == self._shown:
             return
-        for block, T in zip(self.blocks, T_world_suns(sun), strict=True):
-            block.matrix_world = mathutils.Matrix(T.tolist())
-        self.lamp.energy = strength_of_each(sun)
+        self.block.matrix_world = mathutils.Matrix(T_world_sun(sun).tolist())
+        self.lamp.energy = sun.strength
+        self.lamp.angle = sun.angle
         self.lamp.color = sun.color
         self._shown = sun
-
-
-def _off_axis(sun: Sun) -> float:
-    """Angle at which points on a circle have the second moments of the sun's disc [rad]."""
-    return sun.angle / np.sqrt(8)
-
-
-def strength_of_each(sun: Sun) -> float:
-    """Of the points that stand for the sun; together they light what faces it as it does."""
-    return float(sun.strength / SUNS / np.cos(_off_axis(sun)))
-
-
-def T_world_suns(sun: Sun) -> NDArray[np.float64]:
-    """(SUNS, 4, 4) poses whose +z point to places on the sun's disc, with its second moments."""
-    away = np.tan(_off_axis(sun))
-    T = np.stack([T_world_sun(sun)] * SUNS)
-    for i, pose in enumerate(T):
-        turn = np.pi / 4 + 2 * np.pi * i / SUNS
-        x, y, z = pose[:3, :3].T.copy()
-        z = z + away * (np.cos(turn) * x + np.sin(turn) * y)
-        z /= np.linalg.norm(z)
-        x = np.cross(y, z) / np.linalg.norm(np.cross(y, z))
-        pose[:3, :3] = np.stack([x, np.cross(z, x), z], axis=1)
-    return T
 
 
 def T_world_sun(sun: Sun) -> NDArray[np.float64]:

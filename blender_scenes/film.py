@@ -96,6 +96,7 @@ def _cycles(cycles: bpy.types.PropertyGroup, spp: int, device: Device) -> None:
     cycles.max_bounces = cycles.diffuse_bounces = cycles.glossy_bounces = 0
     cycles.transmission_bounces = cycles.volume_bounces = 0
     cycles.pixel_filter_type = "BOX"
+    cycles.sampling_pattern = "BLUE_NOISE"  # what noise there is differs from pixel to pixel
 
 
 def _workbench(display: bpy.types.SceneDisplay, spp: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("bpy")
-from blender_scenes import appearance, lightmaps
+from blender_scenes import lightmaps
 from blender_scenes.background import develop
 from blender_scenes.robot_scene import RobotScene
 from blender_scenes.spec import (
@@ -129,18 +129,6 @@ def test_a_metal_is_dark_where_a_matt_surface_is_lit_by_the_sun(scene: RobotScen
     image = scene.render(frame_of(camera, mirror, night, sun)).image[inner]
     assert image[cosine.argmax()].min() > 250
     assert np.median(image) < 10
-
-
-@pytest.mark.parametrize("angle", [0.0, 0.01, 0.2, 0.5])
-def test_the_suns_together_are_one(angle: float):
-    sun = Sun(2.0, 0.6, 3.0, angle, (1.0, 1.0, 1.0))
-    poses = appearance.T_world_suns(sun)
-    np.testing.assert_allclose(np.linalg.det(poses), 1)
-    towards = appearance.T_world_sun(sun)[:3, 2]
-    together = appearance.strength_of_each(sun) * poses[:, :3, 2].sum(axis=0)
-    np.testing.assert_allclose(together, 3.0 * towards, atol=1e-9)
-    off = np.arccos((poses[:, :3, 2] @ towards).clip(-1, 1))
-    assert (off <= angle / 2 + 1e-7).all()
 
 
 def test_nothing_of_a_seed_is_left_on_a_ball(scene: RobotScene):
