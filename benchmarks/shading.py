@@ -12,7 +12,6 @@ quality:
     light      mean linear light of the robot, and its ratio to the other's
 """
 
-import argparse
 import json
 import os
 
@@ -21,15 +20,18 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
+import figures
 import numpy as np
 from numpy.typing import NDArray
 
-SIZES = ("160x120", "320x240", "640x480")
+from jointloop.common.errors import JointloopError
+
 WARM_UP = 4
 EDGE = 3
 """Pixels at the robot's outline that grain is not measured in."""
@@ -73,6 +75,20 @@ for line in sys.stdin:
     np.savez(file, image=sample.image, robot=shape)
     print(json.dumps(cpu), file=answers, flush=True)
 """
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    against: Path
+    """Folder of another checkout."""
+    sizes: tuple[str, ...] = ("160x120", "320x240", "640x480")
+    """Of images, WIDTHxHEIGHT."""
+    frames: int = 50
+    """Of each size."""
+    json: Path | None = None
+    """File to write the figures to as well."""
 
 
 class Checkout:
@@ -146,37 +162,33 @@ def measure(size: str, folders: tuple[Path, Path], frames: int) -> dict[str, Any
     """All figures of one image size."""
     with TemporaryDirectory() as scratch:
         sides = [Checkout(folder, size, Path(scratch)) for folder in folders]
-        rows = [[measures(side, index) for side in sides] for index in range(WARM_UP + frames)]
+        taken = [[measures(side, index) for side in sides] for index in range(WARM_UP + frames)]
         for side in sides:
             side.close()
-    figures: dict[str, Any] = {"size": size}
-    for name, of_side in zip(("here", "there"), zip(*rows[WARM_UP:], strict=True), strict=True):
-        table = {key: np.array([row[key] for row in of_side]) for key in of_side[0]}
-        figures[name] = {
+    row: dict[str, Any] = {"size": size}
+    for name, of_side in zip(("here", "there"), zip(*taken[WARM_UP:], strict=True), strict=True):
+        table = {key: np.array([one[key] for one in of_side]) for key in of_side[0]}
+        row[name] = {
             "cpu_seconds": float(table["cpu"].mean()),
             "grain_median": float(np.nanmedian(table["grain"])),
             "grain_mean": float(np.nanmean(table["grain"])),
             "seeds_mean": float(np.nanmean(table["seeds"])),
             "light_mean": float(np.nanmean(table["light"])),
         }
-    here, there = figures["here"], figures["there"]
-    figures["cpu_ratio"] = here["cpu_seconds"] / there["cpu_seconds"]
-    figures["light_ratio"] = here["light_mean"] / there["light_mean"]
-    return figures
+    here, there = row["here"], row["there"]
+    row["cpu_ratio"] = here["cpu_seconds"] / there["cpu_seconds"]
+    row["light_ratio"] = here["light_mean"] / there["light_mean"]
+    return row
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--against", type=Path, required=True, help="folder of another checkout")
-    parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--frames", type=int, default=50)
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args()
-    folders = Path(__file__).resolve().parents[1], args.against
+    if not (options.against / "blender_scenes").is_dir():
+        raise JointloopError(f"against is {options.against}, which is no checkout of Jointloop")
+    folders = Path(__file__).resolve().parents[1], options.against
     results = []
-    for size in args.sizes:
-        row = measure(size, folders, args.frames)
+    for size in options.sizes:
+        row = measure(size, folders, options.frames)
         results.append(row)
         here, there = row["here"], row["there"]
         print(
@@ -186,11 +198,8 @@ def main() -> None:
             f"{there['seeds_mean']:.2f}); light {row['light_ratio']:.3f} of what it was",
             flush=True,
         )
-    if args.json:
-        command = f"python benchmarks/shading.py --against DIR --frames {args.frames}"
-        text = json.dumps({"command": command, "results": results}, indent=2)
-        args.json.write_text(text + "\n")
+    figures.write(options.json, {**figures.machine(), "results": results})
 
 
 if __name__ == "__main__":
-    main()
+    figures.run(main, Options)

@@ -40,6 +40,9 @@ MARGIN = 2
 class RobotScene:
     """A robot in Blender; see `blender_scenes.spec.Scene`."""
 
+    shares = True
+    """Whether pixels give their neighbours a share of their light."""
+
     _alive: ClassVar["RobotScene | None"] = None
 
     def __init__(
@@ -94,8 +97,6 @@ class RobotScene:
                 for name, (other, made) in read_others.items()
             },
         )
-        self.shares = True
-        """Whether pixels give their neighbours a share of their light."""
         self._shapes = Shapes(self.scene, self.surroundings)
         self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
         self.scene.collection.objects.link(self.camera)

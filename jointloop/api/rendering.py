@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from blender_scenes.engines import need
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from simulator.randomization.assignment import Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -25,7 +25,7 @@ def samples(
     worker: int = 0,
     engine: Engine = "cycles",
     device: Device = "cpu",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | str | None = None,
 ) -> Iterator[Sample]:
     """Draw, render and label samples, one after the other.
@@ -66,7 +66,7 @@ def render(
     worker: int = 0,
     engine: Engine = "cycles",
     device: Device = "cpu",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | str | None = None,
 ) -> Sample:
     """Draw, render and label one sample; see `samples`, which makes several for one start."""
@@ -96,7 +96,7 @@ def record(
     prior: JointPrior | None = None,
     engine: Engine = "cycles",
     device: Device = "cpu",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | str | None = None,
 ) -> Recording:
     """Keep samples on disk, in tar shards of WebDataset's layout.

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from blender_scenes.engines import need
-from blender_scenes.spec import Engine
+from blender_scenes.spec import SPP, Engine
 from feedback.report.report import write_report
 from feedback.selection import SelectionRule
 from jointloop.common.difference import difference
@@ -51,7 +51,7 @@ def train(
     bind: str | None = None,
     keys: Path | str | None = None,
     engine: Engine = "cycles",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | str | None = None,
     rule: SelectionRule | None = None,
     weights: Path | str | None = None,

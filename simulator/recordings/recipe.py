@@ -52,13 +52,15 @@ class Rendering(msgspec.Struct, frozen=True):
     """Of the packages that take part."""
     device: Device = "cpu"
     """That Cycles computes on; the same bytes are made on the CPU alone."""
-    shading: int = 1
-    """Blender's, see `blender_scenes.spec.SHADING`; 1 where none is recorded."""
+    shading: int | msgspec.UnsetType = msgspec.UNSET
+    """See `blender_scenes.spec.SHADING`; sticks have none, and the first wrote none."""
 
     def differences(self, other: "Rendering") -> list[str]:
         """What differs, in words; `self` is what is wanted, `other` what is here."""
         then, now = (
-            {name: value for name, value in asdict(r).items() if name != "versions"} | r.versions
+            {name: value for name, value in asdict(r).items() if name != "versions"}
+            | {"shading": 1 if r.shading is msgspec.UNSET else r.shading}
+            | r.versions
             for r in (self, other)
         )
         names = {**then, **now}

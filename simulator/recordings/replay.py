@@ -48,7 +48,7 @@ def rendering_here(
         backgrounds=None if photos is None else Listing.of(photos.folder, photos.names),
         versions=versions(engine),
         device=device,
-        shading=1 if engine == "stick" else SHADING,
+        shading=msgspec.UNSET if engine == "stick" else SHADING,
     )
 
 
