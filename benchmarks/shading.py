@@ -42,6 +42,7 @@ SERVER = """
 import dataclasses, json, os, resource, sys
 answers = os.fdopen(os.dup(1), "w")
 import cv2, numpy as np
+from msgspec import structs
 cv2.setNumThreads(1)
 try:
     from simulator.randomization import hidden
@@ -56,19 +57,21 @@ except ModuleNotFoundError:  # where they were until 08a754e
     from simulator.studio import Studio as SampleMaker
     from simulator.variety import CALM
 from simulator.sample import simulate
+replace = dataclasses.replace if dataclasses.is_dataclass(hidden.Hidden) else structs.replace
 width, height = map(int, sys.argv[1].split("x"))
 settings = SampleSettings(width=width, height=height, variety=CALM)
 maker = SampleMaker(settings, "cycles")
 robot = maker.robot
 prior = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
+assignment = getattr(hidden.Assignment, "of", hidden.Assignment)(prior)
 def burnt():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 for line in sys.stdin:
     index, seed, file = line.split()
     before = burnt()
-    drawn = hidden.draw(robot, settings, hidden.Assignment(prior), 0, int(index))
-    drawn = dataclasses.replace(drawn, noise_seed=int(seed))
+    drawn = hidden.draw(robot, settings, assignment, 0, int(index))
+    drawn = replace(drawn, noise_seed=int(seed))
     sample = simulate(maker.scene, robot, settings, drawn)
     cpu = burnt() - before
     shape = maker.scene.silhouette(hidden.frame(robot, drawn, width, height))

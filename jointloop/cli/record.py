@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.app import ready, say, tell_robots
 from jointloop.cli.form import takes
 from jointloop.cli.priors import read_prior
@@ -59,7 +59,7 @@ def record(
         engine: By default cycles; eevee and workbench render with Blender too; stick draws the
             robot as sticks.
         device: That Blender renders on: cpu (the default) or gpu.
-        spp: Cycles' samples per pixel, by default 4.
+        spp: Cycles' samples per pixel, by default 2.
         backgrounds: Folder of your own pictures.
         given: Settings of the samples.
     """
@@ -85,7 +85,7 @@ def record(
         } | {name: value for name, value in counts.items() if value is not None}
         manner = rendering_here(
             engine or "cycles",
-            4 if spp is None else spp,
+            SPP if spp is None else spp,
             settings.height,
             backgrounds,
             say,

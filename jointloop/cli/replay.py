@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.app import ready, say, tell_robots
 from jointloop.cli.form import takes
 from jointloop.cli.priors import read_bytes, read_prior
@@ -30,7 +30,7 @@ def replay(
     variety: str | None = None,
     engine: Engine = "cycles",
     device: Device = "cpu",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | None = None,
     given: Tree | None = None,
 ) -> int:

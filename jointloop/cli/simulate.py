@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from blender_scenes.spec import Device, Engine
+from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.app import ready, say
 from jointloop.cli.form import takes
 from jointloop.cli.sampling import asked, shape
@@ -18,7 +18,7 @@ def simulate(
     workers: int = 1,
     engine: Engine = "cycles",
     device: Device = "cpu",
-    spp: int = 4,
+    spp: int = SPP,
     backgrounds: Path | None = None,
     config: Path | None = None,
     size: str | None = None,
