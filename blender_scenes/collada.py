@@ -17,14 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from blender_scenes.blender import mathutils
+from blender_scenes.collada_polygons import input_of, numbers_in, polygons_of, triangles_of
 from jointloop.common.errors import SceneError
 from jointloop.common.markup import MarkupError, read_markup
 
 Color = tuple[float, float, float]
-Polygons = list[NDArray[np.int64]]
-"""Indices of the corners of each, or (N, 3) and (N, 4) of many at once."""
-
 DEEPEST = 64
 """Nodes within nodes; more hang on each other in a ring."""
 
@@ -61,17 +58,17 @@ class _Document:
 
     def __init__(self, root: Element) -> None:
         self._root = root
-        self._ids: dict[str, Element] = {}
+        self._ids: dict[tuple[str, str], Element] = {}
+        """Elements by tag and id: some tools give a material and its effect the same id."""
         for element in root.iter():
             element.tag = element.tag.rpartition(":")[2]
             if (name := element.get("id")) is not None:
-                self._ids.setdefault(name, element)
+                self._ids.setdefault((element.tag, name), element)
 
     def surfaces(self) -> Iterator[Surface]:
-        unit = self._root.find("asset/unit")
-        T = np.diag([*[float(unit.get("meter", 1)) if unit is not None else 1.0] * 3, 1.0])
+        T = np.diag([*[_meters(self._root.find("asset/unit"))] * 3, 1.0])
         scene = self._root.find("scene/instance_visual_scene")
-        shown = None if scene is None else self._named(scene, "url")
+        shown = None if scene is None else self._named(scene, "url", "visual_scene")
         if shown is None:
             shown = self._root.find("library_visual_scenes/visual_scene")
         if shown is not None:
@@ -81,12 +78,12 @@ class _Document:
             for geometry in self._root.findall("library_geometries/geometry"):
                 yield from self._geometry(geometry, T, {})
 
-    def _named(self, element: Element, key: str) -> Element | None:
-        """The element that an attribute refers to."""
-        return self._ids.get(element.get(key, "").removeprefix("#"))
+    def _named(self, element: Element, key: str, tag: str) -> Element | None:
+        """The element of that tag that an attribute refers to."""
+        return self._ids.get((tag, element.get(key, "").removeprefix("#")))
 
-    def _needed(self, element: Element, key: str) -> Element:
-        found = self._named(element, key)
+    def _needed(self, element: Element, key: str, tag: str) -> Element:
+        found = self._named(element, key, tag)
         if found is None:
             raise ValueError(f"{key}={element.get(key)!r} of <{element.tag}> names nothing in it")
         return found
@@ -101,12 +98,13 @@ class _Document:
                 case "node":
                     yield from self._node(element, T, depth + 1)
                 case "instance_node":
-                    yield from self._node(self._needed(element, "url"), T, depth + 1)
+                    yield from self._node(self._needed(element, "url", "node"), T, depth + 1)
                 case "instance_geometry":
-                    geometry = self._needed(element, "url")
+                    geometry = self._needed(element, "url", "geometry")
                     yield from self._geometry(geometry, T, self._bound(element))
                 case "instance_controller":
-                    yield from self._skin(self._needed(element, "url"), T, self._bound(element))
+                    controller = self._needed(element, "url", "controller")
+                    yield from self._skin(controller, T, self._bound(element))
 
     def _skin(
         self, controller: Element, T: NDArray[np.float64], bound: Mapping[str, Element]
@@ -115,14 +113,14 @@ class _Document:
         skin = controller.find("skin")
         if skin is not None:
             pose = skin.find("bind_shape_matrix")
-            T = T if pose is None else T @ _numbers(pose, 16).reshape(4, 4)
-            yield from self._geometry(self._needed(skin, "source"), T, bound)
+            T = T if pose is None else T @ numbers_in(pose, 16).reshape(4, 4)
+            yield from self._geometry(self._needed(skin, "source", "geometry"), T, bound)
 
     def _bound(self, instance: Element) -> dict[str, Element]:
         """Materials by the symbols that stand for them in a geometry."""
         found = {}
         for binding in instance.iter("instance_material"):
-            material = self._named(binding, "target")
+            material = self._named(binding, "target", "material")
             if material is not None:
                 found[binding.get("symbol", "")] = material
         return found
@@ -132,44 +130,53 @@ class _Document:
     ) -> Iterator[Surface]:
         mesh = geometry.find("mesh")
         for element in () if mesh is None else mesh:
-            read = _PRIMITIVES.get(element.tag)
-            polygons = [] if read is None else read(element)
-            if not polygons:
+            if not (polygons := polygons_of(element)):
                 continue
             points = self._points(element, geometry)
             corners = np.concatenate([polygon.ravel() for polygon in polygons])
             if corners.min() < 0 or corners.max() >= len(points):
+                wrong = corners.min() if corners.min() < 0 else corners.max()
                 raise ValueError(
-                    f"<{element.tag}> of geometry {geometry.get('id')!r} names vertex "
-                    f"{corners.max()}; it has {len(points)}"
+                    f"<{element.tag}> of geometry {geometry.get('id')!r} names vertex {wrong}; "
+                    f"it has {len(points)}, counted from 0"
                 )
             if not np.isfinite(T).all():
                 raise ValueError("geometry hangs on a <lookat> or <skew>; write it as a matrix")
-            triangles = np.concatenate([_triangles(polygon, points) for polygon in polygons])
+            triangles = np.concatenate([triangles_of(polygon, points) for polygon in polygons])
             symbol = element.get("material", "")
-            color = self._color(bound.get(symbol, self._ids.get(symbol)))
+            if np.linalg.det(T[:3, :3]) < 0:  # a mirror image: what was outside stays outside
+                triangles = triangles[:, ::-1]
+            color = self._color(bound.get(symbol, self._ids.get(("material", symbol))))
             yield Surface(points @ T[:3, :3].T + T[:3, 3], triangles, color)
 
     def _points(self, primitive: Element, geometry: Element) -> NDArray[np.float64]:
         """(V, 3) positions that a primitive's corners index."""
         where = f"<{primitive.tag}> of geometry {geometry.get('id')!r}"
-        vertices = self._needed(_input(primitive, "VERTEX", where), "source")
-        source = self._needed(_input(vertices, "POSITION", where), "source")
+        vertices = self._needed(input_of(primitive, "VERTEX", where), "source", "vertices")
+        source = self._needed(input_of(vertices, "POSITION", where), "source", "source")
         accessor = source.find("technique_common/accessor")
-        array = source.find("float_array") if accessor is None else self._named(accessor, "source")
+        array = (
+            source.find("float_array")
+            if accessor is None
+            else self._named(accessor, "source", "float_array")
+        )
         if array is None or array.text is None:
             raise ValueError(f"{where} has no positions")
-        get = {} if accessor is None else accessor.attrib
-        stride, first = int(get.get("stride", 3)), int(get.get("offset", 0))
-        numbers = _numbers(array)[first:]
-        count = min(int(get.get("count", len(numbers))), (len(numbers) + stride - 3) // stride)
-        rows = np.arange(count)[:, None] * stride + np.arange(3)
-        return numbers[rows]
+        stride, first, count = (_whole(accessor, key) for key in ("stride", "offset", "count"))
+        names = [] if accessor is None else [e.get("name", "") for e in accessor.findall("param")]
+        places = [names.index(n) if n in names else i for i, n in enumerate("XYZ")]
+        width = 3 if stride is None else stride
+        if max(places) >= width:
+            raise ValueError(f"{where} has positions of {width} numbers; x, y and z are wanted")
+        numbers = numbers_in(array)[first or 0 :]
+        there = (len(numbers) + width - 1 - max(places)) // width
+        rows = np.arange(there if count is None else min(count, there))[:, None]
+        return numbers[rows * width + np.array(places)]
 
     def _color(self, material: Element | None) -> Color | None:
         """Of a material's diffuse light."""
         instance = None if material is None else material.find("instance_effect")
-        effect = None if instance is None else self._named(instance, "url")
+        effect = None if instance is None else self._named(instance, "url", "effect")
         diffuse = None if effect is None else next(effect.iter("diffuse"), None)
         if effect is None or diffuse is None:
             return None
@@ -179,20 +186,32 @@ class _Document:
             values = next((child for p in named for child in p if child.tag[:5] == "float"), None)
         if values is None:
             return None
-        red, green, blue = _numbers(values)[:3].tolist()
+        if len(numbers := numbers_in(values)) < 3:
+            return None
+        red, green, blue = numbers[:3].clip(0, 1).tolist()
         return red, green, blue
 
 
-def _numbers(element: Element, count: int | None = None) -> NDArray[np.float64]:
-    """The finite numbers in an element's text."""
+def _whole(element: Element | None, key: str) -> int | None:
+    """A count in an attribute; None where there is none."""
+    text = None if element is None else element.get(key)
+    if element is None or text is None:
+        return None
+    if not text.strip().isdecimal():
+        raise ValueError(f"{key} of <{element.tag}> is {text!r}; a count is wanted")
+    return int(text)
+
+
+def _meters(unit: Element | None) -> float:
+    """In one of the file's units."""
+    text = "1" if unit is None else unit.get("meter", "1")
     try:
-        values = np.array((element.text or "").split(), np.float64)
-    except ValueError as error:
-        raise ValueError(f"<{element.tag}>: {error}") from None
-    if not np.isfinite(values).all() or count not in (None, len(values)):
-        wanted = "finite numbers" if count is None else f"{count} finite numbers"
-        raise ValueError(f"<{element.tag}> holds {len(values)} numbers; {wanted} wanted")
-    return values
+        meters = float(text)
+    except ValueError:
+        meters = 0.0
+    if not 0 < meters < np.inf:
+        raise ValueError(f"meter of <unit> is {text!r}; a number above 0 is wanted")
+    return meters
 
 
 def _transform(element: Element) -> NDArray[np.float64]:
@@ -200,100 +219,16 @@ def _transform(element: Element) -> NDArray[np.float64]:
     T = np.eye(4)
     match element.tag:
         case "matrix":
-            T = _numbers(element, 16).reshape(4, 4)
+            T = numbers_in(element, 16).reshape(4, 4)
         case "translate":
-            T[:3, 3] = _numbers(element, 3)
+            T[:3, 3] = numbers_in(element, 3)
         case "scale":
-            T[:3, :3] = np.diag(_numbers(element, 3))
+            T[:3, :3] = np.diag(numbers_in(element, 3))
         case "rotate":
-            x, y, z, degrees = _numbers(element, 4)
+            x, y, z, degrees = numbers_in(element, 4)
             if length := np.linalg.norm((x, y, z)):
                 turn = np.array((x, y, z)) * np.radians(degrees) / length
                 T[:3, :3] = Rotation.from_rotvec(turn).as_matrix()
         case "lookat" | "skew":  # of cameras; nothing can be seen in its place
             T = np.full((4, 4), np.nan)
     return T
-
-
-def _input(element: Element, semantic: str, where: str) -> Element:
-    found = (e for e in element.findall("input") if e.get("semantic") == semantic)
-    if (first := next(found, None)) is None:
-        raise ValueError(f"{where} has no <input> of {semantic}")
-    return first
-
-
-def _corners(primitive: Element, p: Element) -> NDArray[np.int64]:
-    """Vertex of each corner that a <p> lists, among indices of normals and the like."""
-    offsets = [int(e.get("offset", 0)) for e in primitive.findall("input")]
-    own = int(_input(primitive, "VERTEX", f"<{primitive.tag}>").get("offset", 0))
-    return _numbers(p).astype(np.int64)[own :: max(offsets) + 1]
-
-
-def _of_triangles(primitive: Element) -> Polygons:
-    corners = [_corners(primitive, p) for p in primitive.findall("p")]
-    return [c[: len(c) // 3 * 3].reshape(-1, 3) for c in corners if len(c) >= 3]
-
-
-def _of_polylist(primitive: Element) -> Polygons:
-    p, vcount = primitive.find("p"), primitive.find("vcount")
-    if p is None or vcount is None:
-        return []
-    corners, counts = _corners(primitive, p), _numbers(vcount).astype(np.int64)
-    ends = np.cumsum(counts)
-    if len(ends) and ends[-1] > len(corners):
-        raise ValueError(f"<polylist> counts {ends[-1]} corners and lists {len(corners)}")
-    polygons = []
-    for n in np.unique(counts[counts >= 3]).tolist():
-        starts = (ends - counts)[counts == n]
-        many = corners[starts[:, None] + np.arange(n)]
-        polygons += [many] if n < 5 else list(many)
-    return polygons
-
-
-def _of_polygons(primitive: Element) -> Polygons:
-    """Holes are filled."""
-    corners = [_corners(primitive, p) for p in primitive.findall("p")]
-    corners += [_corners(primitive, p) for p in primitive.findall("ph/p")]
-    return [c[None] if len(c) < 5 else c for c in corners if len(c) >= 3]
-
-
-def _of_strips(primitive: Element) -> Polygons:
-    polygons = []
-    for p in primitive.findall("p"):
-        c = _corners(primitive, p)
-        strip = np.stack([c[:-2], c[1:-1], c[2:]], axis=1)
-        strip[1::2] = strip[1::2, ::-1]
-        polygons.append(strip)
-    return [strip for strip in polygons if len(strip)]
-
-
-def _of_fans(primitive: Element) -> Polygons:
-    fans = []
-    for p in primitive.findall("p"):
-        c = _corners(primitive, p)
-        fans.append(np.stack([np.full(len(c) - 2, c[0]), c[1:-1], c[2:]], axis=1))
-    return [fan for fan in fans if len(fan)]
-
-
-_PRIMITIVES = {
-    "triangles": _of_triangles,
-    "polylist": _of_polylist,
-    "polygons": _of_polygons,
-    "tristrips": _of_strips,
-    "trifans": _of_fans,
-}
-
-
-def _triangles(polygon: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(T, 3) of many triangles (N, 3), many quads (N, 4), or the corners (M,) of one polygon."""
-    if polygon.ndim == 1:
-        cut = mathutils.geometry.tessellate_polygon([points[polygon].tolist()])
-        return polygon[np.array(cut, np.int64).reshape(-1, 3)]
-    if polygon.shape[1] == 3:
-        return polygon
-    a, b, c, d = (points[polygon[:, i]] for i in range(4))
-    one, other = np.cross(b - a, c - a), np.cross(c - a, d - a)
-    dented = (one * other).sum(axis=1) < 0  # the first diagonal lies outside
-    first = polygon[:, [0, 1, 2, 0, 2, 3]]
-    second = polygon[:, [1, 2, 3, 1, 3, 0]]
-    return np.where(dented[:, None], second, first).reshape(-1, 3)

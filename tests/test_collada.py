@@ -276,3 +276,53 @@ def test_a_file_of_no_use_is_named_with_the_reason(tmp_path: Path, case: str) ->
 
 def _model(path: Path, color: tuple[float, float, float] | None = None) -> RobotModel:
     return RobotModel("r", ("base",), (-1,), (Visual(0, np.eye(4), mesh=path, color=color),))
+
+
+def test_an_id_that_elements_of_several_kinds_share_names_each_where_it_is_meant(read) -> None:
+    text = collada(extra="<library_cameras><camera id='g'/></library_cameras>")
+    corners, _, colors = read(text.replace("id='eff'", "id='mat'").replace("#eff", "#mat"))
+    assert len(corners) == 2
+    assert colors == [(0.8, 0.1, 0.1)]
+
+
+@pytest.mark.parametrize(
+    "mirror", ["<scale>-1 1 1</scale>", "<matrix>1 0 0 0 0 1 0 0 0 0 -1 0 0 0 0 1</matrix>"]
+)
+def test_a_mirrored_node_keeps_its_outside_outside(read, mirror: str) -> None:
+    plain, mirrored = read(collada())[0], read(collada(transforms=mirror))[0]
+    flip = np.diag([-1, 1, 1] if "scale" in mirror else [1, 1, -1])
+    normals = [np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]) for c in (plain, mirrored)]
+    np.testing.assert_allclose(normals[1], normals[0] @ flip, atol=1e-12)
+
+
+def test_coordinates_are_where_their_names_stand(read) -> None:
+    params = "".join(f"<param name='{n}' type='float'/>" for n in ("", "X", "Y", "Z"))
+    text = collada(corners="9 0 0 0 9 1 0 0 9 1 2 0 9 0 2 0 9 0 0 3")
+    text = text.replace("count='6' stride='3'/>", f"count='5' stride='4'>{params}</accessor>")
+    np.testing.assert_array_equal(read(text)[1], [[0, 0, 0], [1, 2, 3]])
+
+
+@pytest.mark.parametrize("kind", ["trifans", "tristrips", "polygons", "triangles"])
+@pytest.mark.parametrize("corners", ["", "0", "0 1"])
+def test_too_few_corners_show_nothing(read, kind: str, corners: str) -> None:
+    more = f"<{kind} count='1'>{INPUT}<p>{corners}</p></{kind}>"
+    assert len(read(collada(primitive=TRIANGLES + more))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<asset>", "<asset><unit meter='0,001'/>", "meter of <unit> is '0,001'"),
+        ("<asset>", "<asset><unit meter='0'/>", "meter of <unit> is '0'; a number above 0"),
+        ("stride='3'", "stride='0'", "positions of 0 numbers"),
+        ("stride='3'", "stride='x'", "stride of <accessor> is 'x'"),
+        ("<p>0 1 2", "<p>0 1 -2", "names vertex -2; it has 5"),
+    ],
+)
+def test_a_faulty_number_is_named(read, old: str, new: str, said: str) -> None:
+    with pytest.raises(SceneError, match=said):
+        read(collada().replace(old, new))
+
+
+def test_colours_are_within_their_range(read) -> None:
+    assert read(collada(diffuse="<color>255 -1 0.5 1</color>"))[2] == [(1.0, 0.0, 0.5)]
