@@ -12,7 +12,7 @@ file names, its vertices are taken as they stand in it.
 import ctypes
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 
 from blender_scenes.blender import bmesh, bpy, mathutils
 from blender_scenes.collada import Color, read_collada
-from blender_scenes.mesh_files import MESHES, is_sound
+from blender_scenes.mesh_files import MESHES, colored_materials, fault, is_sound
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
 
@@ -162,6 +162,8 @@ def _read_file(path: Path, color: Color | None) -> list[Part]:
     """The triangles of a mesh file by colour; none where it is sound and has none."""
     if not path.is_file():
         raise SceneError(f"mesh file {path} does not exist")
+    if why := fault(path):
+        raise SceneError(f"mesh file {path} cannot be read: {why}")
     if path.suffix.lower() == ".dae":
         return [
             Part(surface.vertices, surface.triangles, surface.color or color or DEFAULT_COLOR)
@@ -175,7 +177,9 @@ def _read_file(path: Path, color: Color | None) -> list[Part]:
         raise SceneError(f"mesh file {path} cannot be read: {str(error).strip()}") from error
     bpy.context.view_layer.update()
     meshes = [block for block in bpy.data.objects if block.type == "MESH"]
-    parts = [part for block in meshes for part in _parts(block, color)]
+    # Blender makes up a grey for materials that nothing defines.
+    known = colored_materials(path) if path.suffix.lower() == ".obj" else set()
+    parts = [part for block in meshes for part in _parts(block, color, known)]
     if not parts and not is_sound(path):
         raise SceneError(f"mesh file {path} cannot be read: it is no {path.suffix}")
     return parts
@@ -193,22 +197,29 @@ def _import(path: Path) -> None:
             raise SceneError(f"mesh file {path} is {suffix!r}; {', '.join(MESHES)} are known")
 
 
-def _parts(obj: bpy.types.Object, color: Color | None) -> list[Part]:
-    """The triangles of an imported object by material, in the file's coordinates."""
+def _parts(obj: bpy.types.Object, color: Color | None, known: Set[str]) -> list[Part]:
+    """The triangles of an imported object by material, in the file's coordinates.
+
+    Args:
+        obj: the object.
+        color: of what has none of its own.
+        known: names of the materials that have one.
+    """
     vertices, triangles, slots = _arrays(obj.data)
     pose = np.array(obj.matrix_world)
     vertices = vertices @ pose[:3, :3].T + pose[:3, 3]
     parts = []
     for slot in np.unique(slots):
         materials = obj.data.materials
-        own = _base_color(materials[slot]) if slot < len(materials) else None
+        material = materials[slot] if slot < len(materials) else None
+        own = _base_color(material) if material is not None and material.name in known else None
         part = own or color or DEFAULT_COLOR
         parts.append(Part(vertices, triangles[slots == slot], part))
     return parts
 
 
-def _base_color(material: bpy.types.Material | None) -> Color | None:
-    if material is None or not material.use_nodes:
+def _base_color(material: bpy.types.Material) -> Color | None:
+    if not material.use_nodes:
         return None
     node = material.node_tree.nodes.get("Principled BSDF")
     return None if node is None else tuple(node.inputs["Base Color"].default_value[:3])

@@ -3,13 +3,16 @@
 import math
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from simulator.robot import MAX_JOINTS, Robot, RobotError
+from simulator.robot.attributes import origin
 from simulator.robot.tree import one_turn
 
 LINKS = '<link name="a"/><link name="b"/><link name="c"/>'
@@ -92,6 +95,12 @@ def test_a_follower_moves_with_its_leader(make) -> None:
     free = make()
     assert robot.angle_names == ("ab",)
     np.testing.assert_allclose(robot.forward([0.3]), free.forward([0.3, -0.1]), atol=1e-12)
+
+
+def test_a_follower_takes_no_limits_of_its_own(make) -> None:
+    follower = joint("bc", "b", "c", inside='<limit lower="0" upper="1"/><mimic joint="ab"/>')
+    with pytest.raises(RobotError, match="'bc', which follows 'ab'"):
+        make(LINKS + joint("ab", "a", "b") + follower, "limits = { bc = [0, 1] }\n")
 
 
 def test_a_follower_of_a_resting_joint_rests(make) -> None:
@@ -424,6 +433,40 @@ def test_a_colour_that_is_none_is_passed_over(make) -> None:
     assert ["material 'red'" in note for note in robot.notes] == [True]
 
 
+@pytest.mark.parametrize(
+    ("rgba", "color", "said"),
+    [
+        ("255 51 0 255", (1, 0.2, 0), "taken for parts of 255"),
+        ("1.02 0.5 0 1", (1, 0.5, 0), None),
+        ("255 51 0 1", (1, 0.2, 0), "taken for parts of 255"),
+        ("-1 0 0 1", None, "passed over"),
+        ("256 0 0 1", None, "passed over"),
+        ("nan 0 0 1", None, "passed over"),
+    ],
+)
+def test_a_colour_beyond_its_range_is_never_shown(make, rgba, color, said) -> None:
+    own = f'><color rgba="{rgba}"/></material>'
+    robot = make(NAMED.replace("/>", own, 1) + LINKS[16:] + CHAIN)
+    assert robot.model.visuals[0].color == color
+    assert [said in note for note in robot.notes] == ([True] if said else [])
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=4).filter(lambda q: np.linalg.norm(q) > 0.1))
+def test_an_origin_may_turn_by_a_quaternion(q: list[float]) -> None:
+    text = " ".join(map(repr, q))
+    element = ElementTree.fromstring(f'<joint><origin quat_xyzw="{text}"/></joint>')
+    expected = Rotation.from_quat(q).as_matrix()
+    np.testing.assert_allclose(origin(element, "here")[:3, :3], expected, atol=1e-12)
+
+
+def test_limits_that_look_like_degrees_are_said(make) -> None:
+    wide = joint("ab", "a", "b", inside='<limit lower="-90" upper="45"/>')
+    (note,) = make(LINKS + wide + joint("bc", "b", "c")).notes
+    assert "if degrees are meant: limits = { ab = [-1.571, 0.7854] }" in note
+    endless = joint("ab", "a", "b", inside='<limit lower="-1e16" upper="1e16"/>')
+    assert not make(LINKS + endless + joint("bc", "b", "c")).notes
+
+
 def test_windows_writes_mesh_names_with_other_slashes(tmp_path: Path, make) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "m.stl").write_text("solid")
@@ -556,6 +599,14 @@ BROKEN_URDFS = {
     "negative size": (
         visual('<sphere radius="-1"/>') + LINKS[16:] + CHAIN,
         "link 'a': size",
+    ),
+    "two turns": (
+        LINKS + CHAIN.replace("xyz=", 'rpy="0 0 0" quat_xyzw="0 0 0 1" xyz=', 1),
+        "joint 'ab': <origin> has both rpy and quat_xyzw",
+    ),
+    "no turn": (
+        LINKS + CHAIN.replace("xyz=", 'quat_xyzw="0 0 0 0" xyz=', 1),
+        "joint 'ab': quat_xyzw of <origin> is 0 0 0 0",
     ),
     "no size": (
         visual('<cylinder radius="1"/>') + LINKS[16:] + CHAIN,

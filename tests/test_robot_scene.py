@@ -379,6 +379,53 @@ def test_meshes_keep_the_axes_of_their_files(tmp_path, suffix):
     assert colors == [(0.1, 0.2, 0.3)]
 
 
+def _binary(triangles: int, said: int) -> bytes:
+    return b"solid".ljust(80) + said.to_bytes(4, "little") + bytes(50 * triangles)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+FAULTY = {
+    "empty.stl": (b"", "it is empty"),
+    "pointer.stl": (POINTER, "git lfs pull"),
+    "pointer.dae": (POINTER, "git lfs pull"),
+    "pointer.obj": (POINTER, "git lfs pull"),
+    "short.stl": (_binary(3, 4), "names 4 triangles and has room for 3"),
+    "long.stl": (_binary(4, 4) + b"more", r"names 4 triangles and has room for 4\.08"),
+    "cut.stl": (SQUARE[".stl"][:-60].encode(), "cut off: of its 2 triangles, 1 are whole"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_what_ails_a_mesh_file_is_said_in_one_line(tmp_path, name):
+    data, said = FAULTY[name]
+    (tmp_path / name).write_bytes(data)
+    visual = Visual(0, np.eye(4), mesh=tmp_path / name)
+    with pytest.raises(SceneError, match=f"{name} cannot be read: .*{said}") as caught:
+        read_robot(RobotModel("square", ("base",), (-1,), (visual,)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("material", "library", "shown"),
+    [
+        ("usemtl blue\n", None, (0.1, 0.2, 0.3)),
+        ("mtllib some lib.mtl\nusemtl blue\n", None, (0.1, 0.2, 0.3)),
+        ("mtllib some lib.mtl\nusemtl red\n", "newmtl blue\nKd 0 0 1\n", (0.1, 0.2, 0.3)),
+        ("mtllib some lib.mtl\nusemtl blue\n", "newmtl blue\nKd 0 0 1\n", (0, 0, 1)),
+        ("mtllib some lib.mtl\nusemtl blue\n", "newmtl blue\nKd .8 .8 .8\n", (0.8, 0.8, 0.8)),
+        ("mtllib some lib.mtl\nusemtl blue\n", "newmtl blue\nmap_Kd a.png\n", (0.1, 0.2, 0.3)),
+    ],
+)
+def test_a_material_that_nothing_colours_takes_the_robots(tmp_path, material, library, shown):
+    mesh = tmp_path / "square.obj"
+    mesh.write_text(SQUARE[".obj"].replace("f 1", f"{material}f 1"))
+    if library:
+        (tmp_path / "some lib.mtl").write_text(library)
+    visual = Visual(0, np.eye(4), mesh=mesh, color=(0.1, 0.2, 0.3))
+    (color,) = read_robot(RobotModel("square", ("base",), (-1,), (visual,)))[1]
+    assert color == pytest.approx(shown)
+
+
 @pytest.mark.parametrize("text", ["v 0 0 0\n", "v 0 0 0\nv 1 0 0\nf 1 2 2\n"])
 def test_a_mesh_that_shows_nothing_leaves_the_rest_to_be_seen(tmp_path, robot, text):
     mesh = tmp_path / "points.obj"

@@ -23,6 +23,12 @@ def shown(path: str | os.PathLike[str]) -> str:
     return re.sub(escaped, lambda found: f"%{ord(found[0]) & 0xFF:02X}", text)
 
 
+def pointer(data: bytes) -> str:
+    """What to add to an error about a file that Git left a pointer to; nothing if it is none."""
+    stands_for = data.startswith(b"version https://git-lfs.github.com/")
+    return "; it is a pointer of Git LFS, fetch what it stands for: git lfs pull" * stands_for
+
+
 class FileError(JointloopError):
     """A file or a folder cannot be written."""
 

@@ -55,16 +55,28 @@ def numbers(
 def origin(parent: Element, where: str) -> NDArray[np.float64]:
     """(4, 4) of an element's <origin>: roll, pitch, yaw about the fixed x, y, z axes.
 
+    A quaternion may stand in their place, as URDF has it since its version 1.2.
+
     Raises:
-        RobotError: its numbers are none.
+        RobotError: its numbers are none, or it has both.
     """
     T = np.eye(4)
     element = parent.find("origin")
     if element is not None:
         T[:3, 3] = numbers(element, "xyz", 3, where, "0 0 0")
-        turn = numbers(element, "rpy", 3, where, "0 0 0")
-        T[:3, :3] = Rotation.from_euler("xyz", turn).as_matrix()
+        T[:3, :3] = _turn(element, where).as_matrix()
     return T
+
+
+def _turn(element: Element, where: str) -> Rotation:
+    if "quat_xyzw" not in element.keys():  # noqa: SIM118 - iterating gives its children
+        return Rotation.from_euler("xyz", numbers(element, "rpy", 3, where, "0 0 0"))
+    if "rpy" in element.keys():  # noqa: SIM118
+        raise RobotError(f"{where}: <{element.tag}> has both rpy and quat_xyzw; one is wanted")
+    quaternion = numbers(element, "quat_xyzw", 4, where)
+    if not any(quaternion):
+        raise RobotError(f"{where}: quat_xyzw of <{element.tag}> is 0 0 0 0, which is no turn")
+    return Rotation.from_quat(quaternion)
 
 
 def _endless(value: float) -> bool:

@@ -12,6 +12,8 @@ from simulator.robot.parts import Joint
 from simulator.robot.urdf import Urdf, UrdfJoint
 
 Range = tuple[float, float]
+DEGREES = 15.0, 720.0
+"""Between these, a limit of an angle [rad] looks like one in degrees."""
 
 
 class Tree:
@@ -61,10 +63,13 @@ class Tree:
 
     @property
     def notes(self) -> list[str]:
-        """A line on each joint that might be expected to move and does not."""
+        """A line on each joint that does not move as might be expected."""
         moving = {joint.name for joint in self.moving}
         still = ((name, why) for name, why in self._still.items() if name not in moving)
-        return [f"joint {name!r} {why}; it stays at rest" for name, why in still]
+        return [
+            *(f"joint {name!r} {why}; it stays at rest" for name, why in still),
+            *(note for joint in self.moving if (note := _in_degrees(joint))),
+        ]
 
     def ranges(self) -> NDArray[np.float64]:
         """(D, 2) lower and upper limits of the joints that move [rad] or [m].
@@ -175,6 +180,20 @@ def one_turn(lower: float, upper: float) -> Range:
     return start, min(start + 2 * math.pi, upper)
 
 
+def _in_degrees(joint: UrdfJoint) -> str:
+    """A line where a joint's limits look like degrees; empty where they do not."""
+    if joint.kind != "revolute" or joint.limits is None:
+        return ""
+    lower, upper = joint.limits
+    if not DEGREES[0] <= max(abs(lower), abs(upper)) <= DEGREES[1]:
+        return ""
+    low, high = math.radians(lower), math.radians(upper)
+    return (
+        f"joint {joint.name!r} has limits {lower:g} to {upper:g}, which are radians; if degrees "
+        f"are meant: limits = {{ {joint.name} = [{low:.4g}, {high:.4g}] }}"
+    )
+
+
 def _in_order(urdf: Urdf) -> list[str]:
     """Link names, parents before children, from the only root."""
     above: dict[str, UrdfJoint] = {}
@@ -205,11 +224,16 @@ def _in_order(urdf: Urdf) -> list[str]:
 def _limited(urdf: Urdf, limits: Mapping[str, Range]) -> list[UrdfJoint]:
     """The joints with those limits in place of the file's."""
     joints = {joint.name: joint for joint in urdf.joints}
+    lost = _lost(urdf.joints)
     for name, (lower, upper) in limits.items():
         if name not in joints or not joints[name].movable:
             can = ", ".join(joint.name for joint in urdf.joints if joint.movable) or "none"
             raise RobotError(
                 f"limits names joint {name!r}; joints that can move in {urdf.path}: {can}"
+            )
+        if (leader := joints[name].mimic) is not None and name not in lost:
+            raise RobotError(
+                f"limits names joint {name!r}, which follows {leader[0]!r}; give that one limits"
             )
         if not lower < upper:
             raise RobotError(

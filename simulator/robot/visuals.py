@@ -1,6 +1,5 @@
 """Reads what is seen of a URDF's links: meshes, shapes, colours; what shows nothing is left out."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,13 +117,17 @@ class Visuals:
         if color is None:
             return None
         values = parsed(color.get("rgba", ""))
-        if len(values) not in (3, 4) or not all(map(math.isfinite, values)):
-            name, text = material.get("name", ""), color.get("rgba")
-            note = f"material {name!r}: rgba of <color> is {text!r}, no colour; passed over"
-            if note not in self.notes:
-                self.notes.append(note)
-            return None
-        return values[0], values[1], values[2]
+        rgb = values[:3]  # what lets light through is shown all the same
+        good = len(values) in (3, 4) and all(0 <= value <= 255 for value in rgb)
+        meant = "" if good and max(rgb) < 2 else "no colour; passed over"
+        if good and meant:
+            meant = "beyond 0 to 1; taken for parts of 255"
+            rgb = tuple(value / 255 for value in rgb)
+        name, text = material.get("name", ""), color.get("rgba")
+        note = f"material {name!r}: rgba of <color> is {text!r}, {meant}"
+        if meant and note not in self.notes:
+            self.notes.append(note)
+        return (min(rgb[0], 1.0), min(rgb[1], 1.0), min(rgb[2], 1.0)) if good else None
 
     def _learn(self, materials: Sequence[Element]) -> None:
         """Remember the colours of materials that have one, by name; the first one counts."""
