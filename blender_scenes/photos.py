@@ -3,7 +3,7 @@
 folder -> names;  name -> picture (decoded when asked for, a few kept);  picture -> part
 
 What a file holds is told by its content, whatever its suffix. OpenCV decodes it, Pillow what
-OpenCV lacks: AVIF, and HEIF with `pillow-heif`, an extra, since its wheels bring x265 (GPL).
+OpenCV lacks: GIF, AVIF, and HEIF with `pillow-heif`, an extra, since its wheels bring x265 (GPL).
 """
 
 import io
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from blender_scenes.spec import Background
 from jointloop.common.errors import SceneError
-from jointloop.common.files import shown
+from jointloop.common.files import pointer, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -162,13 +162,15 @@ def read_picture(path: Path, factor: int = 1, turned: bool = True) -> NDArray[np
         data = path.read_bytes()
     except OSError as error:
         raise PhotoError(f"{shown(path)}: {error.strerror}") from error
+    if hint := pointer(data):
+        raise PhotoError(f"{shown(path)} is no picture{hint}")
     boxed = data[4:8] == b"ftyp"  # how HEIF and AVIF begin
     if path.suffix.lower() in HEIF and not boxed:
         raise PhotoError(
             f"{shown(path)} is no HEIF picture, as its name says; wanted one (pip install "
             "pillow-heif), or a name that says what it holds"
         )
-    if boxed:
+    if boxed or data.startswith(b"GIF8"):  # as from the web, under any name
         return _shrunk(_by_pillow(path, data, turned), factor)
     if data[:4] in TIFF:  # which OpenCV turns whatever it is told, and reduces before it turns
         return _shrunk(_by_opencv(path, data, 1), factor)

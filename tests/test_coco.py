@@ -154,6 +154,14 @@ def annotation(**changes) -> list[dict]:
             "annotation 5 has 3 numbers .* expected 9",
         ),
         ({"annotations": annotation(keypoints=[1, 1, 3] * 3)}, "visibility 3; expected 0, 1 or 2"),
+        (
+            {"annotations": annotation(keypoints=[0.1, 0.2, 2, 0.5, 0.5, 1, 1.0, 0.9, 2])},
+            "annotation 5 has all keypoints between 0 and 1.*expected pixels",
+        ),
+        (
+            {"categories": [category("a", *NAMES), category("b", *NAMES[::-1])]},
+            "category id 3 stands for 2 categories with keypoints",
+        ),
         ({"annotations": annotation(category_id=99)}, "of category 99, which is not listed"),
         (
             {"annotations": annotation(keypoints=[1, 1, 2, 3, 1e9, 2, 1, 1, 2])},

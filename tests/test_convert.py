@@ -187,3 +187,15 @@ def test_a_recording_without_a_complete_shard_is_refused(
     begun = Recording.create(tmp_path / "begun", recording.about)
     with pytest.raises(RecordingError, match="no complete shard"):
         to_coco(begun, tmp_path / "coco")
+
+
+@pytest.mark.parametrize("convert", [to_coco, to_dream])
+def test_of_a_damaged_recording_nothing_is_written(recording, tmp_path: Path, convert) -> None:
+    copy = Recording.create(tmp_path / "damaged", recording.about)
+    for shard in recording.shards:
+        copy.path(shard).write_bytes(recording.path(shard).read_bytes())
+    whole = copy.path(copy.shards[-1]).read_bytes()
+    copy.path(copy.shards[-1]).write_bytes(whole[: len(whole) // 3])
+    with pytest.raises(RecordingError, match="is damaged"):
+        convert(copy, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from blender_scenes.photos import SIDE, PhotoError, Photos, crop
+from blender_scenes.photos import SIDE, PhotoError, Photos, crop, read_picture
 from blender_scenes.spec import THEMES, Background
 from simulator.randomization import draw_parts
 from simulator.randomization.assignment import Assignment
@@ -88,6 +89,21 @@ def test_a_large_photo_is_reduced_and_a_small_one_left(tmp_path: Path):
     photos = Photos(tmp_path)
     assert min(photos._picture("large.jpg").shape[:2]) == SIDE
     assert photos._picture("small.png").shape == (30, 40, 3)
+
+
+def test_a_gif_under_another_name_is_its_first_picture(tmp_path: Path):
+    red, blue = (Image.new("RGB", (30, 20), name) for name in ("red", "blue"))
+    red.save(tmp_path / "a.gif", save_all=True, append_images=[blue])
+    (tmp_path / "a.gif").rename(tmp_path / "a.jpg")
+    picture = read_picture(tmp_path / "a.jpg")
+    assert picture.shape == (20, 30, 3)
+    assert (picture == (0, 0, 255)).all()
+
+
+def test_what_git_left_in_a_photos_place_is_said(tmp_path: Path):
+    (tmp_path / "a.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(PhotoError, match=r"a\.jpg is no picture; .*git lfs pull"):
+        read_picture(tmp_path / "a.jpg")
 
 
 def test_a_photo_that_went_away_is_named(tmp_path: Path):

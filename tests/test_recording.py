@@ -255,6 +255,14 @@ def test_a_damaged_shard_is_named(whole: Recording, tmp_path: Path) -> None:
         list(entries(recording))
 
 
+def test_a_shard_in_anothers_place_is_named(whole: Recording, tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "renamed", whole.about)
+    for shard in whole.shards:
+        recording.path(shard).write_bytes(whole.path(max(shard - 1, 0)).read_bytes())
+    with pytest.raises(RecordingError, match=r"000001.tar holds sample \S+ where \S+ is expected"):
+        list(entries(recording))
+
+
 def test_an_existing_recording_is_not_touched(whole: Recording) -> None:
     before = shard_bytes(whole)
     with pytest.raises(RecordingError, match="12 of them made; go on with --resume"):

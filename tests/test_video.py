@@ -204,8 +204,10 @@ def test_what_is_no_video_is_named(tmp_path):
     import cv2
 
     (tmp_path / "v.mp4").write_bytes(b"no video")
-    with pytest.raises(MediaError, match=r"v\.mp4 is no video that can be read"):
-        Video(tmp_path / "v.mp4")
+    (tmp_path / "empty.mp4").touch()
+    for name in ("v.mp4", "empty.mp4"):
+        with pytest.raises(MediaError, match=f"{name} is no video that can be read"):
+            Video(tmp_path / name)
     cv2.imwrite(str(tmp_path / "a.png"), image())
     (tmp_path / "a.png").rename(tmp_path / "a.mts")
     with pytest.raises(MediaError, match=r"a\.mts holds a picture; wanted a video"):

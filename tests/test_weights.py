@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+import re
 
 import pytest
 import torch
@@ -133,7 +135,16 @@ def test_the_normalisation_in_the_metadata_is_the_networks():
         (lambda m: m.update(stride="4"), "metadata.stride is '4'; expected one of 1, 2, 4, 8, 16"),
         (lambda m: m["network"].update(family="vggg"), "family is 'vggg'"),
         (lambda m: m["network"].update(width=8), r"but its metadata describe .* that has"),
-        (lambda m: m["keypoints"].pop(), r"but its metadata describe .* that has"),
+        (lambda m: m["normalisation"].update(std=[0, 1, 1]), "a size is not above 0"),
+        (lambda m: m["normalisation"].update(mean=[math.nan] * 3), "a number is not finite"),
+        (lambda m: m.update(width=0), "a size is not above 0"),
+        (lambda m: m["sigmas"].pop(), f"sigmas has {JOINTS - 1} of {JOINTS} keypoints"),
+        (lambda m: m["skeleton"].append([0, JOINTS]), f"skeleton is beyond {JOINTS} keypoints"),
+        (lambda m: m["keypoints"].__setitem__(0, m["keypoints"][1]), "names one twice"),
+        (
+            lambda m: (m["keypoints"].pop(), m["sigmas"].pop(), m.update(skeleton=[])),
+            r"but its metadata describe .* that has",
+        ),
     ],
 )
 def test_metadata_that_do_not_fit_are_a_clear_error(tmp_path, change, message):
@@ -143,6 +154,17 @@ def test_metadata_that_do_not_fit_are_a_clear_error(tmp_path, change, message):
         open_network(rewritten(path, change))
     assert "\n" not in str(caught.value)
     assert "w.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, number):
+    path, spoilt = tmp_path / "w.safetensors", network()
+    name, weights = next(iter(spoilt.named_parameters()))
+    with torch.no_grad():
+        weights[(0,) * weights.ndim] = number
+    save_weights(path, spoilt, INFO)
+    with pytest.raises(WeightsError, match=f"numbers in {re.escape(name)} that are not finite"):
+        open_network(path)
 
 
 @pytest.mark.parametrize("kept", [3, 200, 0.5, 0.99])

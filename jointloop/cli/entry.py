@@ -44,6 +44,7 @@ NEEDED = {"torch": "training needs PyTorch", "av": "videos need PyAV"}
 
 def main() -> None:
     """Run one verb; a user's mistake ends as one line and exit code 2."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot read, we say ourselves
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as behind nohup
             signal.signal(number, _stop)

@@ -63,6 +63,7 @@ def to_coco(recording: Recording, out: Path) -> list[str]:
         RecordingError: a shard is damaged.
         FileError: the folder holds something, or cannot be written.
     """
+    recording.check()  # before anything is written
     new_folder(out)
     images, annotations = new_folder(out / "images"), new_folder(out / "annotations")
     sets: dict[str, dict[str, list[Any]]] = {}
@@ -140,6 +141,7 @@ def to_dream(recording: Recording, out: Path) -> list[str]:
         RecordingError: a shard is damaged.
         FileError: the folder holds something, or cannot be written.
     """
+    recording.check()  # before anything is written
     new_folder(out)
     sets: dict[str, list[Entry]] = {"train": [], "heldout": []}
     for item in items(recording):

@@ -164,7 +164,16 @@ class Recording:
         if not (complete := self.complete):
             raise RecordingError(f"{self.folder} holds no complete shard yet")
         for shard in complete:
-            yield from read_shard(self.path(shard), len(self.indices(shard)))
+            yield from read_shard(self.path(shard), [self.key(i) for i in self.indices(shard)])
+
+    def check(self) -> None:
+        """See that all complete shards are whole, without reading what is in their samples.
+
+        Raises:
+            RecordingError: see `read`.
+        """
+        for _ in self.read():
+            pass
 
     @property
     def masks(self) -> bool:

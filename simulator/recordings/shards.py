@@ -7,7 +7,7 @@ no owner: the same samples give the same bytes.
 
 import os
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
@@ -60,22 +60,33 @@ def read(file: BinaryIO, member: Member) -> bytes:
     return os.pread(file.fileno(), member.size, member.offset)
 
 
-def read_shard(path: Path, count: int) -> Iterator[tuple[Group, BinaryIO]]:
+def read_shard(path: Path, keys: Sequence[str]) -> Iterator[tuple[Group, BinaryIO]]:
     """The samples of a complete shard, each with the open file it lies in.
 
+    Args:
+        path: of the shard.
+        keys: of the samples that it holds, in order.
+
     Raises:
-        RecordingError: the shard cannot be read or holds another number of samples.
+        RecordingError: the shard cannot be read, or holds others or fewer.
     """
     try:
         with path.open("rb") as file:
             found = 0
-            for group in groups(file):
+            for group, key in zip(groups(file), (*keys, "none"), strict=False):
+                if group.key != key:
+                    raise RecordingError(
+                        f"shard {path} holds sample {group.key} where {key} is expected; was it "
+                        "renamed, or taken from elsewhere?"
+                    )
                 found += 1
                 yield group, file
     except OSError as error:
         raise RecordingError(f"shard {path} cannot be read: {error.strerror}") from error
-    if found != count:
-        raise RecordingError(f"shard {path} is damaged: {found} whole samples; expected {count}")
+    if found != len(keys):
+        raise RecordingError(
+            f"shard {path} is damaged: {found} whole samples; expected {len(keys)}"
+        )
 
 
 def count_part(path: Path) -> int:

@@ -108,6 +108,12 @@ class Annotation:
                 raise LabelledError(
                     f"{self.where} has {name} at x {x:g}, y {y:g}; expected pixels of its image"
                 )
+        marked = points[points[:, 2] > OUTSIDE, :2]
+        if len(np.unique(marked, axis=0)) > 1 and marked.min() >= 0 and marked.max() <= 1:
+            raise LabelledError(
+                f"{self.where} has all keypoints between 0 and 1, as parts of the image; expected "
+                "pixels: x times its width, y times its height"
+            )
         return points
 
     def box(self) -> Box | None:
@@ -151,7 +157,8 @@ def read_file(path: Path) -> CocoFile:
     """Read a COCO keypoints file.
 
     Raises:
-        LabelledError: it is none, names no images, or gives several the same id.
+        LabelledError: it is none, names no images, or gives several images or several categories
+            with keypoints the same id.
     """
     try:
         # Its own NaN and byte order marks, of any UTF, are what Python's reader takes.
@@ -165,9 +172,7 @@ def read_file(path: Path) -> CocoFile:
     pictures = tuple(
         Picture(_id(p.id), p.file_name, _side(p.width), _side(p.height)) for p in file.images
     )
-    (id, times), *_ = Counter(picture.id for picture in pictures).most_common(1)
-    if times > 1:
-        raise LabelledError(f"{path}: image id {id} stands for {times} images")
+    _check_ids(path, "image", "images", [picture.id for picture in pictures])
     annotations = tuple(
         Annotation(
             f"{path}: annotation {i if a.id is None else _id(a.id)}",
@@ -182,7 +187,15 @@ def read_file(path: Path) -> CocoFile:
     categories = tuple(
         Category(_id(c.id), str(c.name), _names(c.keypoints)) for c in file.categories
     )
+    marked = [category.id for category in categories if category.keypoints]
+    _check_ids(path, "category", "categories with keypoints", marked)
     return CocoFile(pictures, annotations, categories)
+
+
+def _check_ids(path: Path, one: str, many: str, ids: list[str]) -> None:
+    for id, times in Counter(ids).most_common(1):
+        if times > 1:
+            raise LabelledError(f"{path}: {one} id {id} stands for {times} {many}")
 
 
 def _id(value: Id) -> str:

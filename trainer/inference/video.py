@@ -70,11 +70,12 @@ class Video:
             try:
                 # An open file, since FFmpeg takes names with a colon for addresses.
                 file = opened.enter_context(path.open("rb"))
-                container = opened.enter_context(av.open(file, metadata_errors="replace"))
-            except FFmpegError:
-                raise MediaError(f"{shown(path)} is no video that can be read") from None
             except OSError as error:
                 raise MediaError(f"{shown(path)}: {error.strerror}") from None
+            try:
+                container = opened.enter_context(av.open(file, metadata_errors="replace"))
+            except (FFmpegError, OSError):  # an empty file is an argument that the system refuses
+                raise MediaError(f"{shown(path)} is no video that can be read") from None
             self._container = cast(InputContainer, container)
             stream = self._container.streams.best("video")
             if not isinstance(stream, VideoStream):

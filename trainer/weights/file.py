@@ -1,6 +1,7 @@
 """Files of weights: safetensors that say in their metadata what they are for."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,6 +108,26 @@ class WeightsInfo:
             version=installed("jointloop"),
         )
 
+    def check(self) -> None:
+        """See that what stands here can be.
+
+        Raises:
+            ConfigError: something cannot; names it.
+        """
+        joints, bones = len(self.keypoints), [end for bone in self.skeleton for end in bone]
+        numbers = (*self.normalisation.mean, *self.normalisation.std, self.sigma, *self.sigmas)
+        positive = (self.stride, self.width, self.height, self.sigma, *self.sigmas)
+        for good, what in (
+            (joints > 0, "keypoints is empty"),
+            (len(set(self.keypoints)) == joints, "keypoints names one twice"),
+            (len(self.sigmas) == joints, f"sigmas has {len(self.sigmas)} of {joints} keypoints"),
+            (all(0 <= end < joints for end in bones), f"skeleton is beyond {joints} keypoints"),
+            (all(map(math.isfinite, numbers)), "a number is not finite"),
+            (min((*positive, *self.normalisation.std), default=0) > 0, "a size is not above 0"),
+        ):
+            if not good:
+                raise ConfigError(f"metadata: {what}")
+
     def to_json(self) -> str:
         """As it stands in a file's metadata; `from_json` reads it back."""
         return json.dumps(asdict(self) | {"schema": SCHEMA})
@@ -130,7 +151,9 @@ class WeightsInfo:
                     f"{where} has metadata of schema {schema}, expected {SCHEMA}: another version "
                     "of Jointloop wrote it; train it again, or read it with that version"
                 )
-            return read(WeightsInfo, data, "metadata")
+            info = read(WeightsInfo, data, "metadata")
+            info.check()
+            return info
         except (ConfigError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise WeightsError(f"{where} has damaged metadata: {first_line(error)}") from None
 
@@ -199,6 +222,12 @@ def _fill(
 ) -> None:
     """Give a network what was read from a file, if it fits."""
     _check_shapes(path, tensors, info, network)
+    for name, value in tensors.items():
+        if not torch.isfinite(value).all():
+            raise WeightsError(
+                f"weights {path} ({info.preset}) have numbers in {name} that are not finite: their "
+                "training came to nothing, or the file is damaged"
+            )
     network.load_state_dict(tensors)
     for buffer, values in (
         (network.mean, info.normalisation.mean),
