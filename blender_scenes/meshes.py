@@ -39,6 +39,9 @@ SAME_COLOR = 0.1
 WELD = 1e-5
 """Vertices closer than this [m] become one; mesh files store them once per face or normal."""
 
+LARGEST = 100.0
+"""No visual is larger [m]: one that is comes in millimetres."""
+
 CRUMB = 1e-4
 """Pieces of fewer than four triangles and less than this area are left out [m^2]."""
 
@@ -106,7 +109,9 @@ def read_robot(model: RobotModel) -> tuple[dict[int, LinkMesh], list[Color]]:
         SceneError: a mesh file is missing, unreadable or of a kind that is not known, or the robot
             has nothing to see.
     """
-    parts = [(visual.link, part) for visual in model.visuals for part in _read_visual(visual)]
+    parts = [
+        (visual.link, part) for visual in model.visuals for part in _read_visual(visual, model)
+    ]
     with quiet():
         bpy.ops.wm.read_factory_settings(use_empty=True)
     colors, index = _merge_colors([part for _, part in parts])
@@ -121,10 +126,22 @@ def read_robot(model: RobotModel) -> tuple[dict[int, LinkMesh], list[Color]]:
     return meshes, colors
 
 
-def _read_visual(visual: Visual) -> list[Part]:
-    """The parts of one visual, moved into its link's frame."""
+def _read_visual(visual: Visual, model: RobotModel) -> list[Part]:
+    """The parts of one visual, moved into its link's frame.
+
+    Raises:
+        SceneError: its mesh file cannot be read, or it is too large to be seen.
+    """
     parts = _primitive(visual) if visual.mesh is None else _read_file(visual.mesh, visual.color)
     A = visual.T_link_visual[:3, :3] * np.asarray(visual.scale)
+    largest = max((np.ptp(part.vertices @ A.T, axis=0).max() for part in parts), default=0.0)
+    if largest > LARGEST:
+        what = visual.mesh or f"a {visual.primitive and visual.primitive[0]}"
+        raise SceneError(
+            f"{what} of link {model.links[visual.link]!r} is {largest:g} m large; wanted at most "
+            f"{LARGEST:g} m. "
+            'A mesh in millimetres needs scale="0.001 0.001 0.001" in its URDF'
+        )
     mirrored = np.linalg.det(A) < 0
     return [
         Part(

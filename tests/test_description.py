@@ -467,6 +467,11 @@ def test_limits_that_look_like_degrees_are_said(make) -> None:
     assert not make(LINKS + endless + joint("bc", "b", "c")).notes
 
 
+def test_a_robot_in_millimetres_is_refused(make) -> None:
+    with pytest.raises(RobotError, match=r"up to \d+\S* m from the base; .* metres"):
+        make(LINKS + CHAIN.replace('xyz="1 0 0"', 'xyz="400 0 0"'))
+
+
 def test_windows_writes_mesh_names_with_other_slashes(tmp_path: Path, make) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "m.stl").write_text("solid")
@@ -583,6 +588,10 @@ BROKEN_URDFS = {
     "missing mesh": (
         visual('<mesh filename="gone.dae"/>') + LINKS[16:] + CHAIN,
         "link 'a': mesh 'gone.dae' is missing; looked for",
+    ),
+    "mesh named by a macro": (
+        visual('<mesh filename="$(find thing)/m.dae"/>') + LINKS[16:] + CHAIN,
+        r"mesh '\$\(find thing\)/m.dae' is missing; .* xacro IN.xacro > OUT.urdf",
     ),
     "unknown package": (
         visual('<mesh filename="package://thing/m.dae"/>') + LINKS[16:] + CHAIN,

@@ -426,6 +426,16 @@ def test_a_material_that_nothing_colours_takes_the_robots(tmp_path, material, li
     assert color == pytest.approx(shown)
 
 
+def test_a_mesh_in_millimetres_is_named_and_a_scale_mends_it(tmp_path):
+    mesh = tmp_path / "square.obj"
+    mesh.write_text(SQUARE[".obj"])
+    huge = Visual(0, np.eye(4), mesh=mesh, scale=(100.0, 100.0, 100.0))
+    with pytest.raises(SceneError, match=r"square\.obj of link 'base' is 300 m large; .*scale="):
+        read_robot(RobotModel("square", ("base",), (-1,), (huge,)))
+    fine = dataclasses.replace(huge, scale=(0.1, 0.1, 0.1))
+    assert read_robot(RobotModel("square", ("base",), (-1,), (fine,)))[0]
+
+
 @pytest.mark.parametrize("text", ["v 0 0 0\n", "v 0 0 0\nv 1 0 0\nf 1 2 2\n"])
 def test_a_mesh_that_shows_nothing_leaves_the_rest_to_be_seen(tmp_path, robot, text):
     mesh = tmp_path / "points.obj"

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from blender_scenes.mesh_files import MESHES
 from simulator.robot.errors import RobotError
+from simulator.robot.xacro import EXPAND
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class MeshFinder:
         found = next((path for path in tried if path.is_file()), None)
         if found is None:
             looked = ", ".join(dict.fromkeys(map(str, tried)))
-            raise RobotError(f"{where}: mesh {name!r} is missing; looked for {looked}")
+            unexpanded = f"; {EXPAND}" if "${" in name or "$(" in name else ""
+            raise RobotError(f"{where}: mesh {name!r} is missing; looked for {looked}{unexpanded}")
         if found.suffix.lower() not in MESHES:
             raise RobotError(f"{where}: mesh {found}; {', '.join(MESHES)} are known")
         return found

@@ -13,6 +13,8 @@ from simulator.robot.parts import Joint, Keypoint, RobotParts
 
 STILL = 1e-3
 """Keypoints that never are farther from the base show no pose [m]."""
+LARGEST = 100.0
+"""No keypoint is farther from the base [m]: numbers beyond are millimetres."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,12 @@ class Robot(RobotParts):
             raise RobotError(
                 f"robot {name}: its keypoints ({names}) never leave the base; name one on a link "
                 "that moves"
+            )
+        if robot.reach > LARGEST:
+            raise RobotError(
+                f"robot {name}: its keypoints are up to {robot.reach:g} m from the base; wanted at "
+                f"most {LARGEST:g}. All lengths are metres, in the URDF as well; a "
+                "joint that slides farther needs narrower limits"
             )
         return robot
 
