@@ -54,6 +54,8 @@ def fault(path: Path) -> str:
     there = (len(data) - _STL_HEAD) / _STL_TRIANGLE
     if there == count:
         return ""
+    if data[:5].lower() == b"solid" and b"\0" not in data[:_STL_HEAD]:
+        return "it is no .stl: text that begins with solid, but without any facet normal"
     return f"it is no .stl: it names {count} triangles and has room for {there:g}"
 
 

@@ -199,3 +199,11 @@ def test_of_a_damaged_recording_nothing_is_written(recording, tmp_path: Path, co
     with pytest.raises(RecordingError, match="is damaged"):
         convert(copy, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("convert", [to_coco, to_dream])
+def test_a_shard_that_is_missing_is_said(recording, tmp_path: Path, convert) -> None:
+    part = Recording.create(tmp_path / "part", recording.about)
+    part.path(0).write_bytes(recording.path(0).read_bytes())
+    assert convert(part, tmp_path / "out")[-1].endswith("1 of its shards, the first is 000001.tar")
+    assert not any("lacks" in line for line in convert(recording, tmp_path / "whole"))

@@ -391,6 +391,7 @@ FAULTY = {
     "pointer.obj": (POINTER, "git lfs pull"),
     "short.stl": (_binary(3, 4), "names 4 triangles and has room for 3"),
     "long.stl": (_binary(4, 4) + b"more", r"names 4 triangles and has room for 4\.08"),
+    "upper.stl": (SQUARE[".stl"].upper().encode(), "without any facet normal"),
     "cut.stl": (SQUARE[".stl"][:-60].encode(), "cut off: of its 2 triangles, 1 are whole"),
 }
 

@@ -85,7 +85,17 @@ def to_coco(recording: Recording, out: Path) -> list[str]:
             path, {"info": info, "licenses": [], "categories": [_category(recording)]} | part
         )
         lines.append(f"{path}: {len(part['images'])} images")
-    return lines
+    return [*lines, *_missing(recording)]
+
+
+def _missing(recording: Recording) -> list[str]:
+    """A line where a recording is not complete."""
+    missing = [recording.path(shard).name for shard in recording.missing]
+    if not missing:
+        return []
+    return [
+        f"note: {recording.folder} lacks {len(missing)} of its shards, the first is {missing[0]}"
+    ]
 
 
 def _category(recording: Recording) -> dict[str, Any]:
@@ -164,7 +174,7 @@ def to_dream(recording: Recording, out: Path) -> list[str]:
         )
     if any(any(entry.distortion) for entry in everything):
         lines.append("note: lenses distort, which DREAM's cameras do not know")
-    return lines
+    return [*lines, *_missing(recording)]
 
 
 def _frame(entry: Entry, angles: tuple[str, ...]) -> dict[str, Any]:
