@@ -24,7 +24,6 @@ COMMON = "jointloop.common"
 ORDER = {
     "blender_scenes": (
         "spec blender lens photos background outline solids collada_polygons collada mesh_files "
-        "spec blender lens photos background outline solids collada_polygons collada mesh_files "
         "meshes lightmaps shading appearance figures shapes film sensor robot_scene stick_scene "
         "probes engines"
     ),
