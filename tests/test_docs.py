@@ -101,6 +101,8 @@ def test_the_wires_numbers_are_the_codes() -> None:
     page = (DOCS / "reference/wire.md").read_text()
     for fact in (
         f"**schema {messages.SCHEMA}**",
+        f"| `schema` | integer | {messages.SCHEMA} |",  # of a sample's header
+        f"| `schema` | integer | | {messages.SCHEMA} |",  # of hello
         f"{HIGH_WATER} messages",
         f"linger | {LINGER_MS // 1000} s",
         f"control: {messages.WORKER_LIMIT // 1024} KiB from simulators, "
