@@ -103,6 +103,8 @@ def unrecognised(tokens: Sequence[str], known: Sequence[str]) -> str:
     if token is None:
         return f"{tokens[0]!r} has no place here; `--help` says what has"
     name = token.partition("=")[0].lstrip("-").replace("_", "-")
+    if inside := [flag for flag in known if flag.startswith(f"{name}.")]:
+        return f"--{name} takes no value; give its settings one by one, such as --{inside[0]}"
     if "." in name:
         return f"{name}: no such setting; {nearest(name, known)}"
     close = nearest(name, known)
