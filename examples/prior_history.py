@@ -18,7 +18,7 @@ out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/prior_history")
 out.mkdir(parents=True, exist_ok=True)
 run = Path(sys.argv[2]) if len(sys.argv) > 2 else out / "run"
 if not run.exists():
-    command = "train tiny --workers 1 --engine stick --size 64x48 --minutes 0.15 --run"
+    command = "train tiny --workers 2 --engine stick --size 64x48 --minutes 0.15 --run"
     subprocess.run([*JOINTLOOP, *command.split(), run], check=True)
 
 names = json.loads((run / "robot.json").read_text())["angle_names"]

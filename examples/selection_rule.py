@@ -39,5 +39,5 @@ config = replace(
     epochs=3,
     epoch_samples=80,
 )
-run = jointloop.train(config, out, workers=1, engine="stick", rule=HardestOfEachBin(joint=1))
+run = jointloop.train(config, out, workers=2, engine="stick", rule=HardestOfEachBin(joint=1))
 print(f"the prior went through {run.summary['prior']['versions']} versions; {run.report()}")

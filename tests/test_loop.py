@@ -94,6 +94,22 @@ def test_worker_0_stays_uniform_and_worker_1_follows(finished: Path) -> None:
     assert row["workers"]["1"]["prior_version"] == row["prior_version"] - 1
 
 
+def test_feedback_that_no_worker_follows_is_said(tmp_path: Path) -> None:
+    for workers, share, said in ((1, 0.5, True), (1, 1.0, False), (2, 0.5, False), (3, 0.0, True)):
+        config = small(epochs=1).changed(**{"stream.adaptive_share": share, "epoch_samples": 8})
+        lines = Lines()
+        options = RunOptions(
+            tmp_path / f"{workers}-{share}",
+            workers=workers,
+            worker=WorkerOptions("", engine="stick"),
+            timeout=240,
+            device="cpu",
+        )
+        train(config, options, lines)
+        notes = [line for line in lines.lines if "feedback has no effect" in line]
+        assert len(notes) == said
+
+
 def test_nothing_is_lost_doubled_or_refused_in_steady_state(finished: Path) -> None:
     delivery = json.loads((finished / "summary.json").read_text())["delivery"]
     for count in ("lost", "lost_with_worker", "duplicated", "workers_lost", "refused"):

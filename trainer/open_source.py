@@ -12,6 +12,7 @@ from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from simulator.transport import Hub
+from simulator.transport.workers import is_adaptive
 from trainer.config.config import Config
 from trainer.data.live import LiveSource
 from trainer.data.recorded import RecordedSource, check_masks
@@ -89,6 +90,8 @@ def _simulated(
     )
     with hub, _fleet(options, hub.local_address, progress.say) as watch:
         progress.say(f"{options.folder}: listening for simulators at {hub.address}")
+        if note := _without_effect(config, options.workers):
+            progress.say(note)
         yield LiveSource(
             hub,
             config.stream,
@@ -97,6 +100,19 @@ def _simulated(
             watch=watch,
             say=progress.say,
         )
+
+
+def _without_effect(config: Config, workers: int | None) -> str | None:
+    """What to say where feedback is on, and none of the simulators started here follows it."""
+    share = config.stream.adaptive_share
+    if not config.feedback.enabled or workers is None:
+        return None
+    if any(is_adaptive(worker, share) for worker in range(workers)):
+        return None
+    return (
+        f"note: feedback has no effect: with {workers} worker{'s' * (workers > 1)} and "
+        f"stream.adaptive_share {share:g}, none follows the prior; more of either would"
+    )
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
         out.print(f"{name:<9} held out: {error_line(error)}")
     entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
     out.print(
-        f"prior     {prior['versions']} versions, moved {prior['total_variation_mean']:.1%} of its "
+        f"prior     {prior['versions']} version{'s' * (prior['versions'] != 1)}, moved {prior['total_variation_mean']:.1%} of its "
         f"mass; entropy per joint {entropy} (1 is uniform)"
     )
     out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
