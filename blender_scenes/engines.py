@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from importlib.util import find_spec
 from signal import Signals
+from typing import get_args
 
 from blender_scenes.spec import Device, Engine
 from jointloop.common.errors import SceneError
@@ -34,6 +35,9 @@ def need(engine: Engine, device: Device = "cpu") -> str | None:
     Raises:
         EngineError: it does not; says why and what to use.
     """
+    for name, value, kind in (("engine", engine, Engine), ("device", device, Device)):
+        if value not in get_args(kind):
+            raise EngineError(f"{name} is {value!r}; expected one of {', '.join(get_args(kind))}")
     if engine == "stick":
         if device == "gpu":
             raise EngineError("engine 'stick' draws on the CPU alone; leave out --device gpu")

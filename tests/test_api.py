@@ -111,6 +111,30 @@ def test_a_prior_of_another_robot_is_refused() -> None:
         jointloop.render(SMALL, prior=prior, engine="stick")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"index": -1}, "index is -1; expected a whole number of 0 to"),
+        ({"index": "a"}, "index is 'a'; expected a whole number of 0 to"),
+        ({"index": 1.5}, "index is 1.5; expected a whole number"),
+        ({"worker": -2}, "worker is -2; expected a whole number"),
+        ({"split": "val"}, "split is 'val'; expected one of train, heldout"),
+        ({"engine": "povray"}, "engine is 'povray'; expected one of cycles, eevee, workbench, st"),
+        ({"device": "tpu"}, "device is 'tpu'; expected one of cpu, gpu"),
+    ],
+    ids=lambda given: str(given) if isinstance(given, dict) else "",
+)
+def test_what_makes_no_sense_is_refused_with_what_would(given: dict, said: str) -> None:
+    with pytest.raises(jointloop.JointloopError) as caught:
+        jointloop.render(SMALL, **({"engine": "stick"} | given))
+    assert str(caught.value).startswith(said)
+
+
+def test_indices_may_be_of_numpy() -> None:
+    (one,) = jointloop.samples(SMALL, np.array([3]), engine="stick")
+    assert one.hidden.provenance.index == 3
+
+
 @pytest.mark.blender
 def test_a_sample_of_blender_from_python() -> None:
     sample = jointloop.render(SMALL, spp=1)
@@ -121,7 +145,8 @@ def test_a_sample_of_blender_from_python() -> None:
 def test_a_recording_from_python_is_whole(tmp_path: Path) -> None:
     made = jointloop.record(SMALL, tmp_path / "r", 12, workers=1, shard_samples=5, engine="stick")
     assert (made.count(), made.missing, made.about.held_out) == (12, [], 1)
-    assert jointloop.Recording.open(tmp_path / "r").about == made.about
+    for folder in (tmp_path / "r", str(tmp_path / "r")):
+        assert jointloop.Recording.open(folder) == made
 
 
 def quick() -> Config:

@@ -1,11 +1,13 @@
 """Samples from Python: one, several, or a recording of many."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from pathlib import Path
 
 from blender_scenes.engines import need
 from blender_scenes.spec import SPP, Device, Engine
-from simulator.randomization.assignment import Assignment, Split
+from jointloop.common.errors import JointloopError
+from simulator.randomization.assignment import SPLITS, Assignment, Split
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings import recorder
@@ -14,6 +16,9 @@ from simulator.recordings.replay import rendering_here
 from simulator.robot import Robot
 from simulator.sample import Sample
 from simulator.sample_maker import SampleMaker
+
+LIMIT = 2**62
+"""Numbers of workers and samples lie below."""
 
 
 def samples(
@@ -45,15 +50,17 @@ def samples(
         backgrounds: folder of your own pictures to stand behind the robot.
 
     Raises:
-        JointloopError: the robot, the engine or the pictures cannot be used here, or the prior is
-            another robot's.
+        JointloopError: the robot, the engine or the pictures cannot be used here, the prior is
+            another robot's, or a number or the split is none that there is.
     """
     settings = _settings(settings)
+    _check_number("worker", worker)
     assignment = _assignment(prior, split, settings)
     need(engine, device)
     folder = None if backgrounds is None else Path(backgrounds)
     with SampleMaker(settings, engine, spp, folder, device=device) as maker:
         for index in indices:
+            _check_number("index", index)
             yield maker.sample(worker, index, assignment)
 
 
@@ -138,10 +145,23 @@ def _assignment(prior: JointPrior | None, split: Split, settings: SampleSettings
 
     Raises:
         PriorError: it is of other joints or bins.
+        JointloopError: there is no such split.
     """
+    if split not in SPLITS:
+        raise JointloopError(f"split is {split!r}; expected one of {', '.join(SPLITS)}")
     robot = Robot.named(settings.robot)
     chosen = prior or JointPrior.uniform(robot.lower, robot.upper, settings.bins)
     return Assignment.of(chosen, split).check(robot.lower.size, settings.bins)
+
+
+def _check_number(name: str, value: int) -> None:
+    """Refuse what counts no worker and no sample.
+
+    Raises:
+        JointloopError: it is so.
+    """
+    if not (isinstance(value, Integral) and 0 <= value < LIMIT):
+        raise JointloopError(f"{name} is {value!r}; expected a whole number of 0 to 2**62 - 1")
 
 
 def _quiet(line: str) -> None:

@@ -88,13 +88,14 @@ class Recording:
     about: Description
 
     @classmethod
-    def create(cls, folder: Path, about: Description) -> "Recording":
+    def create(cls, folder: Path | str, about: Description) -> "Recording":
         """Begin a recording in a new or empty folder.
 
         Raises:
             RecordingError: the folder holds something, or cannot be made.
             FileError: it cannot be written to.
         """
+        folder = Path(folder)
         recording = cls(folder, about)
         try:
             if not is_free(folder):
@@ -107,12 +108,13 @@ class Recording:
         return recording
 
     @classmethod
-    def open(cls, folder: Path) -> "Recording":
+    def open(cls, folder: Path | str) -> "Recording":
         """Open a recording, complete or not.
 
         Raises:
             RecordingError: the folder holds none, or one of another schema.
         """
+        folder = Path(folder)
         path = folder / FILE
         try:
             about = msgspec.json.decode(path.read_bytes(), type=Description)
