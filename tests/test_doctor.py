@@ -69,7 +69,7 @@ def test_a_whole_machine_is_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert "fail" not in states.values()
     for name in ("python", "libraries", "bpy", "torch", "robot", "scratch", "rendering"):
         assert states[name] == "ok"
-    assert "one image of the UR10: (120, 160, 3)" in lines[-1]
+    assert "one image of the UR10: 160x120, 7 keypoints, robot of " in lines[-1]
 
 
 @given(missing=st.sets(st.sampled_from(sorted(LIBRARIES))))

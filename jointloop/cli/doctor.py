@@ -39,7 +39,7 @@ scene = RobotScene(r.model, spp=2, detail=detail_for(s.height))
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
 drawn = hidden.draw(r, s, assignment.Assignment.of(p), 0, 0)
 made = sample.simulate(scene, r, s, drawn)
-print(made.image.shape, int(made.image.std()), int(made.labels.area))
+print(f"{s.size}, {len(made.labels.pixels)} keypoints, robot of {made.labels.area:.0f} pixels")
 """
 
 

@@ -38,7 +38,7 @@ DESCRIPTION = (
     "detector still gets wrong."
 )
 
-NEEDED = {"torch": "training needs PyTorch", "av": "videos need PyAV"}
+NEEDED = {"torch": "this needs PyTorch", "av": "videos need PyAV"}
 """What may be missing, by its module's name."""
 
 
