@@ -205,7 +205,7 @@ def test_a_fleet_that_wishes_for_another_variety_is_refused_by_name() -> None:
         ("train tiny --variety.sensor maybe", "variety.sensor is maybe; expected on or off"),
         ("train tiny --variety.camera off", "one by one, such as --variety.camera.framing"),
         ("gallery --variety.camera=off", "one by one, such as --variety.camera.framing"),
-        ("train tiny --network off", "--network takes no value; give its settings one by one, such"),
+        ("train tiny --network off", "--network takes no value; give its settings one by"),
         ("train tiny --learning-rte 3", "--learning-rte: no such option; nearest: --learn"),
         ("train tiny --workers x", "--workers is 'x'; expected a whole number, or none"),
         ("train tiny --augment much", "--augment is 'much'; expected one of "),

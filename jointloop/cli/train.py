@@ -75,8 +75,8 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     for name, error in (("before", before), ("after", after)):
         out.print(f"{name:<9} held out: {error_line(error)}")
     entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
+    versions = f"{prior['versions']} version{'s' * (prior['versions'] != 1)}"
     out.print(
-        f"prior     {prior['versions']} version{'s' * (prior['versions'] != 1)}, moved {prior['total_variation_mean']:.1%} of its "
-        f"mass; entropy per joint {entropy} (1 is uniform)"
+        f"prior     {versions}, moved {prior['total_variation_mean']:.1%} of its mass; entropy per joint {entropy} (1 is uniform)"
     )
     out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
