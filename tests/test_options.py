@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,20 @@ def test_help_of_every_verb_loads_neither_torch_nor_blender(verb: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert f"usage: jointloop {verb}" in done.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_helps_lines_are_full_and_speak_of_no_none(
+    verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert jointloop(verb, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if "{None}" in line or "None)" in line or "()" in line]
+    texts = [line[8:-2].rstrip() if line.startswith("│       ") else "" for line in lines]
+    for text, after in pairwise(texts):
+        if text and after:
+            assert len(text) + 1 + len(after.split()[0]) > 90, f"{text!r} could hold more"
 
 
 def test_help_shows_the_values_of_the_preset_that_is_named(

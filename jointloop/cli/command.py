@@ -20,6 +20,7 @@ from tyro._errors import (
 )
 
 from jointloop.cli.form import form, given_in
+from jointloop.cli.helped import left_out, text_of
 from jointloop.common.errors import JointloopError
 from jointloop.common.hints import words
 from jointloop.common.nearest import nearest
@@ -60,13 +61,17 @@ def parsed_only(verb: Callable[..., int], arguments: list[str]) -> Callable[...,
         return functools.partial(verb, *args, **options)
 
     signature = inspect.signature(verb)
-    parameters = dict(signature.parameters)
+    parameters = {
+        name: one.replace(annotation=left_out(one.annotation, one.default))
+        for name, one in signature.parameters.items()
+    }
     if shape:
         filled = form(shape)
         annotation = Annotated[filled, tyro.conf.arg(name="")]
         parameters["given"] = parameters["given"].replace(annotation=annotation, default=filled())
     del take.__wrapped__  # or tyro would look at the verb itself
     take.__signature__ = signature.replace(parameters=list(parameters.values()))  # type: ignore[attr-defined]
+    take.__doc__ = text_of(verb)
     take.__annotations__ = {name: one.annotation for name, one in parameters.items()}
     return take
 
@@ -141,7 +146,7 @@ def _flag(argument: Any) -> str:
 
 def _invocation(argument: Any) -> str:
     """An option with what it takes and what it is for."""
-    flag, metavar = _flag(argument), str(argument.lowered.metavar).replace("{None}|", "")
+    flag, metavar = _flag(argument), argument.lowered.metavar
     how = flag if argument.is_positional() else f"{flag} {metavar}"
     found: Any = argument.field.helptext  # read from the source when it is asked for
     about = " ".join(str(found() if callable(found) else found or "").split())

@@ -131,8 +131,9 @@ def _option(
 ) -> tuple[str, Any, Any]:
     flag = path if path in shape.kept else path.removeprefix(HOUSE)
     aliases = [f"--{shape.aliases[path]}"] if path in shape.aliases else None
+    hint_ = f"({text})" if text else ""
     about = tyro.conf.arg(
-        name=flag, prefix_name=False, help=doc, aliases=aliases, help_behavior_hint=f"({text})"
+        name=flag, prefix_name=False, help=doc, aliases=aliases, help_behavior_hint=hint_
     )
     return (
         name,

@@ -77,6 +77,7 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
     versions = f"{prior['versions']} version{'s' * (prior['versions'] != 1)}"
     out.print(
-        f"prior     {versions}, moved {prior['total_variation_mean']:.1%} of its mass; entropy per joint {entropy} (1 is uniform)"
+        f"prior     {versions}, moved {prior['total_variation_mean']:.1%} of its mass; "
+        f"entropy per joint {entropy} (1 is uniform)"
     )
     out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)

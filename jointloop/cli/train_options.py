@@ -8,6 +8,7 @@ import tyro
 
 from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.form import Shape
+from jointloop.cli.helped import helped
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat, merged, nested
 
@@ -40,6 +41,7 @@ def shape(words: list[str]) -> Shape:
     )
 
 
+@helped
 @dataclass(frozen=True)
 class TrainOptions:
     """The command line of `train`, beside the settings themselves."""
