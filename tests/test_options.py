@@ -237,6 +237,30 @@ def test_a_mistake_on_the_command_line_is_one_line(
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--bind tcp://127.0.0.1:* --network.kernel 4", "network.kernel is 4; expected an odd num"),
+        ("--bind tcp://127.0.0.1:* --optimiser.beta2 1", "beta2 is 1; expected a number of 0 to 0"),
+        ("--bind tcp://127.0.0.1:* --optimiser.ema 1", "ema is 1; expected a number of 0 to 0.999"),
+        ("--bind tcp://127.0.0.1:* --epochs 3 --minutes 2", "epochs is 3 and minutes 2; give one"),
+        ("--bind tcp://127.0.0.1:* --stride 8", "stride is 8; expected 4, which is the network's"),
+        ("--from data --size 320x240", "with --from, leave out --size"),
+        ("--from data --width 320", "with --from, leave out --width"),
+        ("--from data --variety full", "with --from, leave out --variety"),
+        ("--from data --variety.sensor on", "with --from, leave out --variety.sensor"),
+    ],
+)
+def test_what_no_run_can_have_is_one_line_and_leaves_no_folder(
+    words: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert jointloop("train", "tiny", "--run", str(tmp_path / "run"), *words.split()) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert len((shown.out + shown.err).strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("[feedback]\nwieght = 4\n", "feedback.wieght: no such setting; nearest: feedback.weight"),

@@ -140,9 +140,13 @@ def build_learner(
     Raises:
         BackboneError: a file has no such weights.
         WeightsError: likewise.
-        ConfigError: augmentation does not go with the robot.
+        ConfigError: augmentation does not go with the robot, or belief maps not with the network.
     """
     network = build(config.network, len(robot.keypoints), config.seed)
+    if config.settings.stride != network.stride:
+        raise ConfigError(
+            f"stride is {config.settings.stride}; expected {network.stride}, which is the network's"
+        )
     origin = start.load(network)
     augment = Augment(config.augment, config.settings, config.seed, robot.mirror, device)
     return Learner(network, config.optimiser, config.loss, augment, config.precision), origin

@@ -151,6 +151,11 @@ class TrainOptions:
         single = given or {}
         if "seed" in single:  # of the samples too, where they get none of their own
             single = merged({"settings": {"seed": single["seed"]}}, single)
+        if "epochs" in single and single.get("minutes") is not None:
+            raise JointloopError(
+                f"epochs is {single['epochs']} and minutes {single['minutes']:g}; give one, "
+                "the one that ends the run"
+            )
         asked = merged(self._broad(), single)
         self._check_recorded(asked)
         trees = [asked] if self.config is None else [read_file(self.config), asked]
@@ -193,7 +198,11 @@ class TrainOptions:
         """
         others = [path for path in flat(asked.get("settings", {})) if path not in OWN]
         if self.from_ and others:
+            broad = {"width": self.size, "height": self.size, "variety": self.variety}
+            house = others[0].partition(".")[0]
             option = others[0].replace("_", "-")
+            if broad.get(house):  # rather than what it stands for
+                option = "variety" if house == "variety" else "size"
             raise JointloopError(
                 f"robot, size and variety are the recording's; with --from, leave out --{option}"
             )

@@ -26,6 +26,7 @@ from trainer.config.short import paths_of
 
 SCHEMA = 2
 """Version of the JSON; version 1 carried none, and no `changed`."""
+Decay = Annotated[float, Meta(ge=0, le=0.999999)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Precision = Literal["auto", "32", "bf16", "fp16"]
 """Number formats of the forward pass; see `trainer.learning.precision`."""
@@ -50,11 +51,11 @@ class NetworkConfig(Checked, where="network"):
     first_depth: Positive = 3
     """Blocks of the first stage."""
     first_kernel: Positive = 3
-    """Kernel size of the first stage's blocks."""
+    """Kernel size of the first stage's blocks; odd."""
     depth: Positive = 5
     """Blocks of every later stage."""
     kernel: Positive = 7
-    """Kernel size of the later stages' blocks."""
+    """Kernel size of the later stages' blocks; odd."""
     width: Positive = 128
     """Channels inside a stage."""
     head: Positive = 512
@@ -63,6 +64,12 @@ class NetworkConfig(Checked, where="network"):
     """Blocks are depthwise + 1x1 instead of dense: a tenth of the work on a CPU."""
     temperature: Annotated[float, Meta(ge=1e-3, le=1)] = 0.05
     """Of the softmax with which light decodes its maps; see `trainer.beliefs.decode_jointly`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("first_kernel", "kernel"):
+            if (size := getattr(self, name)) % 2 == 0:
+                raise ConfigError(f"network.{name} is {size}; expected an odd number")
 
 
 MULTIPLE = {"vgg": 4, "folded": 8, "light": 16, "vgg-up": 16}
@@ -85,11 +92,11 @@ class OptimiserConfig(Checked, where="optimiser"):
     """Share of the run over which the learning rate climbs to its peak."""
     floor: Share = 0.01
     """Learning rate at the end of the run, as a share of the peak."""
-    beta2: Share = 0.999
+    beta2: Decay = 0.999
     """Decay of the mean of squared gradients (ADADELTA's rho); shorter memories suit short runs."""
     clip: Annotated[float, Meta(gt=0)] = 1.0
     """Largest gradient norm."""
-    ema: Share = 0.998
+    ema: Decay = 0.998
     """Decay of the moving average of the weights, which is what is judged and saved; 0 is off."""
 
 
