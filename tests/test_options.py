@@ -213,6 +213,14 @@ def test_a_fleet_that_wishes_for_another_variety_is_refused_by_name() -> None:
         ("train tiny small", "'small' has no place here"),
         ("train tiny --run", "--run lacks a value; give --run PATH (Folder of the run)"),
         (
+            "train tiny --network.widths 16 64 --workers 1",
+            "--network.widths is 16 64; give --network.widths INT INT INT",
+        ),
+        (
+            "gallery --variety.camera.elevation=-10,40",
+            "--variety.camera.elevation is -10,40; give --variety.camera.elevation FLOAT FLOAT",
+        ),
+        (
             "gallery --engine foo",
             "--engine is 'foo'; expected one of cycles, eevee",
         ),

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -93,9 +94,9 @@ def _tell(event: ParseErrorEvent, arguments: Sequence[str], verb: Callable[..., 
         there = ", ".join(choice for choice in event.choices if choice != "None")
         raise UsageError(f"{_flag(event.argument)} is {event.value!r}; expected one of {there}")
     if isinstance(event, BadValue):
-        raise UsageError(
-            f"{_flag(event.argument)} lacks a value; give {_invocation(event.argument)}"
-        )
+        given = _values(event.argument, arguments)
+        what = f"is {given}" if given else "lacks a value"
+        raise UsageError(f"{_flag(event.argument)} {what}; give {_invocation(event.argument)}")
     if isinstance(event, InstantiationFailure) and event.argument is not None:
         flag = _flag(event.argument)
         wanted = words(event.argument.field.type_stripped)
@@ -151,6 +152,17 @@ def _invocation(argument: Any) -> str:
     found: Any = argument.field.helptext  # read from the source when it is asked for
     about = " ".join(str(found() if callable(found) else found or "").split())
     return f"{how} ({about.rstrip('.')})" if about else how
+
+
+def _values(argument: Any, arguments: Sequence[str]) -> str:
+    """The words between an option and the next."""
+    names = argument.lowered.name_or_flags
+    for at, word in enumerate(arguments):
+        name, joined, value = word.partition("=")
+        if name.replace("_", "-") in names:
+            after = itertools.takewhile(lambda one: not one.startswith("--"), arguments[at + 1 :])
+            return " ".join([value] if joined else after)
+    return ""
 
 
 def _value(flag: str, arguments: Sequence[str]) -> str:
