@@ -53,7 +53,8 @@ def test_it_prints_figures_that_stand_in_the_summary(told: str) -> None:
     for moment in ("before", "after"):
         assert f"median {found[moment]['best_peak']['median_percent']:.2f} %" in lines[moment]
     said = re.search(r" (\d+) versions?,", lines["prior"])
-    assert said and int(said[1]) == found["prior"]["versions"]
+    assert said
+    assert int(said[1]) == found["prior"]["versions"]
 
 
 def test_two_workers_closed_the_loop(told: str) -> None:
