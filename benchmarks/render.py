@@ -45,7 +45,7 @@ class Options:
 
     sizes: tuple[str, ...] = ("160x120", "320x240", "640x480")
     """Of images, WIDTHxHEIGHT."""
-    samples: int = WorkerOptions("").spp
+    spp: int = WorkerOptions("").spp
     """Cycles' samples per pixel."""
     variety: Literal["calm", "full"] = "calm"
     """Of the scenes."""
@@ -73,10 +73,10 @@ def prior_of(maker: SampleMaker) -> JointPrior:
     return JointPrior.uniform(robot.lower, robot.upper, maker.settings.bins)
 
 
-def stages(settings: SampleSettings, samples: int, count: int) -> dict[str, Any]:
+def stages(settings: SampleSettings, spp: int, count: int) -> dict[str, Any]:
     """Median wall time of every stage of one process's samples, and CPU time per sample [s]."""
     rows, cpu = [], []
-    with SampleMaker(settings, "cycles", samples) as maker:
+    with SampleMaker(settings, "cycles", spp) as maker:
         prior = prior_of(maker)
         codec = Codec("benchmark", settings, maker.robot, prior)
         for index in range(WARM_UP + count):
@@ -108,13 +108,13 @@ def stages(settings: SampleSettings, samples: int, count: int) -> dict[str, Any]
     }
 
 
-def rate(settings: SampleSettings, samples: int, workers: int, seconds: float) -> float:
+def rate(settings: SampleSettings, spp: int, workers: int, seconds: float) -> float:
     """Samples a second that arrive at a trainer which consumes them at once."""
     with SampleMaker(settings, "stick") as maker:
         robot, prior = maker.robot, prior_of(maker)
-    options = WorkerOptions("", spp=samples)
+    options = WorkerOptions("", spp=spp)
     with Hub("tcp://127.0.0.1:0", "benchmark", settings, robot, Assignment.of(prior)) as hub:
-        options = WorkerOptions(hub.local_address, spp=samples)
+        options = WorkerOptions(hub.local_address, spp=spp)
         with Fleet(workers, options, say=lambda line: None) as fleet:
             arrived: dict[int, int] = dict.fromkeys(range(workers), 0)
             started = time.monotonic()
@@ -140,7 +140,7 @@ from simulator.randomization.assignment import Assignment
 from simulator.robot import robot
 from blender_scenes.film import aim
 from blender_scenes.meshes import quiet
-width, height, samples, count = (int(v) for v in sys.argv[1:5])
+width, height, spp, count = (int(v) for v in sys.argv[1:5])
 r, s = robot.Robot.named("ur10"), settings.SampleSettings(width=width, height=height)
 p = prior.JointPrior.uniform(r.lower, r.upper, s.bins)
 with quiet():
@@ -160,7 +160,7 @@ scene.world, world.use_nodes = world, True
 sky = world.node_tree.nodes.new("ShaderNodeTexEnvironment")
 world.node_tree.links.new(sky.outputs[0], world.node_tree.nodes["Background"].inputs[0])
 folder = bpy.utils.resource_path("LOCAL") + "/datafiles/studiolights/world/"
-scene.render.engine, scene.cycles.samples = "CYCLES", samples
+scene.render.engine, scene.cycles.samples = "CYCLES", spp
 scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
 scene.render.threads_mode, scene.render.threads = "FIXED", 1
 scene.render.use_persistent_data = True
@@ -182,9 +182,9 @@ print(json.dumps(float(np.mean(burnt[1:]))))
 """
 
 
-def plain(settings: SampleSettings, samples: int, count: int) -> float:
+def plain(settings: SampleSettings, spp: int, count: int) -> float:
     """CPU seconds a frame of Blender used plainly, on the same poses and views."""
-    words = [str(v) for v in (settings.width, settings.height, samples, count)]
+    words = [str(v) for v in (settings.width, settings.height, spp, count)]
     file = Path(os.environ.get("TMPDIR", "/tmp")) / f"plain-{os.getpid()}.png"
     done = subprocess.run(
         [sys.executable, "-c", PLAIN, *words, str(file)], capture_output=True, text=True, check=True
@@ -195,11 +195,11 @@ def plain(settings: SampleSettings, samples: int, count: int) -> float:
 
 def measure(size: str, options: Options) -> dict[str, Any]:
     """All figures of one image size."""
-    settings, samples = settings_of(size, options.variety), options.samples
-    row: dict[str, Any] = {"size": size, **stages(settings, samples, options.frames)}
+    settings, spp = settings_of(size, options.variety), options.spp
+    row: dict[str, Any] = {"size": size, **stages(settings, spp, options.frames)}
     for workers in (1, 2):
-        row[f"rate_{workers}"] = rate(settings, samples, workers, options.seconds)
-    row["plain_cpu_seconds"] = plain(settings, samples, options.plain_frames)
+        row[f"rate_{workers}"] = rate(settings, spp, workers, options.seconds)
+    row["plain_cpu_seconds"] = plain(settings, spp, options.plain_frames)
     row["cpu_share_of_plain"] = row["cpu_seconds"] / row["plain_cpu_seconds"]
     return row
 
@@ -219,7 +219,7 @@ def main(options: Options) -> None:
             f"top of the render call\n    [ms] {times}",
             flush=True,
         )
-    taken = {"samples": options.samples, "variety": options.variety, "schema": SCHEMA}
+    taken = {"spp": options.spp, "variety": options.variety, "schema": SCHEMA}
     figures.write(options.json, {**taken, **figures.machine(), "results": results})
 
 
