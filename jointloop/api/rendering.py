@@ -99,7 +99,7 @@ def record(
     *,
     workers: int = 2,
     held_out: int | None = None,
-    shard_samples: int = 256,
+    shard_samples: int | None = None,
     prior: JointPrior | None = None,
     engine: Engine = "cycles",
     device: Device = "cpu",
@@ -114,7 +114,7 @@ def record(
         count: of samples, the held-out ones included.
         workers: processes that render.
         held_out: the first so many are held out; None is a tenth.
-        shard_samples: samples in one shard.
+        shard_samples: samples in one shard; None is 256.
         prior: of the training samples' joint angles; None takes the uniform one.
         engine: as for `samples`; likewise device, spp and backgrounds.
         device: that Blender renders on: cpu or gpu.
@@ -129,7 +129,6 @@ def record(
     need(engine, device)
     folder = None if backgrounds is None else Path(backgrounds)
     rendering = rendering_here(engine, spp, settings.height, folder, _quiet, device)
-    held_out = max(1, round(count / 10)) if held_out is None else held_out
     about = describe(settings, rendering, count, held_out, shard_samples, prior)
     recording = Recording.create(Path(out), about)
     recorder.record(recording, workers, folder, _quiet)

@@ -94,13 +94,14 @@ def _tell(event: ParseErrorEvent, arguments: Sequence[str], verb: Callable[..., 
         there = ", ".join(choice for choice in event.choices if choice != "None")
         raise UsageError(f"{_flag(event.argument)} is {event.value!r}; expected one of {there}")
     if isinstance(event, BadValue):
-        given = _values(event.argument, arguments)
+        given = " ".join(_values(event.argument.lowered.name_or_flags, arguments))
         what = f"is {given}" if given else "lacks a value"
         raise UsageError(f"{_flag(event.argument)} {what}; give {_invocation(event.argument)}")
     if isinstance(event, InstantiationFailure) and event.argument is not None:
         flag = _flag(event.argument)
         wanted = words(event.argument.field.type_stripped)
-        raise UsageError(f"{flag} is {_value(flag, arguments)!r}; expected {wanted}")
+        given = _values([flag], arguments)[:1] or arguments
+        raise UsageError(f"{flag} is {' '.join(given)!r}; expected {wanted}")
 
 
 def unrecognised(tokens: Sequence[str], known: Sequence[str]) -> str:
@@ -154,21 +155,11 @@ def _invocation(argument: Any) -> str:
     return f"{how} ({about.rstrip('.')})" if about else how
 
 
-def _values(argument: Any, arguments: Sequence[str]) -> str:
+def _values(names: Sequence[str], arguments: Sequence[str]) -> Sequence[str]:
     """The words between an option and the next."""
-    names = argument.lowered.name_or_flags
     for at, word in enumerate(arguments):
         name, joined, value = word.partition("=")
         if name.replace("_", "-") in names:
             after = itertools.takewhile(lambda one: not one.startswith("--"), arguments[at + 1 :])
-            return " ".join([value] if joined else after)
-    return ""
-
-
-def _value(flag: str, arguments: Sequence[str]) -> str:
-    """What stands after an option."""
-    for at, word in enumerate(arguments):
-        name, joined, value = word.partition("=")
-        if name.replace("_", "-") == flag:
-            return value if joined else " ".join(arguments[at + 1 : at + 2])
-    return " ".join(arguments)
+            return [value] if joined else list(after)
+    return []

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from simulator.randomization.prior import JointPrior
     from simulator.recordings.recording import Recording
 
-SHARD_SAMPLES = 256
-HELD_OUT_SHARE = 0.1
-"""Of a recording's samples, unless said otherwise."""
-
 
 @takes(shape())
 def record(
@@ -79,10 +75,6 @@ def record(
         if samples is None:
             raise JointloopError("give --samples N, how many to record, or --resume")
         settings = over(own(), wanted)
-        shares = {
-            "held_out": max(1, round(HELD_OUT_SHARE * samples)),
-            "shard_samples": SHARD_SAMPLES,
-        } | {name: value for name, value in counts.items() if value is not None}
         manner = rendering_here(
             engine or "cycles",
             SPP if spp is None else spp,
@@ -92,7 +84,8 @@ def record(
             device or "cpu",
         )
         ready(manner.engine, manner.device)
-        recording = Recording.create(out, describe(settings, manner, prior=chosen, **shares))
+        about = describe(settings, manner, samples, held_out, shard_samples, chosen)
+        recording = Recording.create(out, about)
     tell_robots(recording.about.settings)
     before = recording.count()
     seconds = recorder.record(recording, workers, backgrounds, say)

@@ -31,6 +31,9 @@ from simulator.recordings.sample_files import MASK, RecordingError, key_of
 from simulator.recordings.shards import Group, count_part, read_shard
 from simulator.robot import Robot
 
+SHARD_SAMPLES = 256
+HELD_OUT_SHARE = 0.1
+"""Of a recording's samples, unless said otherwise."""
 SCHEMA = 2
 """Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
 WORKER = 0
@@ -222,8 +225,8 @@ def describe(
     settings: SampleSettings,
     rendering: Rendering,
     samples: int,
-    held_out: int,
-    shard_samples: int,
+    held_out: int | None = None,
+    shard_samples: int | None = None,
     prior: JointPrior | None = None,
 ) -> Description:
     """The description of a recording.
@@ -232,13 +235,17 @@ def describe(
         settings: of its samples.
         rendering: how they are made.
         samples: how many, the held-out ones included.
-        held_out: how many of them are held out.
-        shard_samples: samples in a shard.
+        held_out: how many of them are held out; None is `HELD_OUT_SHARE` of them, at least one.
+        shard_samples: samples in a shard; None is `SHARD_SAMPLES`.
         prior: of the training samples; None takes the uniform one.
 
     Raises:
         JointloopError: a number is out of its range, or the prior does not fit the robot.
     """
+    if held_out is None:
+        held_out = max(1, round(HELD_OUT_SHARE * samples))
+    if shard_samples is None:
+        shard_samples = SHARD_SAMPLES
     for name, value in (("samples", samples), ("samples per shard", shard_samples)):
         if value < 1:
             raise RecordingError(f"{name}: {value}; expected at least 1")
