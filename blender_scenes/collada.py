@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from blender_scenes.collada_polygons import input_of, numbers_in, polygons_of, triangles_of
+from blender_scenes.collada_polygons import (
+    Cut,
+    input_of,
+    numbers_in,
+    polygons_of,
+    tessellated,
+    triangles_of,
+)
 from jointloop.common.errors import SceneError
 from jointloop.common.markup import MarkupError, read_markup
 
@@ -38,8 +45,12 @@ class Surface:
     """Linear RGB; None where the file has a texture, or nothing."""
 
 
-def read_collada(path: Path) -> list[Surface]:
+def read_collada(path: Path, cut: Cut = tessellated) -> list[Surface]:
     """The surfaces of a Collada file; none where it shows nothing.
+
+    Args:
+        path: of the file.
+        cut: makes triangles of polygons of more than four corners.
 
     Raises:
         SceneError: it is no Collada, or what it shows is not all there; says why.
@@ -48,7 +59,7 @@ def read_collada(path: Path) -> list[Surface]:
         root = read_markup(path)
         if root.tag.rpartition(":")[2] != "COLLADA":
             raise ValueError(f"its element is <{root.tag}>; <COLLADA> is wanted")
-        return list(_Document(root).surfaces())
+        return list(_Document(root, cut).surfaces())
     except (OSError, MarkupError, ValueError) as error:
         raise SceneError(f"mesh file {path} cannot be read: {error}") from error
 
@@ -56,8 +67,8 @@ def read_collada(path: Path) -> list[Surface]:
 class _Document:
     """One file; faults are ValueErrors that name the element."""
 
-    def __init__(self, root: Element) -> None:
-        self._root = root
+    def __init__(self, root: Element, cut: Cut) -> None:
+        self._root, self._cut = root, cut
         self._ids: dict[tuple[str, str], Element] = {}
         """Elements by tag and id: some tools give a material and its effect the same id."""
         for element in root.iter():
@@ -142,7 +153,7 @@ class _Document:
                 )
             if not np.isfinite(T).all():
                 raise ValueError("geometry hangs on a <lookat> or <skew>; write it as a matrix")
-            triangles = np.concatenate([triangles_of(polygon, points) for polygon in polygons])
+            triangles = np.concatenate([triangles_of(p, points, self._cut) for p in polygons])
             symbol = element.get("material", "")
             if np.linalg.det(T[:3, :3]) < 0:  # a mirror image: what was outside stays outside
                 triangles = triangles[:, ::-1]

@@ -3,15 +3,16 @@
 Faults are ValueErrors that name the element.
 """
 
+from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.blender import mathutils
-
 Polygons = list[NDArray[np.int64]]
 """Indices of the corners of each, or (N, 3) and (N, 4) of many at once."""
+Cut = Callable[[NDArray[np.int64], NDArray[np.float64]], NDArray[np.int64]]
+"""Corners (M,) of a polygon, among points (V, 3) -> (T, 3) triangles in its place."""
 
 
 def polygons_of(primitive: Element) -> Polygons:
@@ -20,11 +21,28 @@ def polygons_of(primitive: Element) -> Polygons:
     return [] if read is None else read(primitive)
 
 
-def triangles_of(polygon: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.int64]:
+def tessellated(polygon: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Triangles that fill a polygon, dented ones too; takes Blender."""
+    from blender_scenes.blender import mathutils
+
+    cut = mathutils.geometry.tessellate_polygon([points[polygon].tolist()])
+    return polygon[np.array(cut, np.int64).reshape(-1, 3)]
+
+
+def fanned(
+    polygon: NDArray[np.int64], points: NDArray[np.float64] | None = None
+) -> NDArray[np.int64]:
+    """Triangles about a polygon's first corner: they hold it, and no more than its convex hull."""
+    first = np.full(len(polygon) - 2, polygon[0])
+    return np.stack([first, polygon[1:-1], polygon[2:]], axis=1)
+
+
+def triangles_of(
+    polygon: NDArray[np.int64], points: NDArray[np.float64], cut: Cut = tessellated
+) -> NDArray[np.int64]:
     """(T, 3) of many triangles (N, 3), many quads (N, 4), or the corners (M,) of one polygon."""
     if polygon.ndim == 1:
-        cut = mathutils.geometry.tessellate_polygon([points[polygon].tolist()])
-        return polygon[np.array(cut, np.int64).reshape(-1, 3)]
+        return cut(polygon, points)
     if polygon.shape[1] == 3:
         return polygon
     a, b, c, d = (points[polygon[:, i]] for i in range(4))
@@ -102,12 +120,8 @@ def _of_strips(primitive: Element) -> Polygons:
 
 
 def _of_fans(primitive: Element) -> Polygons:
-    fans = []
-    for p in primitive.findall("p"):
-        c = _corners(primitive, p)
-        if len(c) >= 3:
-            fans.append(np.stack([np.full(len(c) - 2, c[0]), c[1:-1], c[2:]], axis=1))
-    return fans
+    corners = [_corners(primitive, p) for p in primitive.findall("p")]
+    return [fanned(c) for c in corners if len(c) >= 3]
 
 
 _PRIMITIVES = {

@@ -19,6 +19,7 @@ from jointloop.common.draws import random_source
 from simulator import labels
 from simulator.randomization import draw_parts
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
+from simulator.randomization.poses import draw_pose
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CameraVariety, DistractorVariety
 from simulator.robot import MAX_JOINTS, Robot
@@ -37,6 +38,7 @@ PARTS = (
     "stand",
     "props",
     "others",
+    "poses",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 TRIES = 12
@@ -63,6 +65,10 @@ class Provenance:
     prior_version: int
     split: Split
     """Held-out samples come from the same distribution as training samples, by other numbers."""
+    tries: Annotated[int, Meta(ge=1)] = 1
+    """Poses drawn until one was free of collisions, or as many as were allowed."""
+    free: bool | None = None
+    """Whether the pose is free of collisions; None where nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +160,12 @@ def draw(
     def source(part: str) -> np.random.Generator:
         return generator(seed, worker, index, part, assignment.split)
 
-    shared = None
-    if settings.one_draw_per_prior:
-        shared = generator(seed, worker, prior.version, "dirichlet")
-    q, bins = prior.sample(source("joints"), shared)
-    keypoints = robot.keypoints_world(robot.forward(q))
+    def shared() -> np.random.Generator | None:
+        one = settings.one_draw_per_prior
+        return generator(seed, worker, prior.version, "dirichlet") if one else None
+
+    pose = draw_pose(variety.poses, robot, prior, source("joints"), source("poses"), shared)
+    keypoints = robot.keypoints_world(robot.forward(pose.q))
     view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
     view = _covering(view, settings.width, settings.height)
     seen_by = camera(view, settings.width, settings.height)
@@ -166,8 +173,8 @@ def draw(
     held_out = assignment.split == "heldout"
     light = source("environment")
     return Hidden(
-        q=tuple(q.tolist()),
-        bins=tuple(bins.tolist()),
+        q=tuple(pose.q.tolist()),
+        bins=tuple(pose.bins.tolist()),
         view=view,
         sun=draw_parts.draw_sun(variety.light, source("sun")),
         environment=draw_parts.draw_environment(variety.light, light),
@@ -181,7 +188,9 @@ def draw(
         others=_draw_others(variety.distractors, robot, seen_by, source("others")),
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
-        provenance=Provenance(worker, index, seed, prior.version, assignment.split),
+        provenance=Provenance(
+            worker, index, seed, prior.version, assignment.split, pose.tries, pose.free
+        ),
     )
 
 

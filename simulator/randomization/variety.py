@@ -1,4 +1,5 @@
-"""How varied the images are: for each hidden variable beside the pose a switch and ranges.
+"""How varied the images are: for each hidden variable a switch and ranges; the angles themselves
+come from the prior.
 
 A `Variety` belongs to a run's settings and travels to every simulator. Ranges are uniform; a part
 that is switched off takes its plain value. `variety` finds one by name or in a TOML file.
@@ -15,6 +16,7 @@ from blender_scenes.spec import MAX_PROPS
 from jointloop.common.hints import ANGLE, Within
 from jointloop.common.settings import Checked, ConfigError, Range, Share, read
 from jointloop.common.toml import load
+from simulator.randomization.poses import PoseVariety
 
 TURNS = 32 * math.pi
 """Bound of angles that have none of their own [rad]."""
@@ -166,6 +168,8 @@ class Variety(Checked, where="variety"):
     """Things in the scene that are not the robot."""
     sensor: SensorVariety | None = SensorVariety()
     """What lens and sensor do to the picture; labels do not move."""
+    poses: PoseVariety | None = None
+    """Poses that a real robot could take: drawn anew until one collides with nothing."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -176,7 +180,14 @@ FULL = Variety(
 )
 """Everything switched on."""
 
-NAMED = {"calm": CALM, "full": FULL}
+REAL = Variety(
+    camera=CameraVariety(lens=True),
+    distractors=DistractorVariety(robots=("ur5", "panda")),
+    poses=PoseVariety(free=0.8),
+)
+"""All of `FULL`, and what makes images look more like photos."""
+
+NAMED = {"calm": CALM, "full": FULL, "real": REAL}
 
 
 def variety(name: str) -> Variety:

@@ -72,11 +72,19 @@ class Robot(RobotParts):
             by_link[keypoint.link] = j
         return tuple(bones)
 
-    def own_links(self, keypoint: Keypoint) -> frozenset[int]:
-        """The links whose surface shows a keypoint: the two bodies of the joint that it marks.
+    @property
+    def bodies(self) -> tuple[int, ...]:
+        """(L,) body of each link, 0 for what stays: links that no joint moves against each other
+        are one body."""
+        return tuple(self._chain[1])
 
-        Links that no joint moves against each other are one body.
-        """
+    @cached_property
+    def held_bodies(self) -> frozenset[tuple[int, int]]:
+        """Pairs of bodies that a joint holds together, the one nearer to the base first."""
+        return frozenset((above, body) for body, (_, above, _) in enumerate(self._chain[0], 1))
+
+    def own_links(self, keypoint: Keypoint) -> frozenset[int]:
+        """The links whose surface shows a keypoint: the two bodies of the joint that it marks."""
         steps, bodies, _ = self._chain
         marked = bodies[keypoint.link if keypoint.marks is None else keypoint.marks]
         own = {bodies[keypoint.link], marked}

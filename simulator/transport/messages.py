@@ -14,7 +14,7 @@ from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Assignment, Count
 from simulator.randomization.settings import SampleSettings
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of all messages; grows with every change that an older side could not read."""
 WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""

@@ -1,0 +1,101 @@
+"""Poses from the prior, where asked for such as pass through neither floor nor robot.
+
+prior -> pose -> free of collisions? -> the pose, or the next one from the same random source
+
+What is drawn so is the prior conditioned on freedom: each angle's bin comes from its row of the
+prior still, but joints are independent no more. Seen over draws that are kept, the density of a
+pose is the prior's over the share of draws that are free.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from jointloop.common.settings import Checked, Share
+from simulator.randomization.prior import JointPrior
+from simulator.robot import Robot
+
+
+@dataclass(frozen=True)
+class PoseVariety(Checked, where="variety.poses"):
+    """Poses that a real robot could take: drawn anew until one collides with nothing."""
+
+    free: Share = 1.0
+    """Share of images whose pose is to be free of collisions; others take any."""
+    floor: bool = True
+    """Whether what moves must stay above z = 0 too, on which the robot stands."""
+    tries: Annotated[int, Meta(ge=1, le=1000)] = 64
+    """Poses drawn at most; if none is free, the one that overlaps least is taken."""
+
+
+class Pose(NamedTuple):
+    """A drawn pose."""
+
+    q: NDArray[np.float64]
+    """(D,) joint angles [rad]."""
+    bins: NDArray[np.int64]
+    """(D,) bin of each."""
+    tries: int = 1
+    """Poses that were drawn."""
+    free: bool | None = None
+    """Whether it is free of collisions; None where any would do."""
+
+
+def draw_pose(
+    variety: PoseVariety | None,
+    robot: Robot,
+    prior: JointPrior,
+    rng: np.random.Generator,
+    coin: np.random.Generator,
+    shared: Callable[[], np.random.Generator | None] = lambda: None,
+) -> Pose:
+    """Draw a pose; the first try is what is drawn where any pose will do.
+
+    Args:
+        variety: what a pose must be; None takes any.
+        robot: that is posed.
+        prior: of its angles.
+        rng: source of all tries.
+        coin: decides whether any pose will do.
+        shared: gives the source of D for each try, where one D is to serve many samples.
+
+    Raises:
+        RobotError: a mesh file of the robot cannot be read.
+    """
+    if variety is None or coin.random() >= variety.free:
+        return Pose(*prior.sample(rng, shared()))
+    from simulator.robot.collisions import collisions
+
+    shapes = collisions(robot)
+    least, best = np.inf, None
+    for tries in range(1, variety.tries + 1):
+        pose = Pose(*prior.sample(rng, shared()), tries, True)
+        depth = float(shapes.depth(pose.q, variety.floor))
+        if depth <= 0:
+            return pose
+        if depth < least:
+            least, best = depth, pose
+    assert best is not None
+    return best._replace(tries=variety.tries, free=False)
+
+
+@dataclass
+class PoseCounts:
+    """How many draws were free of collisions, over samples of which that was asked."""
+
+    tries: int = 0
+    free: int = 0
+
+    def count(self, tries: int, free: bool | None) -> None:
+        """Count a sample; one that could take any pose does not count."""
+        if free is not None:
+            self.tries += tries
+            self.free += free
+
+    def __str__(self) -> str:
+        """In words; empty where nothing was asked."""
+        return f"poses: {self.free / self.tries:.0%} of draws were free" if self.tries else ""
