@@ -44,6 +44,7 @@ HOMES = {
     "bpy": "blender_scenes.blender",
     "bmesh": "blender_scenes.blender",
     "mathutils": "blender_scenes.blender",
+    "trimesh": "simulator.robot",
     "zmq": "simulator.transport",
     "torch": "trainer",
 }

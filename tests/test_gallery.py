@@ -36,7 +36,7 @@ def test_a_gallery_holds_as_many_samples_as_asked_for(tmp_path: Path):
     ("words", "said"),
     [
         (("--samples", "0"), "samples is 0; expected at least 1"),
-        (("--variety", "wild"), "variety 'wild' is none of calm, full, and no file"),
+        (("--variety", "wild"), "variety 'wild' is none of calm, full, real, and no file"),
         (("--backgrounds", "nowhere"), "backgrounds nowhere: there is no such folder"),
         (("--out", "nowhere/gallery.png"), "there is no folder nowhere"),
         (("--size", "big"), "size 'big' is not WIDTHxHEIGHT"),

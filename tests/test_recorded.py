@@ -23,8 +23,9 @@ from trainer.config.augmentation import AMOUNTS
 from trainer.config.config import Config
 from trainer.config.presets import preset
 from trainer.data import recorded as pools
-from trainer.data.recorded import RecordedSource, effective, importance, systematic
+from trainer.data.recorded import RecordedSource
 from trainer.data.recorded import recorded as as_recorded
+from trainer.data.resampling import effective, importance, systematic
 from trainer.data.source import SourceError
 from trainer.open_source import open_source, recorded_source
 from trainer.run_options import RunOptions

@@ -1,6 +1,7 @@
 """gallery: draws a sheet of samples as the settings make them."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -48,7 +49,7 @@ def gallery(
         samples: How many.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Of each image, WIDTHxHEIGHT; 320x240 unless the file says otherwise.
-        variety: full (unless the file says otherwise), calm, or a TOML file; single settings
+        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
             override it.
         backgrounds: Folder of your own pictures to stand behind the robot.
         split: Training and held-out samples see different backgrounds.
@@ -84,8 +85,15 @@ def gallery(
         f"{(seen == v).mean():.0%} {name}"
         for v, name in ((VISIBLE, "visible"), (HIDDEN, "hidden"), (OUTSIDE, "out of frame"))
     )
-    say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}")
+    say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}{_poses(made)}")
     return 0
+
+
+def _poses(made: Sequence["Sample"]) -> str:
+    """How many draws were free of collisions, where that was asked."""
+    from simulator.randomization.poses import PoseCounts
+
+    return PoseCounts.of(sample.hidden.provenance for sample in made).told
 
 
 def _labelled(sample: "Sample", skeleton: tuple[tuple[int, int], ...]) -> "Image":

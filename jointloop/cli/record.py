@@ -48,7 +48,7 @@ def record(
         shard_samples: Samples in one shard, 256 by default.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Image size WIDTHxHEIGHT.
-        variety: full (unless the file says otherwise), calm, or a TOML file; single settings
+        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
             override it.
         prior: Prior of the joint angles: a JSON file or a run's prior_history.jsonl, whose last
             one counts; by default uniform.
@@ -94,9 +94,24 @@ def record(
     pace = f"{made} of them now, {made / seconds:.1f} samples/s" if made else "all there before"
     say(
         f"{out}: {about.samples} samples in {len(recording.shards)} shards, the first "
-        f"{about.held_out} held out; {pace}"
+        f"{about.held_out} held out; {pace}{_poses(recording)}"
     )
     return 0
+
+
+def _poses(recording: "Recording") -> str:
+    """How many draws were free of collisions, where that was asked."""
+    from simulator.randomization.poses import PoseCounts
+    from simulator.recordings.sample_files import decode
+    from simulator.recordings.shards import read
+
+    if recording.about.settings.variety.poses is None:
+        return ""
+    entries = (
+        decode(read(file, group.entry), f"{file.name}, sample {group.key}")
+        for group, file in recording.read()
+    )
+    return PoseCounts.of(entry.hidden.provenance for entry in entries).told
 
 
 def _agree(

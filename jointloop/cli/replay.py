@@ -48,7 +48,7 @@ def replay(
         split: Training and held-out samples see different backgrounds.
         config: File of settings, such as a run's config.json, whose part for simulators counts.
         size: Image size WIDTHxHEIGHT.
-        variety: full (unless the file says otherwise), calm, or a TOML file; single settings
+        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
             override it.
         engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
         device: That Blender renders on: cpu or gpu.

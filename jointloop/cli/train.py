@@ -60,6 +60,7 @@ def train(
 def _print_summary(summary: dict[str, Any], run: Path) -> None:
     """The report's name and the three figures people ask for."""
     from feedback.report.report import write_report
+    from simulator.randomization.poses import PoseCounts
     from trainer.runs.log import error_line
 
     samples, prior = summary["samples"], summary["prior"]
@@ -70,7 +71,7 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
         rendered = f"{pool['samples']} recorded, worth {pool['effective']:.0f} at the last prior"
     out.print(
         f"\nsamples   {rendered}; {samples['consumed']} trained on ({samples['new']} different "
-        "ones)"
+        f"ones){PoseCounts(**summary.get('poses', {})).told}"
     )
     for name, error in (("before", before), ("after", after)):
         out.print(f"{name:<9} held out: {error_line(error)}")

@@ -67,7 +67,7 @@ class TrainOptions:
     size: str | None = None
     """Image size WIDTHxHEIGHT, in place of the preset's."""
     variety: str | None = None
-    """calm, full, or a TOML file, in place of the preset's; single settings override it."""
+    """calm, full, real, or a TOML file, in place of the preset's; single settings override it."""
     augment: Literal["off", "light", "full"] | None = None
     """How much training images are changed, in place of the preset's: full replaces backgrounds as
     well. Single settings override it."""

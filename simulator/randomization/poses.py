@@ -2,14 +2,14 @@
 
 prior -> pose -> free of collisions? -> the pose, or the next one from the same random source
 
-What is drawn so is the prior conditioned on freedom: each angle's bin comes from its row of the
-prior still, but joints are independent no more. Seen over draws that are kept, the density of a
-pose is the prior's over the share of draws that are free.
+What is drawn so is the prior conditioned on freedom: where a pose is free its density is the
+prior's, over the share of draws that are free, and elsewhere it is 0. So two priors' densities of a
+free pose keep their ratio, but for a constant; and joints are independent no more.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 from msgspec import Meta
@@ -83,19 +83,48 @@ def draw_pose(
     return best._replace(tries=variety.tries, free=False)
 
 
+class Drawn(Protocol):
+    """What a sample's provenance tells of its pose."""
+
+    @property
+    def tries(self) -> int:
+        """Poses that were drawn."""
+        ...
+
+    @property
+    def free(self) -> bool | None:
+        """Whether the pose is free of collisions; None where any would do."""
+        ...
+
+
 @dataclass
 class PoseCounts:
     """How many draws were free of collisions, over samples of which that was asked."""
 
     tries: int = 0
+    """Poses drawn."""
     free: int = 0
+    """Those that were free."""
 
-    def count(self, tries: int, free: bool | None) -> None:
+    @classmethod
+    def of(cls, samples: Iterable[Drawn]) -> "PoseCounts":
+        """Of so many samples."""
+        counts = cls()
+        for drawn in samples:
+            counts.count(drawn)
+        return counts
+
+    def count(self, drawn: Drawn) -> None:
         """Count a sample; one that could take any pose does not count."""
-        if free is not None:
-            self.tries += tries
-            self.free += free
+        if drawn.free is not None:
+            self.tries += drawn.tries
+            self.free += drawn.free
 
-    def __str__(self) -> str:
-        """In words; empty where nothing was asked."""
-        return f"poses: {self.free / self.tries:.0%} of draws were free" if self.tries else ""
+    def traffic(self) -> dict[str, Any]:
+        """For a run's metrics; empty where nothing was asked."""
+        return {"poses": asdict(self)} if self.tries else {}
+
+    @property
+    def told(self) -> str:
+        """To end a line with; empty where nothing was asked."""
+        return f"; poses: {self.free / self.tries:.0%} of draws were free" if self.tries else ""

@@ -5,6 +5,7 @@ description   the TOML file, and the parts that it makes of a URDF
 describe      a first description, from a URDF alone
 tree          which joints move, over which ranges, and where the others stay
 urdf          the URDF file: links and joints; visuals reads what is seen of them
+collisions    whether a pose passes through floor or robot: capsules about the links' surfaces
 parts         joints, keypoints and ranges, in plain numbers
 known/        the robots that come with Jointloop
 """

@@ -21,9 +21,7 @@ PLACES = (0.15, 0.3, 0.5, 0.7, 0.85)
 """Shares of the extent along an axis at which a cut is tried."""
 SOME = 400
 """Triangles that stand for all where cuts are compared."""
-AXES = np.array(
-    [v for v in product((-1, 0, 1), repeat=3) if v > (0, 0, 0)], np.float64
-)
+AXES = np.array([v for v in product((-1, 0, 1), repeat=3) if v > (0, 0, 0)], np.float64)
 """(13, 3) directions that a capsule may lie along, before they are of length 1: a cube's edges and
 diagonals. Fixed ones, since those of a round housing's vertices would hang on their last bit."""
 

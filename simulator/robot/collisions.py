@@ -3,7 +3,7 @@
     links --surfaces--> triangles --capsules--> shapes;  q -> forward -> how deep they overlap
 
 Bodies that a joint holds together overlap by design, and some pairs do because a capsule is larger
-than what it holds: what overlaps in nearly all poses tells nothing of a pose and is not looked at.
+than what it holds: what overlaps in most poses tells nothing of a pose and is not looked at.
 """
 
 from dataclasses import dataclass, replace
@@ -20,8 +20,9 @@ SLACK = 0.015
 """Overlap that is none yet, since capsules are larger than what they hold [robot reaches]."""
 POSES = 512
 """Random poses that tell what nearly always overlaps."""
-ALWAYS = 0.9
-"""Share of poses in which what overlaps is not looked at."""
+MOSTLY, ALWAYS = 0.5, 0.9
+"""Pairs that overlap in a larger share of poses are not looked at, nor what is under the floor: no
+robot is built to hit itself in half of its poses, but many an arm can hang down in most."""
 
 Numbers = NDArray[np.float64]
 
@@ -125,22 +126,25 @@ def _telling(found: Collisions, bodies: NDArray[np.int64]) -> Collisions:
     under = found._under(ends, above) > found.slack
     return replace(
         found,
-        pairs=pairs[_sometimes(deep, bodies[pairs])],
-        above=above[_sometimes(under, bodies[above, None])],
+        pairs=pairs[_at_most(MOSTLY, deep, bodies[pairs])],
+        above=above[_at_most(ALWAYS, under, bodies[above, None])],
     )
 
 
-def _sometimes(overlaps: NDArray[np.bool_], owners: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(N,) whether those with the same owners (N, k) are free in enough of the poses.
+def _at_most(
+    share: float, overlaps: NDArray[np.bool_], owners: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """(N,) whether those with the same owners overlap in at most that share of poses.
 
     Args:
+        share: of M poses.
         overlaps: (M, N) in each pose.
         owners: (N, k) bodies.
     """
     kept = np.zeros(len(owners), bool)
     for owner in np.unique(owners, axis=0):
         own = (owners == owner).all(axis=1)
-        kept[own] = overlaps[:, own].any(axis=1).mean() < ALWAYS
+        kept[own] = overlaps[:, own].any(axis=1).mean() <= share
     return kept
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from blender_scenes.collada import read_collada
 from blender_scenes.collada_polygons import fanned
-from blender_scenes.mesh_files import MESHES, fault
+from blender_scenes.mesh_files import MESHES, fault, is_sound
 from blender_scenes.spec import RobotModel, Visual
 from jointloop.common.errors import SceneError
 from simulator.robot.errors import RobotError
@@ -79,7 +79,10 @@ def _read(path: Path) -> Faces:
             return np.concatenate([np.empty((0, 3, 3)), *(s.vertices[s.triangles] for s in read)])
         if kind not in MESHES:
             raise RobotError(f"mesh file {path} is {kind!r}; {', '.join(MESHES)} are known")
-        return _faces(trimesh.load_mesh(path, process=False))
+        faces = _faces(trimesh.load_mesh(path, process=False))
+        if not len(faces) and not is_sound(path):
+            raise RobotError(f"mesh file {path} cannot be read: it is no {kind}")
+        return faces
     except SceneError as error:
         raise RobotError(str(error)) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jointloop.common.draws import random_source
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.poses import PoseCounts
 from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample
 from simulator.transport import Hub
@@ -58,6 +59,7 @@ class LiveSource:
         """
         self.hub = hub
         self.counts = SourceCounts()
+        self.poses = PoseCounts()
         self._earlier_index: dict[int, int] = {}
         self._earlier = Delivery()
         self._config = config
@@ -128,6 +130,7 @@ class LiveSource:
         """What a resumed run needs, as plain values."""
         return {
             "counts": asdict(self.counts),
+            "poses": asdict(self.poses),
             "next_index": self.next_index,
             "delivery": self._delivery.to_json(),
         }
@@ -141,6 +144,7 @@ class LiveSource:
         if "next_index" not in state:
             raise SourceError("the run began with a recording; go on with --from DIR")
         self.counts = SourceCounts(**state["counts"])
+        self.poses = PoseCounts(**state.get("poses", {}))  # older runs have none
         self._earlier_index = state["next_index"]
         self._earlier = Delivery(**state["delivery"])
 
@@ -170,6 +174,7 @@ class LiveSource:
                 }
                 for id, worker in workers.items()
             },
+            **self.poses.traffic(),
         }
 
     def _add_new(self, chosen: list[_Kept], size: int) -> None:
@@ -191,7 +196,9 @@ class LiveSource:
         worker = next((w for w in waiting if w >= self._turn), waiting[0])
         self._turn = worker + 1
         self.hub.consumed(worker)
-        return self._new[worker].popleft()
+        sample = self._new[worker].popleft()
+        self.poses.count(sample.hidden.provenance)
+        return sample
 
     def _await_new(self) -> float:
         """Block until at least one new sample is here; the seconds that took."""

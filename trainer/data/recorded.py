@@ -1,8 +1,7 @@
 """Training samples from a recording, in place of simulators.
 
 With feedback on, batches are drawn from the pool by the current prior: importance resampling by
-bins. A sample recorded under marginals p has the weight prod_j q(k_j) / p(k_j) under a prior with
-marginals q; as in a fleet, a share of the draws stays with the prior that the run began with. With
+bins. As in a fleet, a share of the draws stays with the prior that the run began with. With
 feedback off, every sample is used once before any is used again.
 
 What a batch holds follows from the seed, the prior and the number of samples handed out before, so
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from jointloop.common.difference import difference
 from jointloop.common.draws import random_source
 from simulator.labels import OUTSIDE, belief_map
+from simulator.randomization.poses import PoseCounts
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recording import Recording
@@ -33,6 +33,7 @@ from simulator.transport.delivery import Delivery
 from trainer.batch import Batch, stack
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.config import Config, ConfigError, StreamConfig
+from trainer.data.resampling import effective, importance, systematic
 from trainer.data.source import SourceCounts, SourceError
 
 DRAWS = 0x706F6F6C
@@ -87,7 +88,7 @@ class RecordedSource:
         self._share = stream.adaptive_share
         self._first, self._folder = prior, recording.folder
         self._recorded_prior = recording.about.assignment.prior
-        self._places, bins, held_out = _index(recording)
+        self._places, bins, held_out, asked, self.poses = _index(recording)
         apart = np.flatnonzero(held_out)[: stream.held_out]
         own = len(apart) > 0
         self._held = apart if own else np.arange(min(stream.held_out, len(held_out)))
@@ -95,7 +96,7 @@ class RecordedSource:
         free[self._held] = False
         self._pool = np.flatnonzero(free)
         """Of `_places`, those that are trained on."""
-        self._bins = bins[self._pool]
+        self._bins, self._asked = bins[self._pool], asked[self._pool]
         if len(self._pool) < batch_size:
             raise SourceError(
                 f"{recording.folder} has {len(self._pool)} training samples beside "
@@ -121,7 +122,8 @@ class RecordedSource:
         if not self._follows:
             return
         adaptive, uniform = (
-            importance(self._bins, wanted, self._recorded_prior) for wanted in (prior, self._first)
+            importance(self._bins, wanted, self._recorded_prior, self._asked)
+            for wanted in (prior, self._first)
         )
         self._weights = self._share * adaptive + (1 - self._share) * uniform
         self._effective = effective(self._weights)
@@ -180,6 +182,7 @@ class RecordedSource:
                 "effective": round(self._effective, 1),
                 "effective_adaptive": round(self._effective_adaptive, 1),
             },
+            **self.poses.traffic(),
         }
 
     def _in_turn(self, size: int) -> NDArray[np.int64]:
@@ -260,60 +263,19 @@ def _settings_of(recording: Recording, own: SampleSettings) -> SampleSettings:
     return replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
 
 
-def importance(
-    bins: NDArray[np.int64], wanted: JointPrior, recorded: JointPrior
-) -> NDArray[np.float64]:
-    """Importance weights of samples, summing to 1: prod_j q(k_j) / p(k_j) over their sum.
-
-    Args:
-        bins: (N, D) of the samples.
-        wanted: its marginals are q.
-        recorded: the prior they were drawn from, each with a D of its own; its marginals are p.
-
-    Returns:
-        (N,) weights.
-    """
-    ratio = np.log(wanted.marginal) - np.log(recorded.marginal)
-    logs = ratio[np.arange(bins.shape[1]), bins].sum(axis=1)
-    weights = np.exp(logs - logs.max())
-    return weights / weights.sum()
-
-
-def effective(weights: NDArray[np.float64]) -> float:
-    """Kish's effective sample size, (sum w)^2 / sum w^2: N for equal weights, 1 for one alone."""
-    return float(weights.sum() ** 2 / np.square(weights).sum())
-
-
-def systematic(
-    weights: NDArray[np.float64], size: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Systematic resampling (Douc, Cappe and Moulines 2005): sample i is drawn size w_i times.
-
-    On average, that is, and always that many times rounded down or up.
-
-    Args:
-        weights: (N,) summing to 1.
-        size: how many to draw.
-        rng: random source.
-
-    Returns:
-        (size,) indices, in random order.
-    """
-    order = rng.permutation(len(weights))
-    edges = np.cumsum(weights[order])
-    at = (np.arange(size) + rng.random()) / size * edges[-1]
-    return rng.permutation(order[np.searchsorted(edges, at, side="right")])
-
-
 def _index(
     recording: Recording,
-) -> tuple[list[_Place], NDArray[np.int64], NDArray[np.bool_]]:
-    """Where the samples lie, their (N, D) bins, and (N,) whether they are held out."""
-    places, bins, held_out = [], [], []
+) -> tuple[list[_Place], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_], PoseCounts]:
+    """Where the samples lie, their (N, D) bins, (N,) whether they are held out, (N,) whether their
+    poses had to be free, and how many draws were."""
+    places, bins, held_out, asked, poses = [], [], [], [], PoseCounts()
     for group, file in recording.read():
         path = Path(file.name)
         entry = decode(read(file, group.entry), f"{path}, sample {group.key}")
         places.append(_Place(path, group))
         bins.append(entry.bins)
         held_out.append(entry.split == "heldout")
-    return places, np.array(bins, np.int64), np.array(held_out, bool)
+        asked.append(entry.hidden.provenance.free is not None)
+        poses.count(entry.hidden.provenance)
+    flags = np.array(held_out, bool), np.array(asked, bool)
+    return places, np.array(bins, np.int64), *flags, poses
