@@ -55,7 +55,7 @@ def test_names_and_paths_are_found_alike(tmp_path: Path):
     assert variety("calm") == CALM
     assert variety("full") == FULL
     assert variety(str(_file(tmp_path, "distractors = false\nsensor = false"))) == CALM
-    with pytest.raises(ConfigError, match="'mild' is none of calm, full, and no file"):
+    with pytest.raises(ConfigError, match="'mild' is none of calm, full, real, and no file"):
         variety("mild")
 
 

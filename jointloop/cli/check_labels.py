@@ -37,8 +37,8 @@ def check_labels(
         samples: How many.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Of each image, WIDTHxHEIGHT; 640x480 unless the file says otherwise.
-        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
-            override it.
+        variety: full (unless the file says otherwise), calm, real, or a TOML file; single
+            settings override it.
         backgrounds: Folder of your own pictures to stand behind the robot.
         out: Folder for check-labels.png, a picture of the worst cases.
         given: Settings of the samples.

@@ -49,8 +49,8 @@ def gallery(
         samples: How many.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Of each image, WIDTHxHEIGHT; 320x240 unless the file says otherwise.
-        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
-            override it.
+        variety: full (unless the file says otherwise), calm, real, or a TOML file; single
+            settings override it.
         backgrounds: Folder of your own pictures to stand behind the robot.
         split: Training and held-out samples see different backgrounds.
         engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.

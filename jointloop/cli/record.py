@@ -48,8 +48,8 @@ def record(
         shard_samples: Samples in one shard, 256 by default.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Image size WIDTHxHEIGHT.
-        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
-            override it.
+        variety: full (unless the file says otherwise), calm, real, or a TOML file; single
+            settings override it.
         prior: Prior of the joint angles: a JSON file or a run's prior_history.jsonl, whose last
             one counts; by default uniform.
         engine: By default cycles; eevee and workbench render with Blender too; stick draws the

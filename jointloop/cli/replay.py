@@ -48,8 +48,8 @@ def replay(
         split: Training and held-out samples see different backgrounds.
         config: File of settings, such as a run's config.json, whose part for simulators counts.
         size: Image size WIDTHxHEIGHT.
-        variety: full (unless the file says otherwise), real, calm, or a TOML file; single settings
-            override it.
+        variety: full (unless the file says otherwise), calm, real, or a TOML file; single
+            settings override it.
         engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
         device: That Blender renders on: cpu or gpu.
         spp: Cycles' samples per pixel.
@@ -87,13 +87,15 @@ def replay(
 
 def _compare(like: Path, made: dict[str, bytes]) -> int:
     """Whether what was made is what lies at `like` and beside it; 1 if not."""
+    from simulator.recordings.sample_files import tells_the_same
+
     different = 0
     for suffix, data in made.items():
         path = like.with_suffix(suffix)
         if not path.is_file():
             say(f"{path} is not there to compare with")
             continue
-        same = path.read_bytes() == data
+        same = tells_the_same(suffix, data, path.read_bytes())
         different |= not same
         say(f"{'the same as' if same else 'differs from'} {path}")
     return int(different)

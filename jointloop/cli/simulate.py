@@ -42,7 +42,7 @@ def simulate(
         backgrounds: Folder of your own pictures to stand behind the robot.
         config: File of settings that the run must have; see `jointloop config`.
         size: Image size WIDTHxHEIGHT that the run must have.
-        variety: full, real, calm, or a TOML file that the run must have.
+        variety: full, calm, real, or a TOML file that the run must have.
         timeout: Longest wait for the trainer [s].
         insecure: Connect to another machine without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
