@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from clock_parts import Clock
 
 from simulator.randomization import hidden
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.poses import PoseVariety
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
@@ -173,3 +175,18 @@ def test_simulators_that_left_are_told_from_those_that_never_came() -> None:
     hub.workers = {0: SimpleNamespace(alive=False)}
     with pytest.raises(SourceError, match="all 1 simulators have left"):
         source.batch(1)
+
+
+def test_the_share_of_free_poses_is_counted_and_outlives_a_resume(
+    ur10: Robot, settings: SampleSettings, uniform: JointPrior, make
+) -> None:
+    asking = replace(settings, variety=replace(settings.variety, poses=PoseVariety()))
+    drawn = [hidden.draw(ur10, asking, Assignment.of(uniform), 0, i) for i in range(4)]
+    free = [replace(make(0, i), hidden=h) for i, h in enumerate(drawn)]
+    source, _ = source_of([[(0, sample) for sample in [*free, make(0, 4)]]])
+    source.batch(5)
+    tries = sum(h.provenance.tries for h in drawn)
+    assert source.traffic()["poses"] == {"tries": tries, "free": 4}
+    again, _ = source_of([])
+    again.load_state(source.state_dict())
+    assert again.traffic()["poses"] == {"tries": tries, "free": 4}
