@@ -52,18 +52,20 @@ def box(
         x0, y0, x1, y1 [px], the end excluded; None where there are none.
     """
     T, frame = camera.T_camera_world, np.array([camera.width, camera.height])
-    low, high = frame.astype(float), np.zeros(2)
-    for body in bodies:
-        seen = _in_front(body @ T[:3, :3].T + T[:3, 3], near)
-        if not len(seen):
-            continue
-        pixels = seen @ camera.K[:2].T / seen[:, 2:]
-        least = np.maximum(np.floor(pixels.min(axis=0)) - margin, 0)
-        most = np.minimum(np.ceil(pixels.max(axis=0)) + margin + 1, frame)
-        if (least < most).all():
-            low, high = np.minimum(low, least), np.maximum(high, most)
-    (x0, y0), (x1, y1) = low.astype(int).tolist(), high.astype(int).tolist()
-    return (x0, y0, x1, y1) if x0 < x1 else None
+    seen = [_in_front(body @ T[:3, :3].T + T[:3, 3], near) for body in bodies]
+    seen = [body for body in seen if len(body)]
+    if not seen:
+        return None
+    points = np.concatenate(seen)
+    starts = np.cumsum([0, *(len(body) for body in seen[:-1])])
+    pixels = points @ camera.K[:2].T / points[:, 2:]
+    least = np.maximum(np.floor(np.minimum.reduceat(pixels, starts)) - margin, 0)
+    most = np.minimum(np.ceil(np.maximum.reduceat(pixels, starts)) + margin + 1, frame)
+    inside = (least < most).all(axis=1)
+    if not inside.any():
+        return None
+    (x0, y0), (x1, y1) = least[inside].min(axis=0), most[inside].max(axis=0)
+    return int(x0), int(y0), int(x1), int(y1)
 
 
 def covered(camera: Camera, points: Points, faces: Faces, near: float) -> NDArray[np.bool_]:

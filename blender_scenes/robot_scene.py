@@ -209,7 +209,7 @@ class RobotScene:
         """The pixels that robot, props, stand and others can cover; None when none can be seen."""
         self.robot.check(frame.T_world_link)
         bodies = self.robot.bounds(frame.T_world_link)
-        bodies += [solids.bounds(solid) for solid in solids.solids(frame)]
+        bodies += solids.bounds(solids.solids(frame))
         for figure, T_world_link in self._crowd.of(frame.others):
             bodies += figure.bounds(T_world_link)
         return outline.box(frame.camera, bodies, NEAR, MARGIN)

@@ -6,17 +6,17 @@ in its place. All shapes are convex, so a ray runs through one in a single stret
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from blender_scenes.spec import Frame, Prop, Stand
 
 Shape = Literal["box", "cylinder", "sphere", "cone"]
 Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""(N,) where N rays enter and leave; none where the first is the larger."""
+"""(M, N) where N rays enter and leave M shapes; none where the first is the larger."""
 
 GAP = 0.001
 """How far below z = 0 a stand's upper side lies, so that no two surfaces share a plane [m]."""
@@ -38,19 +38,20 @@ def shape(solid: Prop) -> Shape:
     return "cylinder" if solid.kind == "line" else solid.kind
 
 
-def T_world_solid(solid: Prop) -> NDArray[np.float64]:
-    """(4, 4) affine map of the unit shape into the world, its size included."""
-    T = np.eye(4)
-    rotation, _ = cv2.Rodrigues(np.asarray(solid.rotation, np.float64))
-    T[:3, :3] = rotation * np.maximum(solid.size, THINNEST)
-    T[:3, 3] = solid.position
+def T_world_solids(things: Sequence[Prop]) -> NDArray[np.float64]:
+    """(N, 4, 4) affine maps of unit shapes into the world, their sizes included."""
+    T = np.tile(np.eye(4), (len(things), 1, 1))
+    turns = np.array([solid.rotation for solid in things], np.float64).reshape(-1, 3)
+    sizes = np.array([solid.size for solid in things], np.float64).reshape(-1, 1, 3)
+    T[:, :3, :3] = Rotation.from_rotvec(turns).as_matrix() * np.maximum(sizes, THINNEST)
+    T[:, :3, 3] = np.array([solid.position for solid in things]).reshape(-1, 3)
     return T
 
 
-def bounds(solid: Prop) -> NDArray[np.float64]:
-    """(N, 3) points in the world whose convex hull holds a solid."""
-    T = T_world_solid(solid)
-    return _corners(shape(solid)) @ T[:3, :3].T + T[:3, 3]
+def bounds(things: Sequence[Prop]) -> list[NDArray[np.float64]]:
+    """(N, 3) points in the world for each solid whose convex hull holds it."""
+    poses = zip(things, T_world_solids(things), strict=True)
+    return [_corners(shape(solid)) @ T[:3, :3].T + T[:3, 3] for solid, T in poses]
 
 
 def first_hits(
@@ -68,11 +69,17 @@ def first_hits(
         its far side.
     """
     nearest = np.full(len(rays), np.inf)
-    for solid in things:
-        A = np.linalg.inv(T_world_solid(solid))
-        near, far = _stretch(shape(solid), A[:3, :3] @ eye + A[:3, 3], rays @ A[:3, :3].T)
+    inverses = np.linalg.inv(T_world_solids(things))
+    shapes = np.array([shape(solid) for solid in things])
+    for kind in get_args(Shape):
+        A = inverses[shapes == kind]
+        if not len(A):
+            continue
+        eyes = (A[:, :3, :3] @ eye + A[:, :3, 3])[:, None]
+        near, far = _stretch(kind, eyes, rays @ A[:, :3, :3].swapaxes(1, 2))
         hit = np.where(near > 0, near, far)
-        nearest = np.where((near <= far) & (far > 0), np.minimum(nearest, hit), nearest)
+        met = np.where((near <= far) & (far > 0), hit, np.inf)
+        nearest = np.minimum(nearest, met.min(axis=0))
     return nearest
 
 
@@ -102,31 +109,40 @@ def _corners(kind: Shape) -> NDArray[np.float64]:
     return np.concatenate([ring - half, top + half])
 
 
-def _stretch(kind: Shape, eye: NDArray[np.float64], rays: NDArray[np.float64]) -> Interval:
-    """The stretch of each ray within a unit shape, in lengths of the ray."""
-    x, y, z = rays.T
-    ex, ey, ez = eye
+def _stretch(kind: Shape, eyes: NDArray[np.float64], rays: NDArray[np.float64]) -> Interval:
+    """The stretch of each ray within a unit shape, in lengths of the ray.
+
+    Args:
+        kind: the shape.
+        eyes: (M, 1, 3) where the rays start, in the frames of M of them.
+        rays: (M, N, 3) likewise.
+    """
+    x, y, z = np.moveaxis(rays, -1, 0)
+    ex, ey, ez = np.moveaxis(eyes, -1, 0)
     if kind == "sphere":
-        return _quadratic(x * x + y * y + z * z, rays @ eye, float(eye @ eye) - 0.25)
+        along = ex * x + ey * y + ez * z
+        return _quadratic(x * x + y * y + z * z, along, ex * ex + ey * ey + ez * ez - 0.25)
     between = _between(ez, z)
     if kind == "box":
         return _common(_common(_between(ex, x), _between(ey, y)), between)
     if kind == "cylinder":
         tube = _quadratic(x * x + y * y, ex * x + ey * y, ex * ex + ey * ey - 0.25)
         return _common(tube, between)
-    return _common(_nappe(eye, rays), between)
+    return _common(_nappe(eyes, rays), between)
 
 
-def _nappe(eye: NDArray[np.float64], rays: NDArray[np.float64]) -> Interval:
+def _nappe(eyes: NDArray[np.float64], rays: NDArray[np.float64]) -> Interval:
     """The stretch within the cone x^2 + y^2 = (0.5 - z)^2 / 4, below its apex at z = 0.5."""
-    x, y, z = rays.T
-    down = 0.5 - eye[2]
-    a = x * x + y * y - z * z / 4
+    x, y, z = np.moveaxis(rays, -1, 0)
+    ex, ey, ez = np.moveaxis(eyes, -1, 0)
+    down = 0.5 - ez
     near, far = _quadratic(
-        a, eye[0] * x + eye[1] * y + down * z / 4, eye[0] ** 2 + eye[1] ** 2 - down**2 / 4
+        x * x + y * y - z * z / 4,
+        ex * x + ey * y + down * z / 4,
+        ex * ex + ey * ey - down * down / 4,
     )
     # A steep ray is within the lower nappe before its first crossing or after its second.
-    steep = a < 0
+    steep = x * x + y * y < z * z / 4
     first, second = np.minimum(near, far), np.maximum(near, far)
     return (
         np.where(steep, np.where(z < 0, second, -np.inf), near),
@@ -134,7 +150,7 @@ def _nappe(eye: NDArray[np.float64], rays: NDArray[np.float64]) -> Interval:
     )
 
 
-def _quadratic(a: NDArray[np.float64], b: NDArray[np.float64], c: float) -> Interval:
+def _quadratic(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64]) -> Interval:
     """Roots of a t^2 + 2 b t + c, in order for a > 0; (inf, -inf) where there are none."""
     a = np.where(np.abs(a) < 1e-12, 1e-12, a)
     square = b * b - a * c
@@ -143,7 +159,7 @@ def _quadratic(a: NDArray[np.float64], b: NDArray[np.float64], c: float) -> Inte
     return np.where(real, (-b - root) / a, np.inf), np.where(real, (-b + root) / a, -np.inf)
 
 
-def _between(start: float, slope: NDArray[np.float64]) -> Interval:
+def _between(start: NDArray[np.float64], slope: NDArray[np.float64]) -> Interval:
     """Where |start + slope t| <= 0.5."""
     slope = np.where(np.abs(slope) < 1e-12, 1e-12, slope)
     a, b = (-0.5 - start) / slope, (0.5 - start) / slope

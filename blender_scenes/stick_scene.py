@@ -147,7 +147,7 @@ def _draw_solids(image: NDArray[np.float32], frame: Frame, camera: Camera) -> ND
     sunward = np.array([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)])
     strength = (0.4 + 0.15 * frame.sun.strength) * 2.0**frame.exposure
     for solid in solids.solids(frame):
-        box = outline.box(camera, [solids.bounds(solid)], NEAR, 0)
+        box = outline.box(camera, solids.bounds([solid]), NEAR, 0)
         if box is None:
             continue
         window = np.s_[box[1] : box[3], box[0] : box[2]]

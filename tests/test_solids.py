@@ -28,7 +28,7 @@ def solid(kind: str, rng: np.random.Generator) -> Prop:
 
 def within(thing: Prop, points: np.ndarray, slack: float = 0.0) -> np.ndarray:
     """Whether points in the world lie in a solid, or at most `slack` of its size off."""
-    T = np.linalg.inv(solids.T_world_solid(thing))
+    T = np.linalg.inv(solids.T_world_solids([thing])[0])
     x, y, z = (points @ T[:3, :3].T + T[:3, 3]).T
     half = 0.5 + slack
     if thing.kind == "box":
@@ -65,7 +65,7 @@ def test_the_bounds_hold_the_solid(kind: str):
     for _ in range(5):
         thing = solid(kind, rng)
         points = rng.uniform(-2, 2, (4000, 3)) * np.max(thing.size) / 2 + thing.position
-        hull = Delaunay(solids.bounds(thing))
+        hull = Delaunay(solids.bounds([thing])[0])
         kept = points[within(thing, points)]
         assert (hull.find_simplex(kept) >= 0).all()
         assert len(kept)
