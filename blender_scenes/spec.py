@@ -30,7 +30,7 @@ SHADING = 2
 MATERIAL_SLOTS = 6
 """Materials drawn per image; base material i of a robot takes slot i modulo this."""
 
-MAX_PROPS = 32
+MAX_PROPS = 256
 """Primitives in one image."""
 
 MAX_OTHERS = 8

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator_parts import PRIOR, ROBOT, SETTINGS, sample
 
+from blender_scenes.spec import MAX_PROPS
 from simulator.labels import VISIBLE, belief_map
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.dress import DressVariety
 from simulator.randomization.hidden import Hidden, Other, draw
 from simulator.randomization.variety import CameraVariety, DistractorVariety, Variety
 from simulator.sample import Labels, Sample
@@ -169,7 +171,7 @@ def test_no_topic_begins_with_another():
         ({"hidden__background__theme": "sea"}, "header"),
         ({"hidden__stand__kind": "pillar"}, "header"),
         ({"hidden__stand__yaw": float("nan")}, "hidden"),
-        ({"hidden__props": [PROP] * 33}, "header"),
+        ({"hidden__props": [PROP] * (MAX_PROPS + 1)}, "header"),
         ({"hidden__props": [PROP | {"kind": "robot"}]}, "header"),
         ({"hidden__props": [PROP | {"size": [0.1, 0.1, float("inf")]}]}, "hidden"),
         ({"hidden__others": [OTHER]}, "hidden"),
@@ -217,10 +219,10 @@ def test_further_robots_are_those_of_the_settings():
     distractors = DistractorVariety(robots=("ur10",), robot_share=1)
     settings = replace(SETTINGS, variety=Variety(distractors=distractors))
     codec = Codec("run", settings, ROBOT, PRIOR)
-    frames = with_header(hidden__others=[OTHER], hidden__props=[PROP] * 32)
+    frames = with_header(hidden__others=[OTHER], hidden__props=[PROP] * MAX_PROPS)
     hidden = codec.decode(frames).sample.hidden
     assert hidden.others == (Other("ur10", (0.0,) * 6, (1.0, 0.0), 0.0),)
-    assert len(hidden.props) == 32
+    assert len(hidden.props) == MAX_PROPS
     long = with_header(hidden__others=[OTHER | {"q": [0.0] * 65}])
     with pytest.raises(WireError, match="65 joints"):
         codec.decode(long)
@@ -230,7 +232,8 @@ def test_further_robots_are_those_of_the_settings():
 
 def test_everything_varied_goes_over_the_wire():
     distractors = DistractorVariety(1, 1, 1, robots=("ur10",), robot_share=1)
-    variety = Variety(camera=CameraVariety(lens=True), distractors=distractors)
+    dress = DressVariety(1, cables=1, most_cables=4, bands=1, decals=1, most_patches=8)
+    variety = Variety(camera=CameraVariety(lens=True), distractors=distractors, dress=dress)
     settings = replace(SETTINGS, variety=variety)
     codec = Codec("run", settings, ROBOT, PRIOR)
     for index in range(20):
@@ -240,7 +243,7 @@ def test_everything_varied_goes_over_the_wire():
         got = codec.decode(frames).sample.hidden
         assert got == drawn
         assert any(got.view.distortion)
-        assert got.props
+        assert len(got.props) > 8
         assert got.others
 
 

@@ -19,6 +19,7 @@ from jointloop.common.draws import random_source
 from simulator import labels
 from simulator.randomization import draw_parts
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
+from simulator.randomization.dress import draw_dress
 from simulator.randomization.poses import draw_pose
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CameraVariety, DistractorVariety
@@ -39,6 +40,7 @@ PARTS = (
     "props",
     "others",
     "poses",
+    "dress",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 TRIES = 12
@@ -165,7 +167,8 @@ def draw(
         return generator(seed, worker, prior.version, "dirichlet") if one else None
 
     pose = draw_pose(variety.poses, robot, prior, source("joints"), source("poses"), shared)
-    keypoints = robot.keypoints_world(robot.forward(pose.q))
+    T_world_link = robot.forward(pose.q)
+    keypoints = robot.keypoints_world(T_world_link)
     view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
     view = _covering(view, settings.width, settings.height)
     seen_by = camera(view, settings.width, settings.height)
@@ -184,7 +187,10 @@ def draw(
             variety.background, photos, held_out, source("background")
         ),
         stand=draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
-        props=draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+        props=(
+            *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+            *draw_dress(variety.dress, robot, T_world_link, source("dress")),
+        ),
         others=_draw_others(variety.distractors, robot, seen_by, source("others")),
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),

@@ -12,10 +12,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from blender_scenes.spec import MAX_PROPS
 from jointloop.common.hints import ANGLE, Within
 from jointloop.common.settings import Checked, ConfigError, Range, Share, read
 from jointloop.common.toml import load
+from simulator.randomization.dress import DressVariety
 from simulator.randomization.poses import PoseVariety
 
 TURNS = 32 * math.pi
@@ -26,6 +26,8 @@ Coefficient = Annotated[Range, Within(-100, 100)]
 Strength = Annotated[Range, Within(0, 1000)]
 Factor = Annotated[Range, Within(0, 10)]
 Between01 = Annotated[Range, Within(0, 1)]
+MOST = 16
+"""Primitives of either kind in one image, at most."""
 Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 
@@ -124,7 +126,7 @@ class DistractorVariety(Checked, where="variety.distractors"):
     """Share of images with primitives around the robot."""
     occluders: Share = 0.3
     """Share of images with primitives between the camera and the robot."""
-    most: Annotated[int, Meta(ge=1, le=MAX_PROPS // 2)] = 4
+    most: Annotated[int, Meta(ge=1, le=MOST)] = 4
     """Most primitives of either kind in one image."""
     size: Annotated[Range, Within(1e-3, 10)] = (0.05, 0.5)
     """Of primitives [robot reaches]; occluders take at most half of it."""
@@ -170,6 +172,8 @@ class Variety(Checked, where="variety"):
     """What lens and sensor do to the picture; labels do not move."""
     poses: PoseVariety | None = None
     """Poses that a real robot could take: drawn anew until one collides with nothing."""
+    dress: DressVariety | None = None
+    """What sits on the robot: tools, cables, bands, stickers."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -184,6 +188,7 @@ REAL = Variety(
     camera=CameraVariety(lens=True),
     distractors=DistractorVariety(robots=("ur5", "panda")),
     poses=PoseVariety(free=0.8),
+    dress=DressVariety(),
 )
 """All of `FULL`, and what makes images look more like photos."""
 

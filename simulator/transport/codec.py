@@ -25,7 +25,7 @@ from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
 from simulator.sample import Labels, Sample
 from simulator.transport.messages import SCHEMA, Identity, WireError, checked
 
-HEADER_LIMIT = 32 * 1024
+HEADER_LIMIT = 128 * 1024
 """Largest header [bytes]."""
 MAX_FILE_NAME = 255
 """Longest name of a background picture [characters]."""
