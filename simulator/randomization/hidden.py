@@ -158,7 +158,6 @@ def draw(
     view = _draw_view(robot, keypoints, settings, source)
     seen_by = camera(view, settings.width, settings.height)
     eye = seen_by.T_world_camera[:3, 3]
-    held_out = assignment.split == "heldout"
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
     sun = draw_parts.draw_sun(variety.light, source("sun"))
@@ -174,7 +173,7 @@ def draw(
         exposure=draw_parts.number(light, variety.light.exposure),
         materials=draw_parts.draw_materials(variety.materials, source("materials")),
         background=draw_parts.draw_background(
-            variety.background, photos, held_out, source("background")
+            variety.background, photos, assignment.split == "heldout", source("background")
         ),
         stand=spec.NO_STAND if buried else stand,
         props=draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
