@@ -9,6 +9,7 @@ shading       the shader of everything drawn, which looks it up (imports bpy)
 appearance    materials, sun and surroundings of the Blender scene (imports bpy)
 film          Blender's camera, render settings and the bytes it writes (imports bpy)
 background    panorama behind the robot, sRGB encoding, compositing; no bpy
+pictures      what becomes of a picture once it is rendered, in plain numbers; processing does it
 stick_scene   the same interface in numpy, milliseconds per image, no Blender
 
 Only this folder imports bpy, and only its Blender modules do.

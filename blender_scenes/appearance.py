@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.blender import bpy, mathutils
-from blender_scenes.shading import light_group, light_input
+from blender_scenes.shading import lamp_inputs, lamp_names, light_group, light_input
 from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, Sun
 from jointloop.common.errors import SceneError
 
@@ -130,13 +130,15 @@ def T_world_sun(sun: Sun) -> NDArray[np.float64]:
 class Surroundings:
     """Light from all around, which materials look up in one picture of all HDRIs."""
 
-    def __init__(self, scene: bpy.types.Scene) -> None:
+    def __init__(self, scene: bpy.types.Scene, lamps: int = 0) -> None:
+        """Room for so many lamps; every one costs, dark or not."""
         scene.world = None  # all light from there is looked up
         self.panoramas = {name: load_hdri(name) for name in HDRIS}
         """Linear RGB (h, w, 3) float32 of each HDRI, first row up."""
-        self._group = light_group(list(self.panoramas.values()))
+        self._group = light_group(list(self.panoramas.values()), lamps)
         self._coats: list[bpy.types.Node] = []
         self._shown: Environment | None = None
+        self._lamps: list[Sun | None] = [None] * lamps
 
     def coat(self, material: bpy.types.Material) -> bpy.types.Node:
         """Have a material shine in this light; its node takes Color, Roughness and Metallic."""
@@ -166,6 +168,24 @@ class Surroundings:
         for coat in self._coats:
             coat.inputs["Light"].default_value = light
         self._shown = environment
+
+    def show_lamps(self, lamps: Sequence[Sun]) -> None:
+        """Set the lamps beside the sun.
+
+        Raises:
+            SceneError: more than the scene was built for.
+        """
+        room = len(self._lamps)
+        if len(lamps) > room:
+            raise SceneError(f"a frame has {len(lamps)} lamps; the scene was built for {room}")
+        wanted = [*lamps, *([None] * (room - len(lamps)))]
+        for i, (lamp, shown) in enumerate(zip(wanted, self._lamps, strict=True)):
+            if lamp == shown:
+                continue
+            for coat in self._coats:
+                for name, value in zip(lamp_names(i), lamp_inputs(lamp), strict=True):
+                    coat.inputs[name].default_value = value
+        self._lamps = wanted
 
 
 def load_hdri(name: str) -> NDArray[np.float32]:

@@ -126,6 +126,14 @@ def _enable_gpus() -> None:
     )
 
 
+def seeing(scene: bpy.types.Scene) -> bpy.types.Object:
+    """A camera that the scene is seen through."""
+    block = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    scene.collection.objects.link(block)
+    scene.camera = block
+    return block
+
+
 def aim(block: bpy.types.Object, camera: Camera) -> None:
     """Set Blender's camera to a pinhole's pose and intrinsics.
 

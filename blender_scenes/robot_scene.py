@@ -25,7 +25,7 @@ from blender_scenes.appearance import SunLight, Surroundings
 from blender_scenes.background import backdrop, light_of, over, shared, through_lens
 from blender_scenes.blender import bpy
 from blender_scenes.figures import Crowd, Figure
-from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder
+from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scratch_folder, seeing
 from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import quiet, read_robot
 from blender_scenes.photos import Photos
@@ -53,6 +53,7 @@ class RobotScene:
         detail: float | None = None,
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
+        lamps: int = 0,
         engine: Engine = "cycles",
         device: Device = "cpu",
     ) -> None:
@@ -64,6 +65,7 @@ class RobotScene:
             detail: share of triangles kept, 0 to 1; None keeps all.
             backgrounds: the pictures that frames of theme "photos" name.
             others: models of the further robots that frames may show, by name.
+            lamps: most lamps beside the sun that frames may show.
             engine: one of Blender's; only Cycles on the CPU draws the same bytes everywhere.
             device: that Cycles computes on; the others draw with what OpenGL there is.
 
@@ -86,7 +88,7 @@ class RobotScene:
         self.scene = bpy.context.scene
         configure(self.scene, spp, engine, device)
         self.sun = SunLight(self.scene)
-        self.surroundings = Surroundings(self.scene)
+        self.surroundings = Surroundings(self.scene, lamps)
         self.robot = Figure.built(self.scene, model, read, detail, self.surroundings)
         self.links = self.robot.links
         """Blender's object of each visible link, by index into `model.links`."""
@@ -98,9 +100,7 @@ class RobotScene:
             },
         )
         self._shapes = Shapes(self.scene, self.surroundings)
-        self.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
-        self.scene.collection.objects.link(self.camera)
-        self.scene.camera = self.camera
+        self.camera = seeing(self.scene)
         self._bent: tuple[Camera, Bend | None] | None = None
         self._folder = scratch_folder()
         self._file = Path(self._folder.name) / "robot.tga"
@@ -181,6 +181,7 @@ class RobotScene:
         aim(self.camera, frame.camera)
         self.sun.show(frame.sun)
         self.surroundings.show(frame.environment)
+        self.surroundings.show_lamps(frame.lamps)
         self.robot.materials.show(frame.materials)
         self.scene.view_settings.exposure = frame.exposure
         self.scene.cycles.seed = frame.seed

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import NO_SENSOR, Sensor
+from blender_scenes.pictures import NO_SENSOR, Sensor
 from jointloop.common.errors import SceneError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -40,7 +40,7 @@ def expose(image: NDArray[np.uint8], sensor: Sensor, seed: int) -> NDArray[np.ui
         rng = np.random.default_rng((STREAM, seed))
         picture += rng.standard_normal(picture.shape, np.float32) * np.float32(sensor.noise)
     exposed = np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
-    return exposed if sensor.jpeg is None else _compressed(exposed, sensor.jpeg)
+    return exposed if sensor.jpeg is None else compressed(exposed, sensor.jpeg)
 
 
 def _tint(sensor: Sensor) -> NDArray[np.float32]:
@@ -50,7 +50,12 @@ def _tint(sensor: Sensor) -> NDArray[np.float32]:
     return (saturation * np.array(sensor.gain)).astype(np.float32)
 
 
-def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """What is left of an image (H, W, 3) in a JPEG file, whose colours have half its size.
+
+    Raises:
+        SceneError: a quality out of 1 to 100.
+    """
     if not 1 <= quality <= 100:
         raise SceneError(f"JPEG quality is {quality}; expected 1 to 100")
     done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])

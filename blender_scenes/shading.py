@@ -1,12 +1,16 @@
 """The shader of everything that is drawn: light from all around looked up, suns sampled.
 
-One node group serves robot, props and stands. It adds to a matt and a GGX surface, which the suns
-light, the emission
+One node group serves robot, props and stands. It adds to a matt and a GGX surface, which the sun
+lights, the emission
 
     irradiance(normal) colour (1 - metallic) + prefiltered(reflection, roughness) (F0 A + B)
 
-whose parts lie in pictures (`blender_scenes.lightmaps`). The environment is an input of the group
-within each material: changing a group's own nodes would cost far more.
+whose parts lie in pictures (`blender_scenes.lightmaps`). Of further lamps both are worked out: they
+have no grain and throw no shadows. One more sampled light would give every pixel grain, of which
+two samples see one light each. A lamp mirrored in GGX is a spherical Gaussian about the reflection:
+J. Wang et al., "All-Frequency Rendering of Dynamic, Spatially-Varying Reflectance" (SIGGRAPH Asia
+2009). Environment and lamps are inputs of the group within each material: changing a group's own
+nodes would cost far more.
 """
 
 # bpy and its companions bring no type stubs.
@@ -20,17 +24,22 @@ from numpy.typing import NDArray
 
 from blender_scenes import lightmaps
 from blender_scenes.blender import bpy
+from blender_scenes.spec import Sun
 
 DIELECTRIC = 0.04
 """F0 of what is no metal, of any colour."""
 
+NARROWEST = 1e-3
+"""Least spread of a mirrored lamp [rad^2]: of a ceiling light 7 degrees wide."""
+
 Socket: TypeAlias = bpy.types.NodeSocket
 
 
-def light_group(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.NodeTree:
-    """The node group. Inputs: Color, Roughness, Metallic, Light; output: Shader.
+def light_group(panoramas: Sequence[NDArray[np.float32]], lamps: int = 0) -> bpy.types.NodeTree:
+    """The node group. Inputs: Color, Roughness, Metallic, Light, those of lamps; output: Shader.
 
-    Light is (turn, place, strength): see `light_input`.
+    Light is (turn, place, strength): see `light_input`. For each of so many lamps there are the
+    inputs of `lamp_inputs`.
     """
     group = bpy.data.node_groups.new("looked-up light", "ShaderNodeTree")
     for name, kind in (
@@ -38,11 +47,12 @@ def light_group(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.NodeTree:
         ("Roughness", "Float"),
         ("Metallic", "Float"),
         ("Light", "Vector"),
+        *(entry for i in range(lamps) for entry in zip(lamp_names(i), LAMP_KINDS, strict=True)),
     ):
         group.interface.new_socket(name, in_out="INPUT", socket_type=f"NodeSocket{kind}")
     group.interface.new_socket("Shader", in_out="OUTPUT", socket_type="NodeSocketShader")
     nodes = _Nodes(group)
-    color, roughness, metallic, light = list(nodes.node("NodeGroupInput").outputs)[:4]
+    color, roughness, metallic, light, *lamp = list(nodes.node("NodeGroupInput").outputs)[:-1]
     atlas = _picture("lights", lightmaps.atlas(panoramas))
     table = _picture("split sum", lightmaps.split_sum()[::-1])  # roughness grows upwards
     sky = _Sky(nodes, atlas, len(panoramas), light)
@@ -50,7 +60,8 @@ def light_group(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.NodeTree:
     normal, view = geometry["Normal"], geometry["Incoming"]
 
     gloss = nodes.math("ROUND", nodes.math("MULTIPLY", roughness, lightmaps.GLOSSES - 1))
-    mirrored = sky.at(nodes.node("ShaderNodeTexCoord").outputs["Reflection"], gloss)
+    reflection = nodes.node("ShaderNodeTexCoord").outputs["Reflection"]
+    mirrored = sky.at(reflection, gloss)
     received = sky.at(normal, lightmaps.GLOSSES)
     angle = nodes.node("ShaderNodeCombineXYZ", nodes.dot(normal, view), roughness).outputs[0]
     a, b, _ = nodes.split(nodes.lookup(table, angle, "EXTEND"))
@@ -61,6 +72,12 @@ def light_group(panoramas: Sequence[NDArray[np.float32]]) -> bpy.types.NodeTree:
     emission = nodes.vector("MULTIPLY_ADD", received, matt, glossy)
 
     shine = nodes.node("ShaderNodeEmission", emission, sky.strength).outputs[0]
+    if lamp:
+        received, mirrored = nodes.lamps(lamp, normal, reflection, roughness)
+        glossy = nodes.vector("MULTIPLY", mirrored, share)
+        lamplight = nodes.vector("MULTIPLY_ADD", received, matt, glossy)
+        more = nodes.node("ShaderNodeEmission", lamplight, 1.0).outputs[0]
+        shine = nodes.node("ShaderNodeAddShader", shine, more).outputs[0]
     lit = nodes.node("ShaderNodeBsdfDiffuse", matt).outputs[0]
     glint = nodes.node("ShaderNodeBsdfAnisotropic", f0, roughness)
     glint.distribution = "GGX"
@@ -83,6 +100,29 @@ def light_input(place: int, count: int, rotation: float, strength: float) -> tup
     middle = place * rows + (lightmaps.HEIGHT - 1) / 2 + 0.5
     turn = rotation / (2 * np.pi) + 0.5 + 0.5 / lightmaps.WIDTH
     return turn, 1 - middle / (count * rows), strength
+
+
+LAMP_KINDS = ("Vector", "Vector", "Float")
+"""Of a lamp's inputs: where its light comes from, how much of it, how far it is spread."""
+
+
+def lamp_names(i: int) -> tuple[str, str, str]:
+    """The inputs of lamp i."""
+    return f"From {i}", f"Shine {i}", f"Spread {i}"
+
+
+def lamp_inputs(lamp: Sun | None) -> tuple[tuple[float, ...], tuple[float, ...], float]:
+    """The values of a lamp's inputs; None is dark."""
+    if lamp is None:
+        return (0.0, 0.0, 1.0), (0.0, 0.0, 0.0), 0.0
+    level = np.cos(lamp.elevation)
+    direction = (
+        float(level * np.cos(lamp.azimuth)),
+        float(level * np.sin(lamp.azimuth)),
+        float(np.sin(lamp.elevation)),
+    )
+    shine = tuple(lamp.strength * channel / np.pi for channel in lamp.color)
+    return direction, shine, lamp.angle**2 / 16  # the variance of a disc along one axis
 
 
 class _Nodes:
@@ -135,6 +175,28 @@ class _Nodes:
         a.default_value = low
         self._tree.links.new(high, b)
         return next(s for s in made.outputs if s.identifier == "Result_Vector")
+
+    def lamps(
+        self, inputs: Sequence[Socket], normal: Socket, reflection: Socket, roughness: Socket
+    ) -> tuple[Socket, Socket]:
+        """What all lamps send to a matt surface, and to one that mirrors, over pi."""
+        own = self.math("MULTIPLY", 2.0, self.math("POWER", roughness, 4.0))
+        received = mirrored = None
+        for place in range(0, len(inputs), len(LAMP_KINDS)):
+            direction, shine, spread = inputs[place : place + len(LAMP_KINDS)]
+            falling = self.math("MAXIMUM", self.dot(normal, direction), 0.0)
+            width = self.math("MAXIMUM", self.math("ADD", own, spread), NARROWEST)
+            off = self.math("SUBTRACT", self.dot(reflection, direction), 1.0)
+            lobe = self.math("EXPONENT", self.math("DIVIDE", off, width))
+            peak = self.math("DIVIDE", self.math("MULTIPLY", lobe, 0.5), width)
+            facing = self.math("GREATER_THAN", falling, 0.0)
+            matt = self.scale(shine, falling)
+            glossy = self.scale(shine, self.math("MULTIPLY", peak, facing))
+            received = matt if received is None else self.vector("ADD", received, matt)
+            mirrored = glossy if mirrored is None else self.vector("ADD", mirrored, glossy)
+        assert received is not None
+        assert mirrored is not None
+        return received, mirrored
 
     def lookup(self, image: bpy.types.Image, place: Socket, beyond: str) -> Socket:
         made = self.node("ShaderNodeTexImage", place)

@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.pictures import NO_FILM, NO_SENSOR, Film, Sensor, Vector
+
 Engine = Literal["cycles", "eevee", "workbench", "stick"]
 Device = Literal["cpu", "gpu"]
 
@@ -36,6 +38,9 @@ MAX_PROPS = 256
 MAX_OTHERS = 8
 """Further robots in one image."""
 
+MAX_LAMPS = 4
+"""Lamps beside the sun in one image."""
+
 Theme = Literal["city", "interior", "outdoor", "photos"]
 """Kinds of backgrounds: three of HDRIs, and the user's own pictures."""
 
@@ -47,7 +52,6 @@ THEMES: dict[Theme, tuple[str, ...]] = {
 """The HDRIs of each theme."""
 
 Distortion = tuple[float, float, float, float, float]
-Vector = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -207,25 +211,6 @@ class OtherRobot:
 
 
 @dataclass(frozen=True)
-class Sensor:
-    """What lens and sensor do to the picture, in this order."""
-
-    blur: float = 0.0
-    """Standard deviation of a Gaussian blur [px]."""
-    gain: Vector = (1.0, 1.0, 1.0)
-    """Factor on each channel."""
-    saturation: float = 1.0
-    """0 is grey, 1 leaves colours alone."""
-    noise: float = 0.0
-    """Standard deviation of the read-out noise, of 255."""
-    jpeg: int | None = None
-    """Quality 1 to 100, None for no compression."""
-
-
-NO_SENSOR = Sensor()
-
-
-@dataclass(frozen=True)
 class Frame:
     """All that one image shows."""
 
@@ -243,6 +228,9 @@ class Frame:
     props: tuple[Prop, ...] = ()
     others: tuple[OtherRobot, ...] = ()
     sensor: Sensor = NO_SENSOR
+    lamps: tuple[Sun, ...] = ()
+    """Further far lights, which throw no shadows."""
+    film: Film = NO_FILM
     seed: int = 0
     """Of the renderer's and the sensor's noise, 0 to 2**31 - 1."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.sensor import expose
+from blender_scenes.processing import process
 from blender_scenes.spec import Scene
 from simulator import labels
 from simulator.randomization.hidden import Hidden, frame
@@ -67,7 +67,7 @@ def simulate(scene: Scene, robot: Robot, settings: SampleSettings, hidden: Hidde
     )
     box, area = _extent(scene.silhouette(shown))
     return Sample(
-        image=expose(rendered.image, shown.sensor, shown.seed),
+        image=process(rendered.image, shown.sensor, shown.film, shown.seed),
         mask=rendered.mask,
         belief=belief,
         labels=Labels(pixels, visibility, points, box, area),

@@ -92,6 +92,7 @@ class SampleMaker:
                 f"engine {engine!r} needs Blender as a Python module: pip install 'bpy==4.5.*' "
                 "(Python 3.11), or choose engine 'stick'"
             ) from None
+        lamps = self.settings.variety.light.lamps
         self.detail = detail_for(self.settings.height) if self.detail is None else self.detail
         return RobotScene(
             self.robot.model,
@@ -99,6 +100,7 @@ class SampleMaker:
             detail=self.detail,
             backgrounds=self.backgrounds,
             others=others,
+            lamps=0 if lamps is None else lamps.room,
             engine=engine,
             device=device,
         )

@@ -124,7 +124,8 @@ def test_text_that_is_no_config_is_refused(text: str) -> None:
 def test_files_of_earlier_versions_open() -> None:
     config = Config.from_json((STORED / "config-1.json").read_text())
     assert config == preset("small").changed(feedback=False)
-    assert read_file(STORED / "config-1.json") == plain(config)
+    said = flat(read_file(STORED / "config-1.json"))
+    assert said.items() <= flat(plain(config)).items()
 
 
 def test_a_recording_of_an_earlier_version_opens_with_its_numbers(tmp_path: Path) -> None:
@@ -137,7 +138,9 @@ def test_a_recording_of_an_earlier_version_opens_with_its_numbers(tmp_path: Path
 def test_a_sample_of_an_earlier_version_is_read_and_drawn_alike() -> None:
     text = (STORED / "sample-1.json").read_bytes()
     entry = decode(text, "stored")
-    assert msgspec.json.encode(entry) == text
+    hidden = json.loads(text)["hidden"]
+    again = json.loads(msgspec.json.encode(entry))["hidden"]
+    assert {name: again[name] for name in hidden} == hidden
     recipe, robot = entry.recipe, Robot.named("ur10")
     drawn = draw(robot, recipe.settings, recipe.assignment, recipe.worker, recipe.index)
     assert drawn.bins == entry.hidden.bins

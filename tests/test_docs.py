@@ -72,6 +72,7 @@ TABLES = {
     ("reference/hidden.md", "props"): spec.Prop,
     ("reference/hidden.md", "others"): hidden.Other,
     ("reference/hidden.md", "sensor"): spec.Sensor,
+    ("reference/hidden.md", "film"): spec.Film,
     ("reference/hidden.md", "provenance"): hidden.Provenance,
     ("reference/recording.md", "description"): recording.Description,
     ("reference/recording.md", "robot"): recording.Skeleton,

@@ -21,6 +21,7 @@ from blender_scenes.spec import (
     Sun,
     Visual,
 )
+from jointloop.common.errors import SceneError
 
 pytestmark = pytest.mark.blender
 SIZE = 64
@@ -30,7 +31,7 @@ DARK = Sun(0.5, 0.7, 0.0, 0.2, (1.0, 1.0, 1.0))
 @pytest.fixture(scope="module")
 def scene():
     ball = Visual(0, np.eye(4), primitive=("sphere", (1.0,)))
-    scene = RobotScene(RobotModel("ball", ("ball",), (-1,), (ball,)))
+    scene = RobotScene(RobotModel("ball", ("ball",), (-1,), (ball,)), lamps=2)
     yield scene
     scene.close()
 
@@ -142,3 +143,66 @@ def test_nothing_of_a_seed_is_left_on_a_ball(scene: RobotScene):
     one, two = (scene.render(dataclasses.replace(frame, seed=seed)).image for seed in (1, 2))
     inner, *_ = seen(camera)
     assert np.abs(one[inner].astype(int) - two[inner]).mean() < 1
+
+
+NIGHT = Environment(HDRIS[0], 0.0, 0.0)
+LAMPS = (
+    Sun(0.9, 0.6, 1.5, 0.3, (1.0, 0.8, 0.6)),
+    Sun(-0.4, 1.2, 0.8, 0.6, (0.9, 0.95, 1.0)),
+)
+
+
+def towards(lamp: Sun) -> np.ndarray:
+    level = np.cos(lamp.elevation)
+    x, y = level * np.cos(lamp.azimuth), level * np.sin(lamp.azimuth)
+    return np.array([x, y, np.sin(lamp.elevation)])
+
+
+@pytest.mark.parametrize("metallic", [0.0, 1.0])
+def test_lamps_light_a_ball_as_the_formula_says(scene: RobotScene, metallic: float):
+    color, roughness = np.array([0.5, 0.4, 0.3]), 0.6
+    camera = looking(0.5, 0.6)
+    inner, normals, views = seen(camera)
+    cosine = np.einsum("nk,nk->n", normals, views)
+    mirrored = 2 * cosine[:, None] * normals - views
+    steps = (np.arange(lightmaps.TABLE) + 0.5) / lightmaps.TABLE
+    table = lightmaps.split_sum().astype(float)
+    rows = [[np.interp(cosine, steps, row) for row in table[..., i]] for i in range(2)]
+    place = roughness * lightmaps.TABLE - 0.5
+    low, share = int(place), place % 1
+    a, b = ((1 - share) * row[low] + share * row[low + 1] for row in rows)
+    f0 = metallic * color + (1 - metallic) * 0.04
+    reflected = f0 * a[:, None] + b[:, None]
+    expected = np.zeros_like(normals)
+    for lamp in LAMPS:
+        shine = lamp.strength / np.pi * np.array(lamp.color)
+        falling = (normals @ towards(lamp)).clip(0)
+        width = 2 * roughness**4 + lamp.angle**2 / 16
+        lobe = np.exp((mirrored @ towards(lamp) - 1) / width) / (2 * width) * (falling > 0)
+        expected += falling[:, None] * shine * color * (1 - metallic)
+        expected += lobe[:, None] * shine * reflected
+    material = Material(tuple(color), 1.0, roughness, metallic)
+    frame = dataclasses.replace(frame_of(camera, material, NIGHT, DARK), lamps=LAMPS)
+    image = scene.render(frame).image[inner].astype(int)
+    off = np.abs(image - develop(expected.astype(np.float32), 1.0))
+    assert np.median(image.max(axis=1)) > 60
+    assert off.mean() < 2
+    assert np.percentile(off, 99) <= 10
+
+
+def test_lamps_leave_no_grain_and_nothing_behind(scene: RobotScene):
+    material = Material((0.6, 0.6, 0.6), 1.0, 0.4, 0.5)
+    frame = frame_of(looking(0.3, 0.4), material, Environment("city", 1.0, 1.0), DARK)
+    before = scene.render(frame).image
+    lit = dataclasses.replace(frame, lamps=LAMPS)
+    one, two = (scene.render(dataclasses.replace(lit, seed=s)).image.astype(int) for s in (1, 2))
+    inner, *_ = seen(frame.camera)
+    assert np.abs(one[inner] - two[inner]).mean() < 1
+    assert (one[inner] > before[inner]).mean() > 0.5
+    assert (scene.render(frame).image == before).all()
+
+
+def test_more_lamps_than_the_scene_has_room_for_are_an_error(scene: RobotScene):
+    frame = frame_of(looking(0.3, 0.4), Material((0.6, 0.6, 0.6), 1.0, 0.4, 0.5), NIGHT, DARK)
+    with pytest.raises(SceneError, match="3 lamps; the scene was built for 2"):
+        scene.render(dataclasses.replace(frame, lamps=(*LAMPS, DARK)))

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from simulator.randomization.pictures import HeldVariety
 from simulator.randomization.variety import (
     CALM,
     FULL,
+    REAL,
     BackgroundVariety,
     CameraVariety,
     ConfigError,
@@ -54,6 +56,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path):
 def test_names_and_paths_are_found_alike(tmp_path: Path):
     assert variety("calm") == CALM
     assert variety("full") == FULL
+    assert variety("real") == REAL
     assert variety(str(_file(tmp_path, "distractors = false\nsensor = false"))) == CALM
     with pytest.raises(ConfigError, match="'mild' is none of calm, full, real, and no file"):
         variety("mild")
@@ -91,8 +94,10 @@ def test_what_makes_no_sense_is_named_with_the_file(tmp_path: Path, text: str, s
 
 
 def test_a_file_gives_angles_in_degrees(tmp_path: Path):
-    camera = read_variety(_file(tmp_path, "[camera]\nelevation = [-10, 40]")).camera
+    text = "[camera]\nelevation = [-10, 40]\n[camera.held]\nroll = [-2, 1]"
+    camera = read_variety(_file(tmp_path, text)).camera
     assert camera.elevation == (math.radians(-10), math.radians(40))
+    assert camera.held == HeldVariety(roll=(math.radians(-2), math.radians(1)))
 
 
 def test_a_range_is_checked_wherever_it_comes_from():

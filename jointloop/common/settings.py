@@ -105,7 +105,8 @@ def built(kind: type[T], tree: Mapping[str, Any], base: T | None = None, where: 
     Args:
         kind: the dataclass.
         tree: of typed values.
-        base: has what the tree leaves out.
+        base: has what the tree leaves out; without one only parts that are off unless asked for
+            may be left out, as files from before them do.
         where: what to put before names in errors.
 
     Raises:
@@ -114,6 +115,8 @@ def built(kind: type[T], tree: Mapping[str, Any], base: T | None = None, where: 
     values: Tree = {}
     for name, hint in hints(kind).items():
         if name not in tree:
+            if base is None and part_of(hint) and getattr(kind, name, ...) is None:
+                continue
             if base is None:
                 raise ConfigError(f"{_path(where, name)} is missing; expected {words(hint)}")
             values[name] = getattr(base, name)

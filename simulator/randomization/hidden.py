@@ -6,7 +6,7 @@ and in any order, and a part that draws more does not shift the others.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from blender_scenes import lens, spec
 from jointloop.common.draws import random_source
 from simulator import labels
-from simulator.randomization import draw_parts
+from simulator.randomization import draw_parts, draw_pictures
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.dress import draw_dress
 from simulator.randomization.poses import draw_pose
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CameraVariety, DistractorVariety
+from simulator.randomization.views import View, camera
 from simulator.robot import MAX_JOINTS, Robot
 
 PARTS = (
@@ -41,10 +42,15 @@ PARTS = (
     "others",
     "poses",
     "dress",
+    "held",
+    "lamps",
+    "film",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 TRIES = 12
 """Places tried for a further robot before one out of sight is taken."""
+LOWEST = 0.05
+"""Height of a held camera below which no floor is laid under the robot [m]."""
 WEAKER = 0.8
 """Factor on a lens' distortion that would leave a corner of the frame black."""
 
@@ -74,26 +80,6 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class View:
-    """Where the camera stands and looks."""
-
-    distance: float
-    """From the look-at point [m]."""
-    azimuth: float
-    """Of the camera, about +z [rad]."""
-    elevation: float
-    """Above the look-at point's horizon [rad]."""
-    roll: float
-    """About the viewing axis [rad]."""
-    look_at: tuple[float, float, float]
-    """In the world [m]."""
-    focal: float
-    """Focal length over image height."""
-    distortion: spec.Distortion = (0.0, 0.0, 0.0, 0.0, 0.0)
-    """Of the lens; see `spec.Camera`."""
-
-
-@dataclass(frozen=True)
 class Other:
     """A further robot: which, how posed, and where its base stands on z = 0."""
 
@@ -113,6 +99,7 @@ Slots = Annotated[
 ]
 Props = Annotated[tuple[spec.Prop, ...], Meta(max_length=spec.MAX_PROPS)]
 Others = Annotated[tuple[Other, ...], Meta(max_length=spec.MAX_OTHERS)]
+Lamps = Annotated[tuple[spec.Sun, ...], Meta(max_length=spec.MAX_LAMPS)]
 
 
 @dataclass(frozen=True)
@@ -137,6 +124,8 @@ class Hidden:
     noise_seed: Annotated[int, Meta(ge=0, lt=2**31)]
     """Of the renderer's sampling noise."""
     provenance: Provenance
+    lamps: Lamps = ()
+    film: spec.Film = spec.NO_FILM
 
 
 def draw(
@@ -169,24 +158,27 @@ def draw(
     pose = draw_pose(variety.poses, robot, prior, source("joints"), source("poses"), shared)
     T_world_link = robot.forward(pose.q)
     keypoints = robot.keypoints_world(T_world_link)
-    view = _draw_view(robot, keypoints, variety.camera, source("camera"), source("lens"))
-    view = _covering(view, settings.width, settings.height)
+    view = _draw_view(robot, keypoints, settings, source)
     seen_by = camera(view, settings.width, settings.height)
     eye = seen_by.T_world_camera[:3, 3]
-    held_out = assignment.split == "heldout"
     light = source("environment")
+    lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
+    sun = draw_parts.draw_sun(variety.light, source("sun"))
+    environment = draw_parts.draw_environment(variety.light, light)
+    stand = draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand"))
+    buried = variety.camera.held is not None and stand.kind == "floor" and eye[2] < LOWEST
     return Hidden(
         q=tuple(pose.q.tolist()),
         bins=tuple(pose.bins.tolist()),
         view=view,
-        sun=draw_parts.draw_sun(variety.light, source("sun")),
-        environment=draw_parts.draw_environment(variety.light, light),
+        sun=replace(sun, strength=shade * sun.strength),
+        environment=replace(environment, strength=shade * environment.strength),
         exposure=draw_parts.number(light, variety.light.exposure),
         materials=draw_parts.draw_materials(variety.materials, source("materials")),
         background=draw_parts.draw_background(
-            variety.background, photos, held_out, source("background")
+            variety.background, photos, assignment.split == "heldout", source("background")
         ),
-        stand=draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
+        stand=spec.NO_STAND if buried else stand,
         props=(
             *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
             *draw_dress(variety.dress, robot, T_world_link, source("dress")),
@@ -197,17 +189,35 @@ def draw(
         provenance=Provenance(
             worker, index, seed, prior.version, assignment.split, pose.tries, pose.free
         ),
+        lamps=lamps,
+        film=draw_pictures.draw_film(variety.film, source("film")),
     )
 
 
 def _draw_view(
     robot: Robot,
     keypoints: NDArray[np.float64],
+    settings: SampleSettings,
+    source: Callable[[str], np.random.Generator],
+) -> View:
+    """Where the camera stands: held by somebody, or anywhere."""
+    variety, size = settings.variety.camera, (settings.width, settings.height)
+    points = np.vstack([keypoints, np.zeros(3)])  # the base belongs in the picture
+    view = _anywhere(robot, points, variety, source("camera"), source("lens"))
+    if variety.held is not None:
+        view = draw_pictures.draw_held(
+            variety.held, view, points, robot.reach, size, source("held")
+        )
+    return _covering(view, *size)
+
+
+def _anywhere(
+    robot: Robot,
+    points: NDArray[np.float64],
     variety: CameraVariety,
     rng: np.random.Generator,
     lens_rng: np.random.Generator,
 ) -> View:
-    points = np.vstack([keypoints, np.zeros(3)])  # the base belongs in the picture
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     radius = max(float(np.linalg.norm(points - centre, axis=1).max()), 0.3 * robot.reach)
     focal = draw_parts.number(rng, variety.focal)
@@ -268,28 +278,6 @@ def _beside(robot: Robot, name: str, rng: np.random.Generator) -> Other:
     )
 
 
-def camera(view: View, width: int, height: int) -> spec.Camera:
-    """The camera of a view, looking from its place towards its look-at point.
-
-    The principal point is the image centre, ((width - 1) / 2, (height - 1) / 2).
-    """
-    elevation = (math.cos(view.elevation), math.sin(view.elevation))
-    back = np.array(
-        [elevation[0] * math.cos(view.azimuth), elevation[0] * math.sin(view.azimuth), elevation[1]]
-    )
-    right = np.array([-math.sin(view.azimuth), math.cos(view.azimuth), 0.0])
-    down = np.cross(-back, right)
-    cosine, sine = math.cos(view.roll), math.sin(view.roll)
-    T = np.eye(4)
-    T[:3, 0] = cosine * right + sine * down
-    T[:3, 1] = cosine * down - sine * right
-    T[:3, 2] = -back
-    T[:3, 3] = np.asarray(view.look_at) + view.distance * back
-    f = view.focal * height
-    K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
-    return spec.Camera(width, height, K, T, view.distortion)
-
-
 def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
     """What a scene needs to show the hidden variables."""
     return spec.Frame(
@@ -304,6 +292,8 @@ def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
         props=hidden.props,
         others=tuple(_pose(other) for other in hidden.others),
         sensor=hidden.sensor,
+        lamps=hidden.lamps,
+        film=hidden.film,
         seed=hidden.noise_seed,
     )
 

@@ -16,6 +16,7 @@ from jointloop.common.hints import ANGLE, Within
 from jointloop.common.settings import Checked, ConfigError, Range, Share, read
 from jointloop.common.toml import load
 from simulator.randomization.dress import DressVariety
+from simulator.randomization.pictures import FilmVariety, HeldVariety, LampVariety
 from simulator.randomization.poses import PoseVariety
 
 TURNS = 32 * math.pi
@@ -56,6 +57,8 @@ class CameraVariety(Checked, where="variety.camera"):
     """Second radial coefficient."""
     tangential: Coefficient = (-0.003, 0.003)
     """Of p1 and p2."""
+    held: HeldVariety | None = None
+    """Cameras as people hold them: upright, at eye level or on a table, the robot in the frame."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class LightVariety(Checked, where="variety.light"):
     """Factor of the light from all around."""
     exposure: Annotated[Range, Within(-10, 10)] = (-0.6, 0.6)
     """[stops]."""
+    lamps: LampVariety | None = None
+    """Lamps beside the sun, which throw no shadows, and windows behind the robot."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +179,8 @@ class Variety(Checked, where="variety"):
     """Poses that a real robot could take: drawn anew until one collides with nothing."""
     dress: DressVariety | None = None
     """What sits on the robot: tools, cables, bands, stickers."""
+    film: FilmVariety | None = None
+    """What a camera's processing and the way to a file do to the picture; labels do not move."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -185,12 +192,15 @@ FULL = Variety(
 """Everything switched on."""
 
 REAL = Variety(
-    camera=CameraVariety(lens=True),
+    camera=CameraVariety(lens=True, held=HeldVariety()),
+    light=LightVariety(lamps=LampVariety()),
     distractors=DistractorVariety(robots=("ur5", "panda")),
+    sensor=SensorVariety(noise=(0.0, 0.0)),
+    film=FilmVariety(),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
 )
-"""All of `FULL`, and what makes images look more like photos."""
+"""Scenes as cameras see them; its noise is the film's."""
 
 NAMED = {"calm": CALM, "full": FULL, "real": REAL}
 
