@@ -109,7 +109,7 @@ def test_a_share_of_cameras_is_as_wide_as_without(ur10: Robot, uniform: JointPri
 
 
 def test_the_base_is_cut_off_where_it_is_asked_for(ur10: Robot, uniform: JointPrior) -> None:
-    held = replace(PLAIN, cut=1.0, low=0.0, tilted=0.0)
+    held = replace(PLAIN, cut=1.0, cut_depth=(0.25, 0.3))  # the skeleton ends before the arm does
     variety = replace(CALM, camera=CameraVariety(held=held))
     lowest = [box(ur10, h, (320, 240))[1, 1] for h in drawn(ur10, uniform, variety, (320, 240), 40)]
     assert np.mean(np.array(lowest) > 239.5) > 0.7
