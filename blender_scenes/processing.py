@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.pictures import NO_FILM, Film, Sensor
+from blender_scenes.processing_spec import NO_FILM, Film, Sensor
 from blender_scenes.sensor import compressed, expose
 
 Picture = NDArray[np.uint8]
@@ -35,7 +35,7 @@ STEP = 24
 
 
 def process(image: Picture, sensor: Sensor, film: Film, seed: int) -> Picture:
-    """The picture that a camera makes of an image; the steps stand in `blender_scenes.pictures`.
+    """The picture that a camera makes of an image; the steps stand in `blender_scenes.processing_spec`.
 
     Args:
         image: (H, W, 3) sRGB; left as it is.

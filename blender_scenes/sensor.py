@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.pictures import NO_SENSOR, Sensor
+from blender_scenes.processing_spec import NO_SENSOR, Sensor
 from jointloop.common.errors import SceneError
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)

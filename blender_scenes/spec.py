@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.pictures import NO_FILM, NO_SENSOR, Film, Sensor, Vector
+from blender_scenes.processing_spec import NO_FILM, NO_SENSOR, Film, Sensor, Vector
 
 Engine = Literal["cycles", "eevee", "workbench", "stick"]
 Device = Literal["cpu", "gpu"]

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from blender_scenes.pictures import NO_FILM, NO_SENSOR, Film, Sensor
 from blender_scenes.processing import deblocked, process, tone_curves
+from blender_scenes.processing_spec import NO_FILM, NO_SENSOR, Film, Sensor
 from blender_scenes.sensor import compressed, expose
 from jointloop.common.errors import SceneError
 
