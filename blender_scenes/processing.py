@@ -35,7 +35,7 @@ STEP = 24
 
 
 def process(image: Picture, sensor: Sensor, film: Film, seed: int) -> Picture:
-    """The picture that a camera makes of an image; the steps stand in `blender_scenes.processing_spec`.
+    """The picture that a camera makes of an image; its steps stand in `processing_spec`.
 
     Args:
         image: (H, W, 3) sRGB; left as it is.

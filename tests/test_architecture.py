@@ -23,8 +23,9 @@ from module_parts import (
 COMMON = "jointloop.common"
 ORDER = {
     "blender_scenes": (
-        "pictures spec blender lens photos background outline solids collada_polygons collada "
-        "mesh_files meshes lightmaps shading appearance figures shapes film sensor processing "
+        "processing_spec spec blender lens pictures photos clutter background outline solids "
+        "collada_polygons collada mesh_files meshes lightmaps shading appearance figures shapes film "
+        "sensor processing "
         "robot_scene stick_scene probes engines"
     ),
     "simulator": (
@@ -34,7 +35,7 @@ ORDER = {
     "feedback": "selection posterior controller history report",
     "trainer": (
         "config batch beliefs augmentation data models metrics weights distributed learning "
-        "evaluation inference runs loop run_options open_source session preflight"
+        "evaluation inference gap runs loop run_options open_source session preflight"
     ),
     "jointloop": "common api cli __main__",
 }

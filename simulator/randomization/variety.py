@@ -107,6 +107,10 @@ class BackgroundVariety(Checked, where="variety.background"):
     """Weight of the open country."""
     photos: Weight = 3.0
     """Of the user's own pictures, where a folder of them is given."""
+    places: Weight = 0.0
+    """Of seventeen further panoramas, rooms and towns among them."""
+    clutter: Weight = 0.0
+    """Of things strewn over any of the panoramas, sharp where those are blurred."""
     brightness: Annotated[Range, Within(0, 100)] = (0.4, 1.4)
     """Factor."""
     zoom: Annotated[Range, Within(1, 100)] = (1.0, 2.0)
@@ -116,8 +120,13 @@ class BackgroundVariety(Checked, where="variety.background"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not any((self.city, self.interior, self.outdoor, self.photos)):
+        if not (self.photos or self.without_photos):
             raise ConfigError("variety.background: all themes have weight 0; expected one above 0")
+
+    @property
+    def without_photos(self) -> bool:
+        """Whether there are backgrounds for a user who gives no pictures."""
+        return any((self.city, self.interior, self.outdoor, self.places, self.clutter))
 
 
 @dataclass(frozen=True)
@@ -194,8 +203,17 @@ FULL = Variety(
 REAL = Variety(
     camera=CameraVariety(lens=True, held=HeldVariety()),
     light=LightVariety(lamps=LampVariety()),
-    distractors=DistractorVariety(robots=("ur5", "panda")),
-    sensor=SensorVariety(noise=(0.0, 0.0)),
+    background=BackgroundVariety(
+        city=0.2,
+        interior=0.2,
+        outdoor=0.2,
+        photos=7.0,
+        zoom=(1.0, 1.3),
+        places=0.4,
+        clutter=3.0,
+    ),
+    distractors=DistractorVariety(robots=("panda",)),
+    sensor=SensorVariety(blur=(0.0, 0.4), noise=(0.0, 0.0)),
     film=FilmVariety(),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
