@@ -21,7 +21,9 @@ from simulator.randomization import draw_parts
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.dress import draw_dress
 from simulator.randomization.poses import draw_pose
+from simulator.randomization.scenery import draw_scenery
 from simulator.randomization.settings import SampleSettings
+from simulator.randomization.stage import along_bones
 from simulator.randomization.variety import CameraVariety, DistractorVariety
 from simulator.robot import MAX_JOINTS, Robot
 
@@ -41,6 +43,7 @@ PARTS = (
     "others",
     "poses",
     "dress",
+    "scenery",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 TRIES = 12
@@ -173,6 +176,12 @@ def draw(
     view = _covering(view, settings.width, settings.height)
     seen_by = camera(view, settings.width, settings.height)
     eye = seen_by.T_world_camera[:3, 3]
+    others = _draw_others(variety.distractors, robot, seen_by, source("others"))
+    props = (
+        *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+        *draw_dress(variety.dress, robot, T_world_link, source("dress")),
+    )
+    stands = variety.distractors if variety.scenery is None else None
     held_out = assignment.split == "heldout"
     light = source("environment")
     return Hidden(
@@ -186,18 +195,31 @@ def draw(
         background=draw_parts.draw_background(
             variety.background, photos, held_out, source("background")
         ),
-        stand=draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand")),
-        props=(
-            *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
-            *draw_dress(variety.dress, robot, T_world_link, source("dress")),
+        stand=draw_parts.draw_stand(stands, robot, keypoints, source("stand")),
+        props=props
+        + draw_scenery(
+            variety.scenery,
+            robot,
+            keypoints,
+            [_bones(other) for other in others],
+            seen_by,
+            spec.MAX_PROPS - len(props),
+            source("scenery"),
         ),
-        others=_draw_others(variety.distractors, robot, seen_by, source("others")),
+        others=others,
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
         provenance=Provenance(
             worker, index, seed, prior.version, assignment.split, pose.tries, pose.free
         ),
     )
+
+
+def _bones(other: Other) -> NDArray[np.float64]:
+    """(P, 3) the base of a further robot and points along its skeleton [m]."""
+    robot = Robot.named(other.name)
+    keypoints = robot.keypoints_world(_pose(other).T_world_link)
+    return np.vstack([(*other.place, 0.0), along_bones(robot, keypoints)])
 
 
 def _draw_view(

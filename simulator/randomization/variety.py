@@ -17,6 +17,7 @@ from jointloop.common.settings import Checked, ConfigError, Range, Share, read
 from jointloop.common.toml import load
 from simulator.randomization.dress import DressVariety
 from simulator.randomization.poses import PoseVariety
+from simulator.randomization.scenery import SceneryVariety
 
 TURNS = 32 * math.pi
 """Bound of angles that have none of their own [rad]."""
@@ -174,6 +175,8 @@ class Variety(Checked, where="variety"):
     """Poses that a real robot could take: drawn anew until one collides with nothing."""
     dress: DressVariety | None = None
     """What sits on the robot: tools, cables, bands, stickers."""
+    scenery: SceneryVariety | None = None
+    """A room around the robot, and what stands in it."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -189,6 +192,7 @@ REAL = Variety(
     distractors=DistractorVariety(robots=("ur5", "panda")),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
+    scenery=SceneryVariety(),
 )
 """All of `FULL`, and what makes images look more like photos."""
 
