@@ -5,7 +5,7 @@ A thing stands on z = 0 about its own origin and shows its front along +x. Lengt
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -131,23 +131,37 @@ def wire(points: list[Vector], width: float, paint: Paint) -> Thing:
 
 
 def placed(thing: Iterable[Prop], at: Vector, yaw: float) -> Thing:
-    """A thing turned about z and moved, its numbers shortened to `DIGITS`."""
+    """A thing turned about z and moved."""
     cosine, sine = math.cos(yaw), math.sin(yaw)
     moved = []
     for part in thing:
         x, y, z = part.position
         place = (at[0] + cosine * x - sine * y, at[1] + sine * x + cosine * y, at[2] + z)
         moved.append(
-            replace(
-                part,
-                position=_short(place),
-                rotation=_short(_turned(part.rotation, yaw)),
-                size=_short(part.size),
-                color=_short(part.color),
-                roughness=round(part.roughness, DIGITS),
+            Prop(
+                part.kind,
+                place,
+                _turned(part.rotation, yaw),
+                part.size,
+                part.color,
+                part.roughness,
+                part.metallic,
             )
         )
     return moved
+
+
+def shortened(part: Prop) -> Prop:
+    """A part whose numbers keep `DIGITS` after the point."""
+    return Prop(
+        part.kind,
+        _short(part.position),
+        _short(part.rotation),
+        _short(part.size),
+        _short(part.color),
+        round(part.roughness, DIGITS),
+        part.metallic,
+    )
 
 
 def _turned(rotation: Vector, yaw: float) -> Vector:

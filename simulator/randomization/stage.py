@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from blender_scenes import solids, spec
 from simulator import labels
-from simulator.randomization.primitives import Thing, placed
+from simulator.randomization.primitives import Thing, placed, shortened
 from simulator.robot import Robot
 
 Points = NDArray[np.float64]
@@ -82,7 +82,7 @@ class Stage:
         if len(hidden) and hidden.mean() > self.hides:
             return False
         self._covered = hidden
-        self.props += seen
+        self.props += [shortened(part) for part in seen]
         return True
 
     def ray(self, across: float, down: float) -> Points:

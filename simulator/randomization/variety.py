@@ -189,7 +189,7 @@ FULL = Variety(
 
 REAL = Variety(
     camera=CameraVariety(lens=True),
-    distractors=DistractorVariety(robots=("ur5", "panda")),
+    distractors=DistractorVariety(props=0.2, occluders=0.15, robots=("ur5", "panda")),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
     scenery=SceneryVariety(),
