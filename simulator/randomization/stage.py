@@ -121,7 +121,12 @@ def along_bones(robot: Robot, keypoints: NDArray[np.float64]) -> NDArray[np.floa
     return (starts + along * (ends - starts)).reshape(-1, 3)
 
 
-def _boxes(props: Thing) -> tuple[Points, Points, Points]:
+def distances(props: Sequence[spec.Prop], points: Points) -> Points:
+    """(N, P) of (P, 3) points from the boxes around N primitives, 0 within [m]."""
+    return _distance(*_boxes(props), points)
+
+
+def _boxes(props: Sequence[spec.Prop]) -> tuple[Points, Points, Points]:
     """(N, 3, 3) rotations, (N, 3) centres and (N, 3) sizes of the boxes around primitives."""
     turn = np.array([part.rotation for part in props])
     angle = np.linalg.norm(turn, axis=1)
