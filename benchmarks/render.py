@@ -47,7 +47,7 @@ class Options:
     """Of images, WIDTHxHEIGHT."""
     spp: int = WorkerOptions("").spp
     """Cycles' samples per pixel."""
-    variety: Literal["calm", "full"] = "calm"
+    variety: Literal["calm", "full", "real"] = "calm"
     """Of the scenes."""
     frames: int = 40
     """That the stages are timed on."""

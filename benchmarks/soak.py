@@ -36,7 +36,7 @@ class Options:
     size: str = "160x120"
     """Of images, WIDTHxHEIGHT."""
     variety: str = "calm"
-    """calm, full, or a TOML file."""
+    """calm, full, real, or a TOML file."""
     recycle_frames: int = 20_000
     """After which a worker is replaced by a fresh one."""
     json: Path | None = None

@@ -24,9 +24,8 @@ COMMON = "jointloop.common"
 ORDER = {
     "blender_scenes": (
         "processing_spec spec blender lens pictures photos clutter background outline solids "
-        "collada_polygons collada mesh_files meshes lightmaps shading appearance figures shapes film "
-        "sensor processing "
-        "robot_scene stick_scene probes engines"
+        "collada_polygons collada mesh_files meshes lightmaps shading appearance figures shapes "
+        "film sensor processing robot_scene stick_scene probes engines"
     ),
     "simulator": (
         "robot labels randomization sample drawing sample_maker transport fleet recordings "

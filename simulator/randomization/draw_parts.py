@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import spec
+from simulator.randomization.stage import along_bones
 from simulator.randomization.variety import (
     BackgroundVariety,
     CameraVariety,
@@ -166,10 +167,7 @@ def draw_stand(
 
 def _buries(stand: spec.Stand, robot: Robot, keypoints: NDArray[np.float64]) -> bool:
     """Whether a point of the robot's skeleton lies in the stand or under it."""
-    bones = np.array(robot.skeleton, int).reshape(-1, 2)
-    starts, ends = keypoints[bones[:, 0]], keypoints[bones[:, 1]]
-    along = np.linspace(0, 1, 9)[:, None, None]
-    points = (starts + along * (ends - starts)).reshape(-1, 3)
+    points = along_bones(robot, keypoints)
     cosine, sine = math.cos(stand.yaw), math.sin(stand.yaw)
     beside = np.abs(points[:, :2] @ [[cosine, -sine], [sine, cosine]]) > np.array(stand.size) / 2
     return bool((~beside.any(axis=1) & (points[:, 2] < -0.01)).any())

@@ -21,7 +21,9 @@ from simulator.randomization import draw_parts, draw_pictures
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.dress import draw_dress
 from simulator.randomization.poses import draw_pose
+from simulator.randomization.scenery import draw_scenery
 from simulator.randomization.settings import SampleSettings
+from simulator.randomization.stage import along_bones
 from simulator.randomization.variety import CameraVariety, DistractorVariety
 from simulator.randomization.views import View, camera
 from simulator.robot import MAX_JOINTS, Robot
@@ -45,6 +47,7 @@ PARTS = (
     "held",
     "lamps",
     "film",
+    "scenery",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 TRIES = 12
@@ -161,11 +164,17 @@ def draw(
     view = _draw_view(robot, keypoints, settings, source)
     seen_by = camera(view, settings.width, settings.height)
     eye = seen_by.T_world_camera[:3, 3]
+    others = _draw_others(variety.distractors, robot, seen_by, source("others"))
+    props = (
+        *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
+        *draw_dress(variety.dress, robot, T_world_link, source("dress")),
+    )
+    stands = variety.distractors if variety.scenery is None else None
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
     sun = draw_parts.draw_sun(variety.light, source("sun"))
     environment = draw_parts.draw_environment(variety.light, light)
-    stand = draw_parts.draw_stand(variety.distractors, robot, keypoints, source("stand"))
+    stand = draw_parts.draw_stand(stands, robot, keypoints, source("stand"))
     buried = variety.camera.held is not None and stand.kind == "floor" and eye[2] < LOWEST
     return Hidden(
         q=tuple(pose.q.tolist()),
@@ -179,11 +188,17 @@ def draw(
             variety.background, photos, assignment.split == "heldout", source("background")
         ),
         stand=spec.NO_STAND if buried else stand,
-        props=(
-            *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
-            *draw_dress(variety.dress, robot, T_world_link, source("dress")),
+        props=props
+        + draw_scenery(
+            variety.scenery,
+            robot,
+            keypoints,
+            [_bones(other) for other in others],
+            seen_by,
+            spec.MAX_PROPS - len(props),
+            source("scenery"),
         ),
-        others=_draw_others(variety.distractors, robot, seen_by, source("others")),
+        others=others,
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
         provenance=Provenance(
@@ -192,6 +207,13 @@ def draw(
         lamps=lamps,
         film=draw_pictures.draw_film(variety.film, source("film")),
     )
+
+
+def _bones(other: Other) -> NDArray[np.float64]:
+    """(P, 3) the base of a further robot and points along its skeleton [m]."""
+    robot = Robot.named(other.name)
+    keypoints = robot.keypoints_world(_pose(other).T_world_link)
+    return np.vstack([(*other.place, 0.0), along_bones(robot, keypoints)])
 
 
 def _draw_view(

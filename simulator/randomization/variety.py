@@ -18,6 +18,7 @@ from jointloop.common.toml import load
 from simulator.randomization.dress import DressVariety
 from simulator.randomization.pictures import FilmVariety, HeldVariety, LampVariety
 from simulator.randomization.poses import PoseVariety
+from simulator.randomization.scenery import SceneryVariety
 
 TURNS = 32 * math.pi
 """Bound of angles that have none of their own [rad]."""
@@ -190,6 +191,8 @@ class Variety(Checked, where="variety"):
     """What sits on the robot: tools, cables, bands, stickers."""
     film: FilmVariety | None = None
     """What a camera's processing and the way to a file do to the picture; labels do not move."""
+    scenery: SceneryVariety | None = None
+    """A room around the robot, and what stands in it."""
 
 
 CALM = Variety(distractors=None, sensor=None)
@@ -212,11 +215,12 @@ REAL = Variety(
         places=0.4,
         clutter=3.0,
     ),
-    distractors=DistractorVariety(robots=("panda",)),
+    distractors=DistractorVariety(props=0.2, occluders=0.15, robots=("panda",)),
     sensor=SensorVariety(blur=(0.0, 0.4), noise=(0.0, 0.0)),
     film=FilmVariety(),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
+    scenery=SceneryVariety(),
 )
 """Scenes as cameras see them; its noise is the film's."""
 
