@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from blender_scenes import lens, spec
 from jointloop.common.draws import random_source
-from simulator import labels
 from simulator.randomization import draw_parts, draw_pictures
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.dress import draw_dress
+from simulator.randomization.others import Other, bones, draw_others, posed
 from simulator.randomization.poses import draw_pose
 from simulator.randomization.scenery import draw_scenery
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.stage import along_bones
-from simulator.randomization.variety import CameraVariety, DistractorVariety
+from simulator.randomization.variety import CameraVariety, Variety
 from simulator.randomization.views import View, camera
 from simulator.robot import MAX_JOINTS, Robot
 
@@ -50,8 +49,6 @@ PARTS = (
     "scenery",
 )
 """Append only: a part's place is what its random numbers are counted by."""
-TRIES = 12
-"""Places tried for a further robot before one out of sight is taken."""
 LOWEST = 0.05
 """Height of a held camera below which no floor is laid under the robot [m]."""
 WEAKER = 0.8
@@ -80,19 +77,6 @@ class Provenance:
     """Poses drawn until one was free of collisions, or as many as were allowed."""
     free: bool | None = None
     """Whether the pose is free of collisions; None where nobody asked."""
-
-
-@dataclass(frozen=True)
-class Other:
-    """A further robot: which, how posed, and where its base stands on z = 0."""
-
-    name: str
-    q: tuple[float, ...]
-    """Joint angles [rad]."""
-    place: tuple[float, float]
-    """x, y of its base [m]."""
-    yaw: float
-    """[rad]."""
 
 
 # Lengths are bounded where they stand: the wire reads what strangers send.
@@ -164,11 +148,7 @@ def draw(
     view = _draw_view(robot, keypoints, settings, source)
     seen_by = camera(view, settings.width, settings.height)
     eye = seen_by.T_world_camera[:3, 3]
-    others = _draw_others(variety.distractors, robot, seen_by, source("others"))
-    props = (
-        *draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props")),
-        *draw_dress(variety.dress, robot, T_world_link, source("dress")),
-    )
+    others = draw_others(variety.distractors, robot, seen_by, source("others"))
     stands = variety.distractors if variety.scenery is None else None
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
@@ -188,16 +168,7 @@ def draw(
             variety.background, photos, assignment.split == "heldout", source("background")
         ),
         stand=spec.NO_STAND if buried else stand,
-        props=props
-        + draw_scenery(
-            variety.scenery,
-            robot,
-            keypoints,
-            [_bones(other) for other in others],
-            seen_by,
-            spec.MAX_PROPS - len(props),
-            source("scenery"),
-        ),
+        props=_draw_props(variety, robot, T_world_link, others, seen_by, source),
         others=others,
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
@@ -209,11 +180,23 @@ def draw(
     )
 
 
-def _bones(other: Other) -> NDArray[np.float64]:
-    """(P, 3) the base of a further robot and points along its skeleton [m]."""
-    robot = Robot.named(other.name)
-    keypoints = robot.keypoints_world(_pose(other).T_world_link)
-    return np.vstack([(*other.place, 0.0), along_bones(robot, keypoints)])
+def _draw_props(
+    variety: Variety,
+    robot: Robot,
+    T_world_link: NDArray[np.float64],
+    others: Sequence[Other],
+    seen_by: spec.Camera,
+    source: Callable[[str], np.random.Generator],
+) -> tuple[spec.Prop, ...]:
+    """Loose primitives, what the robot wears, and in the room that these leave the scenery."""
+    keypoints, eye = robot.keypoints_world(T_world_link), seen_by.T_world_camera[:3, 3]
+    props = draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props"))
+    props += draw_dress(variety.dress, robot, T_world_link, source("dress"))
+    room = spec.MAX_PROPS - len(props)
+    skeletons = [bones(other) for other in others]
+    return props + draw_scenery(
+        variety.scenery, robot, keypoints, skeletons, seen_by, room, source("scenery")
+    )
 
 
 def _draw_view(
@@ -264,42 +247,6 @@ def _covering(view: View, width: int, height: int) -> View:
     return view
 
 
-def _draw_others(
-    variety: DistractorVariety | None,
-    robot: Robot,
-    seen_by: spec.Camera,
-    rng: np.random.Generator,
-) -> tuple[Other, ...]:
-    """A further robot beside this one, where the camera sees some of it if such a place is found.
-
-    Most places around a robot that fills the frame lie out of it: one in four was seen at all.
-    """
-    if variety is None or not variety.robots or rng.random() >= variety.robot_share:
-        return ()
-    name = variety.robots[int(rng.integers(len(variety.robots)))]
-    make = Robot.named(name)
-    other = _beside(robot, name, rng)
-    for _ in range(TRIES):
-        points = make.keypoints_world(_pose(other).T_world_link)
-        pixels, _ = labels.project(seen_by, points)
-        if labels.in_frame(pixels, seen_by.width, seen_by.height).any():
-            break
-        other = _beside(robot, name, rng)
-    return (other,)
-
-
-def _beside(robot: Robot, name: str, rng: np.random.Generator) -> Other:
-    other = Robot.named(name)
-    angle = float(rng.uniform(-math.pi, math.pi))
-    distance = rng.uniform(0.9, 1.6) * (robot.reach + other.reach) / 2
-    return Other(
-        name=name,
-        q=tuple(rng.uniform(other.lower, other.upper).tolist()),
-        place=(float(distance * math.cos(angle)), float(distance * math.sin(angle))),
-        yaw=float(rng.uniform(-math.pi, math.pi)),
-    )
-
-
 def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
     """What a scene needs to show the hidden variables."""
     return spec.Frame(
@@ -312,17 +259,9 @@ def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
         background=hidden.background,
         stand=hidden.stand,
         props=hidden.props,
-        others=tuple(_pose(other) for other in hidden.others),
+        others=tuple(posed(other) for other in hidden.others),
         sensor=hidden.sensor,
         lamps=hidden.lamps,
         film=hidden.film,
         seed=hidden.noise_seed,
     )
-
-
-def _pose(other: Other) -> spec.OtherRobot:
-    T_world_base = np.eye(4)
-    cosine, sine = math.cos(other.yaw), math.sin(other.yaw)
-    T_world_base[:2, :2] = [[cosine, -sine], [sine, cosine]]
-    T_world_base[:2, 3] = other.place
-    return spec.OtherRobot(other.name, T_world_base @ Robot.named(other.name).forward(other.q))
