@@ -8,6 +8,7 @@ lightmaps     light from all around, worked out so that it can be looked up; no 
 shading       the shader of everything drawn, which looks it up (imports bpy)
 appearance    materials, sun and surroundings of the Blender scene (imports bpy)
 film          Blender's camera, render settings and the bytes it writes (imports bpy)
+photos        the user's pictures as backgrounds; pictures reads their files
 background    panorama behind the robot, sRGB encoding, compositing; no bpy
 stick_scene   the same interface in numpy, milliseconds per image, no Blender
 

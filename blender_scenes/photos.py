@@ -1,74 +1,39 @@
 """The user's own pictures as backgrounds: a folder, its readable names, and parts of a picture.
 
-folder -> names;  name -> picture (decoded when asked for, a few kept);  picture -> part
+folder -> names;  name -> picture (decoded when asked for, some kept);  picture -> part
 
-What a file holds is told by its content, whatever its suffix. OpenCV decodes it, Pillow what
-OpenCV lacks: GIF, AVIF, and HEIF with `pillow-heif`, an extra, since its wheels bring x265 (GPL).
+A part is shrunk from all that the file holds and never magnified where that can be helped: what
+stands behind a robot is to be as sharp as the robot.
 """
 
-import io
-from collections.abc import Callable
-from functools import lru_cache
+import math
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.spec import Background
-from jointloop.common.errors import SceneError
-from jointloop.common.files import pointer, shown
+from blender_scenes.pictures import REDUCED, SUFFIXES, PhotoError, read_picture, size_said
+from blender_scenes.spec import MAX_PATH, Background
+from jointloop.common.files import shown
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-HEIF = (".heic", ".heif", ".hif")
-"""Suffixes of what telephones write by default."""
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".bmp", ".dib", ".tif", ".tiff"),
-    *(".webp", ".jp2", ".ppm", ".pgm", ".pbm", ".avif", *HEIF),
-)
-"""Of files that are taken for pictures, in any case."""
-SIDE = 1024
-"""Pictures are reduced until their shorter side is near this, if they were larger [px]."""
-KEPT = 24
-"""Decoded pictures held in memory; about 4 MB each."""
-REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-"""OpenCV's flags by the factor that a picture shrinks by while it is decoded."""
-TIFF = (b"II*\0", b"MM\0*")
-"""How such a file begins."""
-ORIENTATION = 0x0112
-"""EXIF's tag."""
-TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
-    1: lambda p: p,
-    2: lambda p: p[:, ::-1],
-    3: lambda p: p[::-1, ::-1],
-    4: lambda p: p[::-1],
-    5: lambda p: p.swapaxes(0, 1),
-    6: lambda p: np.rot90(p, -1),
-    7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
-    8: lambda p: np.rot90(p),
-}
-"""What shows a picture (h, w, 3) upright, by its EXIF orientation."""
-
-
-class PhotoError(SceneError):
-    """A folder of pictures, or one of them, cannot be used."""
+KEPT = 128 << 20
+"""Decoded pictures held in memory [bytes]; the last one is held whatever its size."""
+SPARE = 2
+"""A picture is reduced while it is decoded to no less than so many times what is asked of it."""
 
 
 class Photos:
-    """The pictures of a folder.
+    """The pictures of a folder and of the folders in it.
 
-    Every file is decoded once to see that it can be, at an eighth of its size.
+    Every file is decoded once to see that it can be, at an eighth of its size. What begins with a
+    dot is passed over, links are followed.
 
     Args:
-        folder: holds picture files; its sub-folders are not looked into.
+        folder: holds picture files.
         say: takes one line for each file that cannot be read; it is left out.
 
     Raises:
@@ -79,27 +44,34 @@ class Photos:
         self.folder = folder
         if not folder.is_dir():
             raise PhotoError(f"backgrounds {folder}: there is no such folder")
-        try:
-            found = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-        except OSError as error:
-            raise PhotoError(f"backgrounds {folder}: {error.strerror}") from error
-        self._factors: dict[str, int] = {}
+        found = sorted(_below(folder, say))
+        self._sizes: dict[str, tuple[int, int]] = {}
         for name in found:
             try:
-                self._factors[name] = self._factor(name)
+                self._sizes[name] = self._size(name)
             except PhotoError as error:
                 say(f"{error}; it is left out")
-        if not self._factors:
+        if not self._sizes:
             raise PhotoError(
                 f"backgrounds {folder}: none of its {len(found)} picture files can be read; "
                 f"wanted at least one of {', '.join(SUFFIXES)}"
             )
-        self._picture = lru_cache(KEPT)(self._decode)
+        self._kept: OrderedDict[tuple[str, int], NDArray[np.uint8]] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """File names of the readable pictures, sorted."""
-        return tuple(self._factors)
+        """Paths of the readable pictures below the folder, with slashes, sorted."""
+        return tuple(self._sizes)
+
+    def too_small(self, width: int, height: int) -> str | None:
+        """A line on pictures that are all smaller than images of this size [px], else None."""
+        if any(w >= width and h >= height for w, h in self._sizes.values()):
+            return None
+        w, h = max(self._sizes.values(), key=math.prod)
+        return (
+            f"backgrounds {self.folder}: its largest picture is {w}x{h}, so all are magnified and "
+            f"blurred; wanted some of at least {width}x{height}, the images' size"
+        )
 
     def part(self, background: Background, width: int, height: int) -> NDArray[np.uint8]:
         """The part of a picture that fills a frame.
@@ -115,130 +87,119 @@ class Photos:
         Raises:
             PhotoError: the folder has no such picture any more, or it can no longer be read.
         """
-        if background.image not in self._factors:
+        if background.image not in self._sizes:
             raise PhotoError(f"backgrounds {self.folder} has no readable {background.image!r}")
-        picture = self._picture(background.image)
-        part = crop(picture, background.zoom, background.place, width / height)
-        shrinks = part.shape[1] > width
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        filled = cv2.resize(part, (width, height), interpolation=how)
-        if background.mirrored:
-            filled = filled[:, ::-1]
-        return np.ascontiguousarray(filled).astype(np.uint8, copy=False)
+        room = _scale(self._sizes[background.image], width, height)
+        zoom = min(background.zoom, max(room, 1.0))
+        picture = self._picture(background.image, _factor(room / zoom))
+        part = crop(picture, zoom, background.place, width / height)
+        return filled(part, width, height, background.mirrored)
 
-    def _factor(self, name: str) -> int:
-        """How far to reduce a picture while decoding it, a power of two."""
-        small = self._read(name, 8)
-        side = 8 * min(small.shape[:2])
-        return max(f for f in REDUCED if f == 1 or side >= f * SIDE)
+    def covering(self, name: str, width: int, height: int) -> NDArray[np.uint8]:
+        """A whole picture, shrunk until it just covers a frame; a smaller one as it is.
 
-    def _decode(self, name: str) -> NDArray[np.uint8]:
-        picture = self._read(name, self._factors[name])
-        shrink = SIDE / min(picture.shape[:2])
-        if shrink < 1:
-            picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8, copy=False)
+        Args:
+            name: one of `names`.
+            width: of the frame [px].
+            height: of the frame [px].
+
+        Returns:
+            (h, w, 3) sRGB, C-contiguous.
+
+        Raises:
+            PhotoError: it can no longer be read.
+        """
+        picture = self._read(name, _factor(_scale(self._sizes[name], width, height)))
+        h, w = picture.shape[:2]
+        room = _scale((w, h), width, height)
+        if room <= 1:
+            return picture
+        return _resized(picture, max(round(w / room), width), max(round(h / room), height))
+
+    def _size(self, name: str) -> tuple[int, int]:
+        """Width and height [px] of a picture that can be read; to 8 px where only decoding says."""
+        h, w = self._read(name, 8).shape[:2]
+        said = size_said(self.folder / name)
+        if said is None or (said[0] > said[1]) != (w > h):
+            return 8 * w, 8 * h
+        return said
+
+    def _picture(self, name: str, factor: int) -> NDArray[np.uint8]:
+        """(h, w, 3) of a picture that is so many times smaller, kept for the next time."""
+        kept = self._kept
+        key = name, factor
+        if key not in kept:
+            kept[key] = self._read(name, factor)
+        kept.move_to_end(key)
+        while len(kept) > 1 and sum(one.nbytes for one in kept.values()) > KEPT:
+            kept.popitem(last=False)
+        return kept[key]
 
     def _read(self, name: str, factor: int) -> NDArray[np.uint8]:
-        """(h, w, 3) BGR."""
+        """(h, w, 3) RGB, C-contiguous."""
         try:
-            return read_picture(self.folder / name, factor)
+            picture = read_picture(self.folder / name, factor)
         except PhotoError as error:
             raise PhotoError(f"background {error}") from error
+        return np.ascontiguousarray(picture[..., ::-1])
 
 
-def read_picture(path: Path, factor: int = 1, turned: bool = True) -> NDArray[np.uint8]:
-    """A picture file as BGR (h, w, 3).
+def _below(folder: Path, say: Callable[[str], None]) -> Iterator[str]:
+    """Paths below a folder, with slashes, of what its suffix says is a picture."""
 
-    Args:
-        path: the file.
-        factor: of `REDUCED`; the picture is that many times smaller.
-        turned: as its EXIF orientation says; or as its pixels lie in the file.
+    def refuse(error: OSError) -> None:
+        line = f"backgrounds {shown(error.filename)}: {error.strerror}"
+        if Path(error.filename) == folder:
+            raise PhotoError(line) from error
+        say(f"{line}; it is left out")
 
-    Raises:
-        PhotoError: it cannot be read.
-    """
+    seen: set[tuple[int, int]] = set()
+    for inside, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        about = os.stat(inside)
+        if (about.st_dev, about.st_ino) in seen:  # a link leads back here, or to it twice
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in files:
+            if file.startswith(".") or Path(file).suffix.lower() not in SUFFIXES:
+                continue
+            name = (Path(inside) / file).relative_to(folder).as_posix()
+            if why := _unfit(name):
+                say(f"background {shown(folder / name)}: {why}; it is left out")
+            else:
+                yield name
+
+
+def _unfit(name: str) -> str | None:
+    """Why a path cannot be a picture's name; samples carry it as text."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PhotoError(f"{shown(path)}: {error.strerror}") from error
-    if hint := pointer(data):
-        raise PhotoError(f"{shown(path)} is no picture{hint}")
-    boxed = data[4:8] == b"ftyp"  # how HEIF and AVIF begin
-    if path.suffix.lower() in HEIF and not boxed:
-        raise PhotoError(
-            f"{shown(path)} is no HEIF picture, as its name says; wanted one (pip install "
-            "pillow-heif), or a name that says what it holds"
-        )
-    if boxed or data.startswith(b"GIF8"):  # as from the web, under any name
-        return _shrunk(_by_pillow(path, data, turned), factor)
-    if data[:4] in TIFF:  # which OpenCV turns whatever it is told, and reduces before it turns
-        return _shrunk(_by_opencv(path, data, 1), factor)
-    picture = _by_opencv(path, data, factor)
-    return np.ascontiguousarray(TURNS[_orientation(data) if turned else 1](picture))
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        return "its path is no UTF-8"
+    return f"its path has {length} bytes, more than {MAX_PATH}" if length > MAX_PATH else None
 
 
-def _by_opencv(path: Path, data: bytes, factor: int) -> NDArray[np.uint8]:
-    """As its pixels lie in the file."""
-    how = REDUCED[factor] | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
-    except cv2.error as error:
-        raise PhotoError(f"{shown(path)} is no picture: {error.err}") from error
-    if picture is None:
-        raise PhotoError(f"{shown(path)} is no picture that can be read")
-    return picture.astype(np.uint8, copy=False)
+def _scale(size: tuple[int, int], width: int, height: int) -> float:
+    """How many times larger a picture of this size is than the smallest that fills a frame."""
+    return min(size[0] / width, size[1] / height)
 
 
-def _by_pillow(path: Path, data: bytes, turned: bool) -> NDArray[np.uint8]:
-    from PIL import ImageOps, UnidentifiedImageError
-
-    lacks = "" if _knows_heif() else "; a HEIF picture needs pillow-heif: pip install pillow-heif"
-    try:
-        with _opened(data) as file:
-            upright = ImageOps.exif_transpose(file) if turned else file
-            return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
-    except UnidentifiedImageError:
-        raise PhotoError(f"{shown(path)} is no picture that can be read{lacks}") from None
-    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise PhotoError(f"{shown(path)} is no picture that can be read: {error}") from error
+def _factor(room: float) -> int:
+    """How far to reduce, while decoding, a picture that is `room` times larger than is needed."""
+    return max(f for f in REDUCED if f == 1 or room >= f * SPARE)
 
 
-def _opened(data: bytes) -> "Image.Image":
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # its guard against strangers' pictures; these are the user's
-    return Image.open(io.BytesIO(data))
-
-
-def _knows_heif() -> bool:
-    """Teach Pillow HEIF, where that is installed; whether it is."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
+def filled(part: NDArray[np.uint8], width: int, height: int, mirrored: bool) -> NDArray[np.uint8]:
+    """A part of a picture (h, w, 3) at a frame's size (height, width, 3), C-contiguous."""
+    resized = _resized(part, width, height)
+    return np.ascontiguousarray(resized[:, ::-1] if mirrored else resized)
 
 
-def _orientation(data: bytes) -> int:
-    """1 to 8, as EXIF has it; 1, upright, where the file does not say.
-
-    OpenCV turns some formats by it and not others, and which ones differs between its versions.
-    """
-    try:
-        with _opened(data) as file:
-            said = file.getexif().get(ORIENTATION, 1)
-    except Exception:  # whatever ails what is said about a picture, the picture was read
-        return 1
-    return said if said in TURNS else 1
-
-
-def _shrunk(picture: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    if factor == 1:
-        return picture
-    size = (max(1, picture.shape[1] // factor), max(1, picture.shape[0] // factor))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+def _resized(picture: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    shrinks = picture.shape[1] > width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(picture, (width, height), interpolation=how).astype(np.uint8, copy=False)
 
 
 def crop(

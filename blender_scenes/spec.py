@@ -36,6 +36,9 @@ MAX_PROPS = 256
 MAX_OTHERS = 8
 """Further robots in one image."""
 
+MAX_PATH = 1024
+"""Bytes of a picture's path below its folder, as all that keeps or sends one reads it."""
+
 Theme = Literal["city", "interior", "outdoor", "photos"]
 """Kinds of backgrounds: three of HDRIs, and the user's own pictures."""
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from blender_scenes.photos import PhotoError, Photos
+from blender_scenes.photos import Photos
+from blender_scenes.pictures import PhotoError
 from blender_scenes.spec import SPP, Device, Engine, Scene
 from jointloop.common.errors import NoBlenderError
 from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.hidden import draw
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.variety import BackgroundVariety
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
 
@@ -33,7 +33,7 @@ class SampleMaker:
         spp: Cycles' samples per pixel.
         backgrounds: folder of the user's pictures.
         detail: share of the robot's triangles that are kept; None suits the image size.
-        say: takes one line for each picture that cannot be read.
+        say: takes one line for each picture that cannot be read, and one where all are small.
         device: that Cycles computes on.
 
     Raises:
@@ -54,7 +54,7 @@ class SampleMaker:
     ) -> None:
         self.settings = settings
         self.robot = Robot.named(settings.robot)
-        self.backgrounds = _photos(backgrounds, settings.variety.background, say)
+        self.backgrounds = _photos(backgrounds, settings, say)
         self.photos = () if self.backgrounds is None else self.backgrounds.names
         """Names of the user's pictures."""
         self.detail = detail
@@ -105,18 +105,21 @@ class SampleMaker:
 
 
 def _photos(
-    folder: Path | None, variety: BackgroundVariety, say: Callable[[str], None]
+    folder: Path | None, settings: SampleSettings, say: Callable[[str], None]
 ) -> Photos | None:
     """The user's pictures, where the variety wants any."""
+    variety = settings.variety.background
     if not variety.photos:
         return None
     if folder is None:
-        if not any((variety.city, variety.interior, variety.outdoor)):
+        if not variety.without_photos:
             raise ConfigError(
                 "variety.background gives weight to photos only, and no folder of them is given"
             )
         return None
     photos = Photos(folder, say)
+    if line := photos.too_small(settings.width, settings.height):
+        say(f"note: {line}")
     if variety.disjoint and len(photos.names) < 2:
         raise PhotoError(
             f"backgrounds {folder}: it has one readable picture; wanted at least 2, since held-out "

@@ -23,9 +23,9 @@ from module_parts import (
 COMMON = "jointloop.common"
 ORDER = {
     "blender_scenes": (
-        "spec blender lens photos background outline solids collada_polygons collada mesh_files "
-        "meshes lightmaps shading appearance figures shapes film sensor robot_scene stick_scene "
-        "probes engines"
+        "spec blender lens pictures photos background outline solids collada_polygons "
+        "collada mesh_files meshes lightmaps shading appearance figures shapes film sensor "
+        "robot_scene stick_scene probes engines"
     ),
     "simulator": (
         "robot labels randomization sample drawing sample_maker transport fleet recordings "

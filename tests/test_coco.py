@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recording_parts import description, recorded
 
-from blender_scenes.photos import PhotoError
+from blender_scenes.pictures import PhotoError
 from simulator.recordings.convert import to_coco
 from trainer.evaluation.coco import read_coco
 from trainer.evaluation.labelled import LabelledError, of_recording

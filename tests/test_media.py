@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from blender_scenes.photos import PhotoError
+from blender_scenes.pictures import PhotoError
 from trainer.inference.media import MediaError, find, picture
 
 

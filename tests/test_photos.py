@@ -1,5 +1,7 @@
 """Laws of photo backgrounds: which files count, which part of one is shown, who sees which."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -9,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from blender_scenes.photos import SIDE, PhotoError, Photos, crop, read_picture
+from blender_scenes.photos import Photos, crop
+from blender_scenes.pictures import PhotoError, read_picture
 from blender_scenes.spec import THEMES, Background
 from simulator.randomization import draw_parts
 from simulator.randomization.assignment import Assignment
@@ -46,12 +49,11 @@ def test_readable_pictures_are_kept_in_order_and_others_named(tmp_path: Path):
     (tmp_path / "noise.jpeg").write_bytes(b"this is no picture")
     whole = _photo(tmp_path, "cut.png", size=(400, 300)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[:60])
-    (tmp_path / "folder.png").mkdir()
     lines: list[str] = []
     photos = Photos(tmp_path, lines.append)
     assert photos.names == ("a.JPG", "b.png")
-    assert len(lines) == 4
-    for line, name in zip(lines, ("cut.png", "empty.png", "folder.png", "noise.jpeg"), strict=True):
+    assert len(lines) == 3
+    for line, name in zip(lines, ("cut.png", "empty.png", "noise.jpeg"), strict=True):
         assert name in line
         assert line.endswith("it is left out")
         assert "\n" not in line
@@ -83,12 +85,107 @@ def test_mirroring_swaps_left_and_right(tmp_path: Path):
     assert (plain != mirrored).any()
 
 
-def test_a_large_photo_is_reduced_and_a_small_one_left(tmp_path: Path):
-    _photo(tmp_path, "large.jpg", size=(6000, 4400))
-    _photo(tmp_path, "small.png", size=(40, 30))
+def _grid(width: int, height: int) -> np.ndarray:
+    """Black and white squares of 64 px with one-pixel grains."""
+    y, x = np.mgrid[:height, :width]
+    squares = 255 * ((x // 64 + y // 64) % 2).astype(np.uint8)
+    grains = np.random.default_rng(0).integers(0, 2, (height, width), np.uint8)
+    return np.stack([np.where(grains, squares, 255 - squares)] * 3, axis=-1)
+
+
+@pytest.mark.parametrize("name", ["large.jpg", "large.png"])
+@pytest.mark.parametrize("zoom", [1.0, 1.7, 9.0])
+def test_a_part_is_shrunk_from_the_whole_picture(tmp_path: Path, name: str, zoom: float):
+    picture = _grid(1600, 1200)
+    cv2.imwrite(str(tmp_path / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    part = Photos(tmp_path).part(_shown(name, zoom=zoom), 64, 48).astype(float)
+    whole = crop(picture, zoom, (0.5, 0.5), 4 / 3)
+    ideal = cv2.resize(whole, (64, 48), interpolation=cv2.INTER_AREA).astype(float)
+    assert np.abs(part - ideal).mean() < 6
+    assert part.std() > 0.8 * ideal.std()
+
+
+@given(st.floats(1, 100), st.integers(20, 90), st.integers(20, 90))
+def test_no_zoom_magnifies_a_picture_that_is_large_enough(zoom: float, width: int, height: int):
+    """A picture whose neighbours all differ shows no pixel twice."""
+    with tempfile.TemporaryDirectory() as folder:
+        ramp = np.arange(96 * 100).reshape(96, 100)
+        picture = np.stack([ramp % 251, ramp // 251, ramp % 7], axis=-1).astype(np.uint8)
+        cv2.imwrite(f"{folder}/a.png", picture)
+        part = Photos(Path(folder)).part(_shown("a.png", zoom=zoom), width, height)
+        across = len(np.unique(part[:, :, 2].astype(int) * 256 + part[:, :, 1], axis=1)[0])
+    assert across == width
+
+
+def test_a_small_photo_fills_the_frame_whatever_the_zoom(tmp_path: Path):
+    _photo(tmp_path, "a.png", size=(40, 30))
     photos = Photos(tmp_path)
-    assert min(photos._picture("large.jpg").shape[:2]) == SIDE
-    assert photos._picture("small.png").shape == (30, 40, 3)
+    shown = [photos.part(_shown("a.png", zoom=zoom), 64, 48) for zoom in (1.0, 3.0)]
+    assert (shown[0] == shown[1]).all()
+
+
+def test_folders_within_are_looked_into_and_paths_tell_their_pictures_apart(tmp_path: Path):
+    for folder in (".hidden", "a", "a/deep", "b", "odd.png"):
+        (tmp_path / folder).mkdir()
+    for i, place in enumerate(("a/1.png", "a/deep/1.png", "b/1.png", "1.png", "odd.png/1.png")):
+        _photo(tmp_path, place, color=(20 * i + 20, 0, 0))
+    for place in (".hidden/1.png", "a/._1.png", ".1.png"):
+        _photo(tmp_path, place)
+    photos = Photos(tmp_path, pytest.fail)
+    assert photos.names == ("1.png", "a/1.png", "a/deep/1.png", "b/1.png", "odd.png/1.png")
+    reds = [int(photos.part(_shown(name), 8, 6)[0, -1, 0]) for name in photos.names]
+    assert reds == [80, 20, 40, 60, 100]
+
+
+def test_links_are_followed_and_those_that_lead_in_circles_once(tmp_path: Path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    (inside / "a").mkdir(parents=True)
+    outside.mkdir()
+    _photo(inside, "a/1.png")
+    _photo(outside, "2.png")
+    (inside / "a/back").symlink_to(inside)
+    (inside / "a/self").symlink_to(inside / "a")
+    (inside / "other").symlink_to(outside)
+    (inside / "gone").symlink_to(tmp_path / "nowhere")
+    assert Photos(inside, pytest.fail).names == ("a/1.png", "other/2.png")
+
+
+def test_a_name_that_no_sample_can_carry_is_left_out_and_said(tmp_path: Path):
+    deep = tmp_path
+    for _ in range(6):
+        deep /= "d" * 200
+    deep.mkdir(parents=True)
+    _photo(tmp_path, "a.png").rename(deep / "a.png")
+    os.rename(_photo(tmp_path, "b.png"), os.fsencode(tmp_path) + b"/\xe4.png")
+    _photo(tmp_path, "c.png")
+    lines: list[str] = []
+    assert Photos(tmp_path, lines.append).names == ("c.png",)
+    assert len(lines) == 2
+    assert any("%E4.png: its path is no UTF-8; it is left out" in line for line in lines)
+    assert any("more than 1024" in line for line in lines)
+
+
+def test_pictures_that_are_all_smaller_than_the_images_are_said_once(tmp_path: Path):
+    for i in range(3):
+        _photo(tmp_path, f"{i}.png", size=(40 + i, 30))
+    lines: list[str] = []
+    settings = SampleSettings(width=96, height=64, variety=PHOTOS_ONLY)
+    SampleMaker(settings, "stick", backgrounds=tmp_path, say=lines.append).close()
+    assert len(lines) == 1
+    assert "its largest picture is 42x30" in lines[0]
+    assert "wanted some of at least 96x64" in lines[0]
+    _photo(tmp_path, "large.png", size=(96, 64))
+    assert Photos(tmp_path).too_small(96, 64) is None
+
+
+def test_decoded_pictures_take_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("blender_scenes.photos.KEPT", 10_000)
+    for i in range(5):
+        _photo(tmp_path, f"{i}.png", size=(50, 40))
+    photos = Photos(tmp_path)
+    for name in photos.names * 2:
+        photos.part(_shown(name), 40, 30)
+        assert sum(one.nbytes for one in photos._kept.values()) <= 10_000
 
 
 def test_a_gif_under_another_name_is_its_first_picture(tmp_path: Path):

@@ -111,8 +111,13 @@ class BackgroundVariety(Checked, where="variety.background"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not any((self.city, self.interior, self.outdoor, self.photos)):
+        if not (self.photos or self.without_photos):
             raise ConfigError("variety.background: all themes have weight 0; expected one above 0")
+
+    @property
+    def without_photos(self) -> bool:
+        """Whether there are backgrounds for a user who gives no pictures."""
+        return any((self.city, self.interior, self.outdoor))
 
 
 @dataclass(frozen=True)

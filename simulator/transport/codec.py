@@ -27,8 +27,6 @@ from simulator.transport.messages import SCHEMA, Identity, WireError, checked
 
 HEADER_LIMIT = 128 * 1024
 """Largest header [bytes]."""
-MAX_FILE_NAME = 255
-"""Longest name of a background picture [characters]."""
 COLOR_SPACE = "sRGB"
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -251,7 +249,7 @@ class Codec:
         if hidden.environment.hdri not in spec.HDRIS:
             raise WireError("hidden", f"environment {hidden.environment.hdri!r} is no known HDRI")
         theme, image = hidden.background.theme, hidden.background.image
-        if not (_is_file_name(image) if theme == "photos" else image in spec.HDRIS):
+        if not (_is_below(image) if theme == "photos" else image in spec.HDRIS):
             raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
         for other in hidden.others:
             if len(other.q) > MAX_JOINTS:
@@ -287,10 +285,10 @@ def _array(frame: Any, block: Block) -> NDArray[np.uint8]:
     return data.reshape(block.shape)
 
 
-def _is_file_name(name: str) -> bool:
-    """Whether it names a file in a folder, and nothing outside of it."""
-    plain = name not in (".", "..") and not {"/", "\0"} & set(name)
-    return plain and 0 < len(name) <= MAX_FILE_NAME
+def _is_below(path: str) -> bool:
+    """Whether it names a file in a folder or in one below, and nothing outside of it."""
+    plain = "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
+    return plain and len(path.encode(errors="replace")) <= spec.MAX_PATH
 
 
 def _numbers(value: Any) -> Iterator[float]:

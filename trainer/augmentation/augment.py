@@ -19,7 +19,8 @@ from jointloop.common.draws import random_source
 from jointloop.common.settings import ConfigError
 from simulator.labels import HIDDEN, LEVELS, OUTSIDE, VISIBLE
 from simulator.randomization.settings import SampleSettings
-from trainer.augmentation.backgrounds import Backgrounds, bank
+from trainer.augmentation.backgrounds import Backgrounds
+from trainer.augmentation.bank import Bank
 from trainer.augmentation.colour import tint
 from trainer.augmentation.geometry import draw_motions, move, warp
 from trainer.batch import Batch
@@ -65,8 +66,7 @@ class Augment:
         self._mirror = None if mirror is None else np.array(mirror)
         photos = None
         if config.photos is not None:
-            parts = bank(Path(config.photos), settings.width, settings.height, seed)
-            photos = torch.from_numpy(parts).to(device)
+            photos = Bank(Path(config.photos), settings.width, settings.height, seed)
         self._backgrounds = Backgrounds(photos)
 
     def __call__(self, batch: Batch, number: int) -> Batch:
@@ -84,7 +84,7 @@ class Augment:
             if c.moves:
                 images, masks, batch = self._moved(images, masks, batch, rng)
             if c.background:
-                images = self._backgrounds.behind(images, masks, c.background, rng)
+                images = self._backgrounds.behind(images, masks, c.background, number, rng)
             if c.tints:
                 images = tint(images, c, rng)
             batch = replace(batch, images=_bytes(images), masks=_bytes(masks))

@@ -9,39 +9,32 @@ A robot's mask covers its edge in part; there, what was behind it shines through
 Colours mix by their sRGB codes.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from blender_scenes.photos import Photos
-from simulator.randomization.draw_parts import draw_background
-from simulator.randomization.variety import BackgroundVariety
+from trainer.augmentation.bank import Bank
 
-BANK = 128
-"""Parts of photos that are kept, at the size of the images."""
 OCTAVES = (2, 6, 24)
 """Knots of a pattern along an image's shorter side, coarse to fine; 2 are a gradient."""
 BANDS = 4
 """Patches that an image is cut into, along each side."""
-PHOTOS_ONLY = BackgroundVariety(city=0, interior=0, outdoor=0)
 
 
 class Backgrounds:
     """Makes backgrounds for images of a batch.
 
     Args:
-        photos: (M, 3, H, W) uint8, as `bank` makes them; None leaves them out.
+        photos: the user's; None leaves them out.
     """
 
-    def __init__(self, photos: Tensor | None = None) -> None:
+    def __init__(self, photos: Bank | None = None) -> None:
         self._photos = photos
 
     def behind(
-        self, images: Tensor, masks: Tensor, share: float, rng: np.random.Generator
+        self, images: Tensor, masks: Tensor, share: float, number: int, rng: np.random.Generator
     ) -> Tensor:
         """The images, a share of them before new backgrounds.
 
@@ -49,44 +42,32 @@ class Backgrounds:
             images: (N, 3, H, W) float, 0 to 255; written over.
             masks: (N, H, W) float, 0 to 255; what they cover stays.
             share: of the images, on average.
-            rng: random source.
+            number: of the batch.
+        rng: random source.
         """
         chosen = np.flatnonzero(rng.random(len(images)) < share)
         if not len(chosen):
             return images
-        new = self._draw(images, chosen, rng)
+        new = self._draw(images, chosen, number, rng)
         cover = (masks[chosen] / 255)[:, None]
         images[chosen] = torch.lerp(new, images[chosen], cover)
         return images
 
-    def _draw(self, images: Tensor, chosen: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _draw(
+        self, images: Tensor, chosen: NDArray[np.int64], number: int, rng: np.random.Generator
+    ) -> Tensor:
         """(n, 3, H, W) backgrounds for the chosen images, of a kind drawn for each."""
         photo = (rng.random(len(chosen)) < 0.5) & (self._photos is not None)
         patched = ~photo & (rng.random(len(chosen)) < 0.5) & (len(images) > 1)
         new = torch.empty_like(images[chosen])
         if len(at := np.flatnonzero(photo)) and self._photos is not None:
-            new[at] = self._photos[rng.integers(len(self._photos), size=len(at))].to(images)
+            new[at] = torch.from_numpy(self._photos.parts(len(at), number, rng)).to(images)
         if len(at := np.flatnonzero(patched)):
             others = (chosen[at] + rng.integers(1, len(images), len(at))) % len(images)
             new[at] = shuffled(images, others, rng)
         if len(at := np.flatnonzero(~photo & ~patched)):
             new[at] = patterns(len(at), new, rng)
         return new
-
-
-def bank(folder: Path, width: int, height: int, seed: int) -> NDArray[np.uint8]:
-    """`BANK` parts (BANK, 3, height, width) of the pictures in a folder.
-
-    Of pictures alone that training samples may show, where simulators draw from the same folder.
-
-    Raises:
-        PhotoError: the folder cannot be used.
-    """
-    photos = Photos(folder)
-    rng = np.random.default_rng(seed)
-    drawn = [draw_background(PHOTOS_ONLY, photos.names, False, rng) for _ in range(BANK)]
-    drawn.sort(key=lambda background: background.image)  # each picture is decoded once
-    return np.stack([photos.part(each, width, height).transpose(2, 0, 1) for each in drawn])
 
 
 def patterns(count: int, like: Tensor, rng: np.random.Generator) -> Tensor:

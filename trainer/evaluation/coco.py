@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.photos import read_picture
+from blender_scenes.pictures import read_picture
 from simulator.labels import OUTSIDE
 from trainer.evaluation.coco_file import Annotation, Box, Category, CocoFile, Picture, read_file
 from trainer.evaluation.coco_images import Located, locate

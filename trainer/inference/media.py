@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.photos import SUFFIXES as PICTURES
-from blender_scenes.photos import read_picture
+from blender_scenes.pictures import SUFFIXES as PICTURES
+from blender_scenes.pictures import read_picture
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import shown
 

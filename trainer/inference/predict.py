@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from blender_scenes.photos import PhotoError
+from blender_scenes.pictures import PhotoError
 from jointloop.common.files import shown, write_text
 from jointloop.common.folders import new_folder
 from simulator.drawing.captions import PAPER, belief_panels, draw_names
