@@ -9,6 +9,7 @@ shading       the shader of everything drawn, which looks it up (imports bpy)
 appearance    materials, sun and surroundings of the Blender scene (imports bpy)
 film          Blender's camera, render settings and the bytes it writes (imports bpy)
 photos        the user's pictures as backgrounds; pictures reads their files
+clutter       sharp things strewn over a panorama; places/ holds further panoramas
 background    panorama behind the robot, sRGB encoding, compositing; no bpy
 stick_scene   the same interface in numpy, milliseconds per image, no Blender
 

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from blender_scenes.blender import bpy, mathutils
 from blender_scenes.shading import light_group, light_input
-from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, Environment, Material, Sun
+from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, PLACES, Environment, Material, Sun
 from jointloop.common.errors import SceneError
+
+FOLDER = Path(__file__).parent / "places"
+"""Of the panoramas that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,7 @@ class Surroundings:
         self.panoramas = {name: load_hdri(name) for name in HDRIS}
         """Linear RGB (h, w, 3) float32 of each HDRI, first row up."""
         self._group = light_group(list(self.panoramas.values()))
+        self._places: dict[str, NDArray[np.float32]] = {}
         self._coats: list[bpy.types.Node] = []
         self._shown: Environment | None = None
 
@@ -150,6 +154,21 @@ class Surroundings:
         tree.links.new(made.outputs[0], output.inputs["Surface"])
         self._coats.append(made)
         return made
+
+    def panorama(self, name: str) -> NDArray[np.float32]:
+        """Linear RGB (h, w, 3) float32 of one of `HDRIS` or `PLACES`, first row up.
+
+        Raises:
+            SceneError: there is no such panorama, or it cannot be read.
+        """
+        if name in self.panoramas:
+            return self.panoramas[name]
+        if name not in PLACES:
+            known = ", ".join((*HDRIS, *PLACES))
+            raise SceneError(f"background {name!r} is not one of {known}")
+        if name not in self._places:
+            self._places[name] = read_exr(FOLDER / f"{name}.exr")
+        return self._places[name]
 
     def show(self, environment: Environment) -> None:
         """Set HDRI, rotation and strength.
@@ -175,7 +194,15 @@ def load_hdri(name: str) -> NDArray[np.float32]:
         SceneError: Blender's data folder lacks it.
     """
     folder = Path(bpy.utils.resource_path("LOCAL")) / "datafiles" / "studiolights" / "world"
-    path = folder / f"{name}.exr"
+    return read_exr(folder / f"{name}.exr")
+
+
+def read_exr(path: Path) -> NDArray[np.float32]:
+    """(h, w, 3) linear RGB of a panorama, first row up.
+
+    Raises:
+        SceneError: it cannot be read.
+    """
     try:
         image = bpy.data.images.load(str(path))
     except RuntimeError as error:

@@ -2,6 +2,7 @@
 
     panorama (linear) --view--> picture (linear) --develop--> 8-bit sRGB --over--> image, mask
     photo --part--> picture (8-bit sRGB) --relight--> 8-bit sRGB         --over--> image, mask
+    panorama --view, develop--> picture --strew, relight--> 8-bit sRGB   --over--> image, mask
     Blender's patch --light_of--> light --shared--> --through_lens-->    --over--> image, mask
 
 Blender draws only the robot's box; everything else of an image comes from here, in numpy. The
@@ -9,13 +10,14 @@ panorama lies as Blender's environment texture does: its centre column looks alo
 about +z grows to the left, its first row looks along +z.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.clutter import strew
 from blender_scenes.lens import Bend
 from blender_scenes.photos import Photos
 from blender_scenes.spec import Camera, Frame
@@ -34,7 +36,7 @@ SHARES = (0.125, 0.75, 0.125)
 
 def backdrop(
     frame: Frame,
-    panoramas: Mapping[str, NDArray[np.float32]],
+    panorama: Callable[[str], NDArray[np.float32]],
     photos: Photos | None,
     bent: Bend | None,
 ) -> NDArray[np.uint8]:
@@ -42,7 +44,7 @@ def backdrop(
 
     Args:
         frame: its camera, background and exposure matter.
-        panoramas: by name, linear RGB (h, w, 3).
+        panorama: gives linear RGB (h, w, 3) by name.
         photos: the user's pictures.
         bent: the bend of the frame's camera, where that has a lens.
 
@@ -50,7 +52,7 @@ def backdrop(
         (H, W, 3) sRGB.
 
     Raises:
-        SceneError: the background is none of the panoramas, or not among the pictures.
+        SceneError: there is no such panorama, or the background is not among the pictures.
     """
     background, camera = frame.background, frame.camera
     gain = background.brightness * 2.0**frame.exposure
@@ -60,11 +62,10 @@ def backdrop(
                 f"background {background.image!r} is a photo, but no folder of photos is given"
             )
         return relight(photos.part(background, camera.width, camera.height), gain)
-    panorama = panoramas.get(background.image)
-    if panorama is None:
-        known = ", ".join(panoramas)
-        raise SceneError(f"background {background.image!r} is not one of {known}")
-    return develop(view(panorama, camera, background.rotation, bent), gain)
+    seen = view(panorama(background.image), camera, background.rotation, bent)
+    if not background.clutter:
+        return develop(seen, gain)
+    return relight(strew(develop(seen, 1.0), background.clutter), gain)
 
 
 def view(

@@ -189,7 +189,7 @@ class RobotScene:
     def _compose(
         self, frame: Frame, patch: NDArray[np.uint8] | None, box: Box | None, bent: Bend | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image = backdrop(frame, self.surroundings.panoramas, self.photos, bent)
+        image = backdrop(frame, self.surroundings.panorama, self.photos, bent)
         if patch is None or box is None:
             return image, np.zeros(image.shape[:2], np.uint8)
         light, (x, y) = light_of(patch), box[:2]

@@ -36,18 +36,30 @@ MAX_PROPS = 256
 MAX_OTHERS = 8
 """Further robots in one image."""
 
+CLUTTERS = 2**31
+"""Seeds of clutter lie below this."""
+
 MAX_PATH = 1024
 """Bytes of a picture's path below its folder, as all that keeps or sends one reads it."""
 
-Theme = Literal["city", "interior", "outdoor", "photos"]
-"""Kinds of backgrounds: three of HDRIs, and the user's own pictures."""
+PLACES = (
+    *("apartment", "bridge", "desert", "downtown", "esplanade", "hall", "lab", "lagoon", "lobby"),
+    *("park", "piazza", "pines", "savanna", "sky", "softbox", "warehouse", "workshop"),
+)
+"""Further panoramas, in the folder `places` (CC0): backgrounds alone, no lights."""
+
+Theme = Literal["city", "interior", "outdoor", "photos", "places", "clutter"]
+"""Kinds of backgrounds: three of HDRIs, the user's own pictures, places, and things strewn over any
+of the panoramas."""
 
 THEMES: dict[Theme, tuple[str, ...]] = {
     "city": ("city", "courtyard", "night"),
     "interior": ("interior", "studio"),
     "outdoor": ("forest", "sunrise", "sunset"),
+    "places": PLACES,
+    "clutter": (*HDRIS, *PLACES),
 }
-"""The HDRIs of each theme."""
+"""The panoramas of each theme. What has no weight does not change what else is drawn."""
 
 Distortion = tuple[float, float, float, float, float]
 Vector = tuple[float, float, float]
@@ -150,16 +162,18 @@ class Background:
 
     theme: Theme
     image: str
-    """One of `HDRIS`, or the file name of a photo."""
+    """One of the theme's panoramas, or the path of a photo below its folder."""
     rotation: float
     """Of a panorama about +z [rad]."""
     brightness: float
     """Factor on the linear colours."""
     zoom: float = 1.0
-    """Of a photo: 1 just fills the frame, larger shows a part."""
+    """Of a photo: 1 just fills the frame, larger shows a part, as far as nothing is magnified."""
     place: tuple[float, float] = (0.5, 0.5)
     """Of a photo's visible part, each 0 to 1."""
     mirrored: bool = False
+    clutter: int = 0
+    """Seed of what is strewn over a panorama, below `CLUTTERS`; 0 strews nothing."""
 
 
 @dataclass(frozen=True)

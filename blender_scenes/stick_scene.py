@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import outline, solids
+from blender_scenes.clutter import strew
 from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.photos import Photos
 from blender_scenes.spec import (
@@ -278,4 +279,7 @@ def _backdrop(
         size = rng.integers(2, camera.width // 6, 2)
         window = np.s_[max(cy - size[1], 0) : cy + size[1], max(cx - size[0], 0) : cx + size[0]]
         image[window] = rng.uniform(0, 1, 3)
+    if background.clutter:
+        picture = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
+        image = strew(picture, background.clutter).astype(np.float32) / np.float32(255)
     return image

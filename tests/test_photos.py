@@ -19,7 +19,7 @@ from simulator.randomization.assignment import Assignment
 from simulator.randomization.hidden import draw
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.variety import BackgroundVariety, ConfigError, Variety
+from simulator.randomization.variety import REAL, BackgroundVariety, ConfigError, Variety
 from simulator.robot import Robot
 from simulator.sample_maker import SampleMaker
 
@@ -256,12 +256,12 @@ def test_one_more_picture_moves_at_most_one_other(names):
 
 
 def test_no_training_sample_sees_a_held_out_background(ur10: Robot, uniform: JointPrior):
-    settings = SampleSettings(variety=Variety())
+    settings = SampleSettings(variety=REAL)
     names = tuple(f"{i}.jpg" for i in range(12))
     seen = {
         split: {
             draw(ur10, settings, Assignment.of(uniform, split), 0, i, names).background.image
-            for i in range(300)
+            for i in range(600)
         }
         for split in ("train", "heldout")
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from blender_scenes.background import develop, view
+from blender_scenes.background import develop, relight, view
+from blender_scenes.clutter import strew
 from blender_scenes.spec import (
     HDRIS,
     MATERIAL_SLOTS,
@@ -215,6 +216,22 @@ def test_where_the_robot_is_not_the_background_shows(scene, robot):
     clear = rendered.mask == 0
     assert clear.any()
     assert (rendered.image[clear] == expected[clear]).all()
+
+
+@pytest.mark.parametrize(("theme", "clutter"), [("places", 0), ("clutter", 7)])
+def test_places_and_clutter_stand_behind_the_robot(scene, robot, theme, clutter):
+    back = Background(theme, "workshop", 1.0, 0.8, clutter=clutter)
+    frame = dataclasses.replace(_frame(robot, 14), background=back)
+    rendered = scene.render(frame)
+    panorama = scene.surroundings.panorama("workshop")
+    assert panorama.shape == (256, 512, 3)
+    seen, gain = view(panorama, frame.camera, back.rotation), 0.8 * 2**frame.exposure
+    strewn = relight(strew(develop(seen, 1.0), 7), gain)
+    expected = strewn if clutter else develop(seen, gain)
+    clear = rendered.mask == 0
+    assert (rendered.image[clear] == expected[clear]).all()
+    with pytest.raises(SceneError, match="'nowhere' is not one of city,"):
+        scene.surroundings.panorama("nowhere")
 
 
 def test_a_robot_out_of_frame_leaves_the_background_alone(scene, robot):

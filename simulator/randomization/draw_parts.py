@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,13 +90,17 @@ def draw_background(
     variety: BackgroundVariety, photos: Sequence[str], held_out: bool, rng: np.random.Generator
 ) -> spec.Background:
     """A theme, then one of its pictures."""
-    themes: dict[spec.Theme, Sequence[str]] = {**spec.THEMES, "photos": photos}
+    pictures: dict[spec.Theme, Sequence[str]] = {**spec.THEMES, "photos": photos}
+    themes = {name: pictures[name] for name in get_args(spec.Theme)}  # in the order of the draws
     names: list[spec.Theme] = [
         name for name in themes if themes[name] and getattr(variety, name) > 0
     ]
     weights = np.array([getattr(variety, name) for name in names])
     theme = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-    choice = pool(themes[theme], held_out) if variety.disjoint else tuple(themes[theme])
+    choice = tuple(themes[theme])
+    if variety.disjoint:
+        kinds = [name for name in spec.THEMES if name != theme] if theme == "clutter" else [theme]
+        choice = tuple(name for kind in kinds for name in pool(themes[kind], held_out))
     return spec.Background(
         theme=theme,
         image=choice[int(rng.integers(len(choice)))],
@@ -104,6 +109,7 @@ def draw_background(
         zoom=number(rng, variety.zoom),
         place=(float(rng.random()), float(rng.random())),
         mirrored=bool(rng.random() < 0.5),
+        clutter=int(rng.integers(1, spec.CLUTTERS)) if theme == "clutter" else 0,
     )
 
 

@@ -102,6 +102,10 @@ class BackgroundVariety(Checked, where="variety.background"):
     """Weight of the open country."""
     photos: Weight = 3.0
     """Of the user's own pictures, where a folder of them is given."""
+    places: Weight = 0.0
+    """Of seventeen further panoramas, rooms and towns among them."""
+    clutter: Weight = 0.0
+    """Of things strewn over any of the panoramas, sharp where those are blurred."""
     brightness: Annotated[Range, Within(0, 100)] = (0.4, 1.4)
     """Factor."""
     zoom: Annotated[Range, Within(1, 100)] = (1.0, 2.0)
@@ -117,7 +121,7 @@ class BackgroundVariety(Checked, where="variety.background"):
     @property
     def without_photos(self) -> bool:
         """Whether there are backgrounds for a user who gives no pictures."""
-        return any((self.city, self.interior, self.outdoor))
+        return any((self.city, self.interior, self.outdoor, self.places, self.clutter))
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,9 @@ FULL = Variety(
 
 REAL = Variety(
     camera=CameraVariety(lens=True),
+    background=BackgroundVariety(
+        city=0.2, interior=0.2, outdoor=0.2, photos=8.0, places=0.6, clutter=3.0
+    ),
     distractors=DistractorVariety(robots=("ur5", "panda")),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),

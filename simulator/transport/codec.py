@@ -249,8 +249,10 @@ class Codec:
         if hidden.environment.hdri not in spec.HDRIS:
             raise WireError("hidden", f"environment {hidden.environment.hdri!r} is no known HDRI")
         theme, image = hidden.background.theme, hidden.background.image
-        if not (_is_below(image) if theme == "photos" else image in spec.HDRIS):
+        if not (_is_below(image) if theme == "photos" else image in spec.THEMES[theme]):
             raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
+        if not 0 <= hidden.background.clutter < spec.CLUTTERS:
+            raise WireError("hidden", f"clutter {hidden.background.clutter} is no seed")
         for other in hidden.others:
             if len(other.q) > MAX_JOINTS:
                 raise WireError("hidden", f"another robot has {len(other.q)} joints")
