@@ -30,6 +30,7 @@ VERBS = (
     "convert",
     "evaluate",
     "predict",
+    "gap",
     "export",
 )
 """In the order that help shows them; only the one that is called is imported."""

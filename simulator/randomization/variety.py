@@ -196,9 +196,16 @@ FULL = Variety(
 REAL = Variety(
     camera=CameraVariety(lens=True),
     background=BackgroundVariety(
-        city=0.2, interior=0.2, outdoor=0.2, photos=8.0, places=0.6, clutter=3.0
+        city=0.2,
+        interior=0.2,
+        outdoor=0.2,
+        photos=7.0,
+        zoom=(1.0, 1.3),
+        places=0.4,
+        clutter=3.0,
     ),
     distractors=DistractorVariety(robots=("ur5", "panda")),
+    sensor=SensorVariety(blur=(0.0, 0.4)),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(),
 )
