@@ -25,7 +25,7 @@ def gap(
     *,
     labels: Path | None = None,
     weights: Path | None = None,
-    threshold: float = 0.1,
+    threshold: float = 0.2,
     samples: int = 100,
     out: Path | None = None,
     config: Path | None = None,
@@ -48,7 +48,7 @@ def gap(
             says where the robot is.
         weights: Of the detector, a .safetensors file of a run, or an .onnx file of `export`; by
             default those that come with Jointloop.
-        threshold: Score from which the detector's keypoints count as found.
+        threshold: Score from which the detector's keypoints count as found; half of them make a robot.
         samples: How many renderings.
         out: Page (.html) or figures (.json) to write as well.
         config: File of settings, whose part for simulators counts; see `jointloop config`.

@@ -19,8 +19,8 @@ from trainer.gap.statistics import Image, statistics
 from trainer.inference.detector import Detector
 from trainer.inference.media import find, picture
 
-FOUND = 3
-"""Keypoints that a detector must find in a photo for the robot to be there."""
+FOUND = 0.5
+"""Share of the keypoints that a detector must find in a photo for the robot to be there."""
 
 Say = Callable[[str], None]
 Points = NDArray[np.float64]
@@ -87,9 +87,9 @@ def of_unlabelled(
         peaks = detector.detect([image])
         there = peaks.found[0] & (peaks.scores[0] >= threshold)
         points = np.where(there[:, None], peaks.pixels[0], np.nan)
-        if there.sum() < FOUND:
+        if there.mean() < FOUND:
             say(f"note: {one.name}: no robot is found in it; it counts without one")
-        kept.append(statistics(image, width, points if there.sum() >= FOUND else None, bones))
+        kept.append(statistics(image, width, points if there.mean() >= FOUND else None, bones))
     if kept and not any("box of the robot" in one for one in kept):
         raise GapError(
             f"{shown(folder)}: the detector finds {robot.name} in none of {len(kept)} photos; give "
