@@ -38,17 +38,15 @@ def gap(
 ) -> int:
     """Say which numbers of photos differ from those of renderings, and by how much.
 
-    Sharpness, of the robot and of what is behind it, contrast, clipped light, colour, noise, the
-    robot's size, all at the renderings' width. A shift is the distance of the medians, in units of
-    the renderings' spread.
+    Sharpness, contrast, colour, noise, the robot's size and others, all at the renderings' width; a
+    shift is the distance of the medians, in units of the renderings' spread.
 
     Args:
         photos: Folder of pictures; the folders in it are not looked into.
         labels: COCO keypoints of them, pictures without labels are left out; without, the detector
             says where the robot is.
-        weights: Of the detector, a .safetensors file of a run, or an .onnx file of `export`; by
-            default those that come with Jointloop.
-        threshold: Score from which the detector's keypoints count as found; half of them make a robot.
+        weights: Of the detector; by default those that come with Jointloop.
+        threshold: Score from which keypoints count as found; half of them make a robot.
         samples: How many renderings.
         out: Page (.html) or figures (.json) to write as well.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
