@@ -11,7 +11,7 @@ from config_parts import configs, leaves
 from hypothesis import given
 
 from jointloop.common.hints import docs, hints, part_of
-from jointloop.common.settings import flat, nested, plain, read, shown, typed
+from jointloop.common.settings import built, flat, nested, plain, read, shown, typed
 from simulator.randomization.hidden import draw
 from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import decode
@@ -124,7 +124,7 @@ def test_text_that_is_no_config_is_refused(text: str) -> None:
 def test_files_of_earlier_versions_open() -> None:
     config = Config.from_json((STORED / "config-1.json").read_text())
     assert config == preset("small").changed(feedback=False)
-    assert read_file(STORED / "config-1.json") == plain(config)
+    assert built(Config, read_file(STORED / "config-1.json")) == config
 
 
 def test_a_recording_of_an_earlier_version_opens_with_its_numbers(tmp_path: Path) -> None:

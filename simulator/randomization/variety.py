@@ -91,7 +91,7 @@ class MaterialVariety(Checked, where="variety.materials"):
 
 
 @dataclass(frozen=True)
-class BackgroundVariety(Checked, where="variety.background"):
+class BackgroundVariety(Checked, where="variety.background", later=("places", "clutter")):
     """What stands behind the robot."""
 
     city: Weight = 1.0
@@ -164,7 +164,7 @@ class SensorVariety(Checked, where="variety.sensor"):
 
 
 @dataclass(frozen=True)
-class Variety(Checked, where="variety"):
+class Variety(Checked, where="variety", later=("poses",)):
     """All parts; one that is None is switched off."""
 
     camera: CameraVariety = CameraVariety()
