@@ -164,7 +164,7 @@ class SensorVariety(Checked, where="variety.sensor"):
 
 
 @dataclass(frozen=True)
-class Variety(Checked, where="variety", later=("poses",)):
+class Variety(Checked, where="variety", later=("poses", "dress")):
     """All parts; one that is None is switched off."""
 
     camera: CameraVariety = CameraVariety()
