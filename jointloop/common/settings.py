@@ -42,13 +42,15 @@ class Checked:
 
     Args:
         where: path of the dataclass among all settings, for errors.
+        later: fields that files of earlier versions lack; they take their defaults.
     """
 
     _where: ClassVar[str] = ""
+    later: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, where: str = "", **others: Any) -> None:
+    def __init_subclass__(cls, where: str = "", later: tuple[str, ...] = (), **others: Any) -> None:
         super().__init_subclass__(**others)
-        cls._where = where
+        cls._where, cls.later = where, later
 
     def __post_init__(self) -> None:
         for name, hint in hints(type(self)).items():
@@ -57,8 +59,10 @@ class Checked:
                 fits = isinstance(value, part.kind) or (value is None and part.optional)
                 if not fits:
                     raise ConfigError(f"{path} is {value!r}; expected a {part.kind.__name__}")
-            else:
-                object.__setattr__(self, name, _leaf(hint, value, path, "stored"))
+                continue
+            fitting = _leaf(hint, value, path, "stored")
+            if name in vars(self):  # what an earlier file leaves out stays so when written again
+                object.__setattr__(self, name, fitting)
 
 
 def read(
@@ -105,17 +109,16 @@ def built(kind: type[T], tree: Mapping[str, Any], base: T | None = None, where: 
     Args:
         kind: the dataclass.
         tree: of typed values.
-        base: has what the tree leaves out; without one only parts that are off unless asked for
-            may be left out, as files from before them do.
+        base: has what the tree leaves out; without one only what earlier files lack may be left out.
         where: what to put before names in errors.
 
     Raises:
-        ConfigError: a setting is missing, or settings do not go together.
+        ConfigError: a setting is missing that all versions have, or settings do not go together.
     """
     values: Tree = {}
     for name, hint in hints(kind).items():
         if name not in tree:
-            if base is None and part_of(hint) and getattr(kind, name, ...) is None:
+            if base is None and name in getattr(kind, "later", ()):
                 continue
             if base is None:
                 raise ConfigError(f"{_path(where, name)} is missing; expected {words(hint)}")

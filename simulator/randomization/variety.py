@@ -34,7 +34,7 @@ Weight = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 @dataclass(frozen=True)
-class CameraVariety(Checked, where="variety.camera"):
+class CameraVariety(Checked, where="variety.camera", later=("held",)):
     """Where the camera stands and how it sees."""
 
     framing: Annotated[Range, Within(0.1, 100)] = (0.75, 1.2)
@@ -63,7 +63,7 @@ class CameraVariety(Checked, where="variety.camera"):
 
 
 @dataclass(frozen=True)
-class LightVariety(Checked, where="variety.light"):
+class LightVariety(Checked, where="variety.light", later=("lamps",)):
     """Sun, light from all around, exposure."""
 
     sun: bool = True
@@ -97,7 +97,7 @@ class MaterialVariety(Checked, where="variety.materials"):
 
 
 @dataclass(frozen=True)
-class BackgroundVariety(Checked, where="variety.background"):
+class BackgroundVariety(Checked, where="variety.background", later=("places", "clutter")):
     """What stands behind the robot."""
 
     city: Weight = 1.0
@@ -170,7 +170,7 @@ class SensorVariety(Checked, where="variety.sensor"):
 
 
 @dataclass(frozen=True)
-class Variety(Checked, where="variety"):
+class Variety(Checked, where="variety", later=("poses", "dress", "film", "scenery")):
     """All parts; one that is None is switched off."""
 
     camera: CameraVariety = CameraVariety()
