@@ -109,7 +109,7 @@ def built(kind: type[T], tree: Mapping[str, Any], base: T | None = None, where: 
     Args:
         kind: the dataclass.
         tree: of typed values.
-        base: has what the tree leaves out; without one only what earlier files lack may be left out.
+        base: has what the tree leaves out; without one only what earlier files lack may be.
         where: what to put before names in errors.
 
     Raises:

@@ -147,15 +147,11 @@ def draw(
     keypoints = robot.keypoints_world(T_world_link)
     view = _draw_view(robot, keypoints, settings, source)
     seen_by = camera(view, settings.width, settings.height)
-    eye = seen_by.T_world_camera[:3, 3]
     others = draw_others(variety.distractors, robot, seen_by, source("others"))
-    stands = variety.distractors if variety.scenery is None else None
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
     sun = draw_parts.draw_sun(variety.light, source("sun"))
     environment = draw_parts.draw_environment(variety.light, light)
-    stand = draw_parts.draw_stand(stands, robot, keypoints, source("stand"))
-    buried = variety.camera.held is not None and stand.kind == "floor" and eye[2] < LOWEST
     return Hidden(
         q=tuple(pose.q.tolist()),
         bins=tuple(pose.bins.tolist()),
@@ -167,7 +163,7 @@ def draw(
         background=draw_parts.draw_background(
             variety.background, photos, assignment.split == "heldout", source("background")
         ),
-        stand=spec.NO_STAND if buried else stand,
+        stand=_draw_stand(variety, robot, keypoints, seen_by, source("stand")),
         props=_draw_props(variety, robot, T_world_link, others, seen_by, source),
         others=others,
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
@@ -178,6 +174,22 @@ def draw(
         lamps=lamps,
         film=draw_pictures.draw_film(variety.film, source("film")),
     )
+
+
+def _draw_stand(
+    variety: Variety,
+    robot: Robot,
+    keypoints: NDArray[np.float64],
+    seen_by: spec.Camera,
+    rng: np.random.Generator,
+) -> spec.Stand:
+    """Under the robot where no scenery is; no floor over a camera that people hold."""
+    if variety.scenery is not None:
+        return spec.NO_STAND
+    stand = draw_parts.draw_stand(variety.distractors, robot, keypoints, rng)
+    held = variety.camera.held is not None
+    buried = held and stand.kind == "floor" and seen_by.T_world_camera[2, 3] < LOWEST
+    return spec.NO_STAND if buried else stand
 
 
 def _draw_props(
