@@ -60,7 +60,8 @@ class Learner:
         self.ema = self.network
         if optimiser.ema:
             self.ema = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = optimiser_of(self.network, optimiser)
+        slow = network.features.parameters() if network.backbone else ()
+        self.optimiser = optimiser_of(self.network, optimiser, slow)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.steps = 0
         self._team, self._forward = Team(), self.network

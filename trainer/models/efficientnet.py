@@ -4,6 +4,10 @@ Published weights have batch norm. Their statistics hold for the images of Image
 scales that go with them; here both are multiplied into the convolutions when weights are taken, as
 biases: a training step then passes over every activation once less, forward and back. A backbone
 that begins with random weights keeps batch norm, without which it would hardly learn.
+
+The publishers' strided layers pad an image more behind than before, as TensorFlow does. Here they
+pad as PyTorch does, which needs no padded copy: a cell of stride s shows what lies s - 1 pixels
+before what it showed there, and only along the image's border is anything else another.
 """
 
 from collections.abc import Mapping
@@ -55,10 +59,7 @@ def efficientnet(blocks: int, normed: bool) -> nn.Sequential:
 
 
 class Layer(nn.Module):
-    """Convolution, batch norm or bias, ReLU6; sides that are even are padded as TensorFlow does.
-
-    At stride 2 it pads a column and a row less before the image than behind it.
-    """
+    """Convolution, batch norm or bias, ReLU6."""
 
     def __init__(
         self,
@@ -72,17 +73,14 @@ class Layer(nn.Module):
         active: bool = True,
     ) -> None:
         super().__init__()
-        before = (kernel - stride) // 2
-        self.around = (before, kernel - stride - before) * 2 if stride > 1 else None
-        padding = 0 if self.around else kernel // 2
-        self.conv = nn.Conv2d(seen, width, kernel, stride, padding, groups=groups, bias=not normed)
+        self.conv = nn.Conv2d(
+            seen, width, kernel, stride, kernel // 2, groups=groups, bias=not normed
+        )
         self.norm = nn.BatchNorm2d(width, eps=EPSILON) if normed else None
         self.active = active
 
     def forward(self, seen: Tensor) -> Tensor:
         """(B, width, h/stride, w/stride) from (B, seen, h, w)."""
-        if self.around:
-            seen = F.pad(seen, self.around)
         found = self.conv(seen)
         if self.norm is not None:
             found = self.norm(found)
