@@ -9,9 +9,12 @@ import torch
 from learner_parts import learner_of
 from test_learner import batch
 
+from jointloop.cli.train_options import TrainOptions
+from simulator.robot import Robot
 from trainer.config.config import Config, ConfigError
 from trainer.config.presets import preset
 from trainer.models import ModelError, build
+from trainer.weights.file import WeightsInfo, save_weights
 from trainer.weights.initial import InitialWeights, named
 
 LITE = preset("lite").changed(augment="off")
@@ -97,3 +100,29 @@ def test_the_networks_backbone_is_the_packages() -> None:
 def test_a_share_of_the_rate_is_a_share() -> None:
     with pytest.raises(ConfigError, match=r"optimiser\.backbone_rate is 2"):
         with_(LITE, None, 0, backbone_rate=2.0)
+
+
+def test_the_command_line_takes_names_of_backbones() -> None:
+    def asked(backbone: str) -> tuple[str | None, Path | None]:
+        options = TrainOptions("lite", run=Path("r"), workers=1, backbone=Path(backbone))
+        return options.resolved(None).network.backbone, options.run_options().start.backbone
+
+    assert asked("none") == (None, None)
+    assert asked("efficientnet-lite0") == ("efficientnet-lite0", Path("efficientnet-lite0"))
+    assert asked("a/own.pth") == ("own.pth", Path("a/own.pth"))
+
+
+def test_a_whole_network_needs_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    robot, path = Robot.named("ur10"), tmp_path / "w.safetensors"
+    save_weights(path, build(LITE.network, len(robot.keypoints)), WeightsInfo.of(LITE, robot))
+    monkeypatch.setattr("trainer.weights.packaged.find_spec", lambda name: None)
+    start, config = InitialWeights(weights=path), LITE.changed(weights=path.name)
+    assert start.checked(config, robot) == config
+    assert "weights: all of" in start.completed(config).load(build(config.network, 7))
+
+
+def test_files_of_weights_say_how_pixels_are_normalised() -> None:
+    info = WeightsInfo.of(LITE, Robot.named("ur10"))
+    assert [round(255 * v) for v in (*info.normalisation.mean, *info.normalisation.std)] == (
+        [127] * 3 + [128] * 3
+    )

@@ -190,7 +190,7 @@ def test_every_family_has_a_builder_that_takes_its_multiples():
 
 FIGURES = re.compile(
     r"`(\S+)`( with \S+'s weights)?, (\d+x\d+), (\d) keypoints: (\S+) M parameters, "
-    r"(\S+) GMAC, stride (\d+);\sa\scell sees (\d+) px"
+    r"(\S+) GMAC,\sstride (\d+);\sa\scell sees (\d+) px"
 )
 
 

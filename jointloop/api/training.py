@@ -76,8 +76,7 @@ def train(
         rule: selects the held-out samples that feed the prior; None takes the config's share of
             those with the highest loss.
         weights: file of a detector that the whole network begins with.
-        backbone: file of published weights that the backbone begins with, the name of those that
-            a package brings, such as efficientnet-lite0, or none, for random weights.
+        backbone: file or name of published weights that the backbone begins with, or none.
         resume: go on with the run in the folder; only epochs and minutes may be others.
         device: to train on: cpu, cuda, cuda:N, or auto, a GPU where there is one.
         tensorboard: write event files, where TensorBoard is installed.

@@ -7,8 +7,8 @@ beliefs of all keypoints down to stride 16, where a few 5x5 layers see most of t
 of the arm is the base, and which of two alike joints this is, is a matter of the arm as a whole. It
 adds to the first stage's logits.
 
-`lite` with EfficientNet-Lite0's weights, 256x192, 7 keypoints: 2.56 M parameters, 0.40 GMAC, stride
-4; a cell sees 1267 px.
+`lite` with EfficientNet-Lite0's weights, 256x192, 7 keypoints: 2.56 M parameters, 0.40 GMAC,
+stride 4; a cell sees 1267 px.
 """
 
 from collections.abc import Mapping, Sequence
