@@ -65,7 +65,7 @@ def _lite() -> Config:
         network=NetworkConfig(family="lite", backbone="efficientnet-lite0", head=96),
         augment=replace(small.augment, background=0.6),
         optimiser=OptimiserConfig(
-            learning_rate=2e-3, backbone_rate=0.3, frozen=3, warmup=0.03, beta2=0.99, ema=0.998
+            learning_rate=2e-3, backbone_rate=0.3, frozen=5, warmup=0.03, beta2=0.99, ema=0.998
         ),
     )
 
