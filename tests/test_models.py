@@ -98,10 +98,23 @@ def test_the_receptive_field_behind_transposed_convolutions_is_the_largest_there
     assert reached(chain, range(30, 38)) == receptive_field(chain)
 
 
+def test_the_receptive_field_behind_bilinear_upsampling_is_the_largest_there():
+    chain = nn.Sequential(
+        nn.Conv2d(1, 2, 3, stride=2, padding=1),
+        nn.AvgPool2d(2),
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(2, 2, 3, padding=1),
+        nn.Upsample(scale_factor=2, mode="bilinear"),
+        nn.Conv2d(2, 1, 3, padding=1),
+    )
+    assert reached(chain, range(30, 38)) == receptive_field(chain)
+
+
 def reached(chain: nn.Sequential, cells) -> int:
     """Most pixels along a side that the gradient of one of these output cells reaches."""
     for layer in chain:  # positive weights: nothing cancels
-        if not isinstance(layer, nn.MaxPool2d):
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layer.weight.data.abs_()
     # A maximum passes its gradient to one input only; an average reaches them all.
     averaged = nn.Sequential(
@@ -176,8 +189,8 @@ def test_every_family_has_a_builder_that_takes_its_multiples():
 
 
 FIGURES = re.compile(
-    r"`(\S+)`( with VGG-19's weights)?, (\d+x\d+), (\d) keypoints: (\S+) M parameters, "
-    r"(\S+) GMAC, stride (\d+);\sa\scell sees (\d+) px"
+    r"`(\S+)`( with \S+'s weights)?, (\d+x\d+), (\d) keypoints: (\S+) M parameters, "
+    r"(\S+) GMAC,\sstride (\d+);\sa\scell sees (\d+) px"
 )
 
 
@@ -222,7 +235,7 @@ def test_every_network_puts_out_its_maps_at_its_stride(name):
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_the_log_says_what_the_backbone_starts_from(name):
     with torch.device("meta"):
-        network = build(preset(name).network, JOINTS)
+        network = build(replace(preset(name).network, backbone=None), JOINTS)
     note = network.backbone_note()
     assert note.startswith("backbone: ")
     assert "random weights" in note

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainer.config.config import OptimiserConfig
 from trainer.config.presets import preset
-from trainer.learning.optimiser import decaying, learning_rate, optimiser_of
+from trainer.learning.optimiser import decaying, learning_rate, optimiser_of, set_rate
 from trainer.models import build
 
 KINDS = ("adamw", "adam", "adadelta")
@@ -40,7 +40,7 @@ def test_the_learning_rate_peaks_after_the_warm_up_and_ends_at_the_floor():
 
 def test_every_weight_is_in_one_group():
     net = network()
-    kept, free = decaying(net)
+    kept, free = decaying(list(net.parameters()))
     assert {id(w) for w in kept + free} == {id(w) for w in net.parameters()}
     assert len(kept) + len(free) == len(list(net.parameters()))
 
@@ -97,3 +97,31 @@ def test_every_optimiser_goes_downhill(kind):
 def test_adadelta_takes_its_decay_from_the_config():
     config = replace(preset("tiny").optimiser, kind="adadelta", beta2=0.9)
     assert all(group["rho"] == 0.9 for group in optimiser_of(network(), config).param_groups)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slow_weights_learn_at_their_share_of_the_rate(kind):
+    net = network()
+    slow = list(net.features.parameters())
+    config = OptimiserConfig(kind=kind, learning_rate=0.1, backbone_rate=0.25)
+    optimiser = optimiser_of(net, config, slow)
+    assert {id(w) for group in optimiser.param_groups for w in group["params"]} == {
+        id(w) for w in net.parameters()
+    }
+    set_rate(optimiser.param_groups, 0.4)
+    for group in optimiser.param_groups:
+        late = {any(w is other for other in slow) for w in group["params"]}
+        assert late == {group["lr"] == pytest.approx(0.1)}
+
+
+def test_groups_of_older_checkpoints_learn_at_the_whole_rate():
+    group = {"params": []}
+    set_rate([group], 0.3)
+    assert group["lr"] == 0.3
+
+
+def test_weights_that_do_not_move_are_left_out():
+    net = network()
+    net.features.requires_grad_(False)
+    optimiser = optimiser_of(net, OptimiserConfig())
+    assert all(w.requires_grad for group in optimiser.param_groups for w in group["params"])

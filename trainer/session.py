@@ -61,7 +61,7 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         _share_out(config, options, team)
         random_state.seed(config.seed)
         device = team.device or device_named(options.device)
-        start = RANDOM if checkpoint else options.start
+        start = RANDOM if checkpoint else options.start.completed(config)
         learner, origin = build_learner(config, robot, device, start)
         prior, controller = build_controller(config, robot, options.rule)
         budget = Budget(config.epochs, config.minutes)
@@ -139,6 +139,7 @@ def build_learner(
 
     Raises:
         BackboneError: a file has no such weights.
+        PackagedError: a package that brings them is not installed.
         WeightsError: likewise.
         ConfigError: augmentation does not go with the robot, or belief maps not with the network.
     """

@@ -20,7 +20,7 @@ from trainer.config.presets import preset
 from trainer.run_options import RunOptions
 from trainer.runs.folder import RunFolder
 from trainer.runs.progress import Progress
-from trainer.weights.initial import InitialWeights
+from trainer.weights.initial import InitialWeights, named
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def train(
         rule: selects the held-out samples that feed the prior; None takes the config's share of
             those with the highest loss.
         weights: file of a detector that the whole network begins with.
-        backbone: file of torchvision's weights that the backbone begins with.
+        backbone: file or name of published weights that the backbone begins with, or none.
         resume: go on with the run in the folder; only epochs and minutes may be others.
         device: to train on: cpu, cuda, cuda:N, or auto, a GPU where there is one.
         tensorboard: write event files, where TensorBoard is installed.
@@ -98,7 +98,7 @@ def train(
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         recording=_path(recording),
-        start=InitialWeights(_path(backbone), _path(weights)),
+        start=InitialWeights.given(_path(backbone), _path(weights)),
         worker=WorkerOptions("", engine=engine, spp=spp, backgrounds=_path(backgrounds)),
         resume=resume,
         device=device,
@@ -123,7 +123,8 @@ def _named(config: Config, weights: Path | str | None, backbone: Path | str | No
     if weights is not None:
         config = replace(config, weights=Path(weights).name)
     if backbone is not None:
-        config = replace(config, network=replace(config.network, backbone=Path(backbone).name))
+        network = replace(config.network, backbone=named(Path(backbone)))
+        config = replace(config, network=network)
     return config
 
 

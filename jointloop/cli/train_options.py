@@ -47,8 +47,8 @@ class TrainOptions:
     """The command line of `train`, beside the settings themselves."""
 
     preset: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="PRESET")] = None
-    """What `jointloop presets` lists: tiny (CPU, minutes), small, light, vgg-up or heindl2019 (the
-    paper's network, GPU); may be left out where a file names it, or with --resume."""
+    """What `jointloop presets` lists: tiny (CPU, minutes), small, lite, light, vgg-up or heindl2019
+    (the paper's network, GPU); may be left out where a file names it, or with --resume."""
     config: Path | None = None
     """File of settings, over the preset: TOML such as `jointloop config` prints, or a run's
     config.json."""
@@ -82,8 +82,9 @@ class TrainOptions:
     """Folder of your own pictures to stand behind the robot, for simulators started here and for
     augmentation that replaces backgrounds."""
     backbone: Path | None = None
-    """File of torchvision's weights that the backbone begins with, .pth or .safetensors: vgg19 for
-    heindl2019 and vgg-up, mobilenet_v2 for light."""
+    """File of published weights that the backbone begins with, .pth or .safetensors: torchvision's
+    vgg19 for heindl2019 and vgg-up, its mobilenet_v2 for light; or efficientnet-lite0 for lite,
+    which a package brings; or none, for random weights."""
     weights: Path | None = None
     """Detector that the whole network begins with, of the same preset and keypoints:
     best.safetensors of another run, say for another size, variety or relative of the robot."""
@@ -176,19 +177,22 @@ class TrainOptions:
         """What options ask for that stand for several settings, or for a file."""
         from simulator.randomization.variety import variety
         from trainer.config.short import paths_of
+        from trainer.weights.initial import named
 
-        return nested(
+        asked = nested(
             paths_of(
                 {
                     "size": self.size,
                     "feedback": None if self.feedback else False,
                     "variety": None if self.variety is None else variety(self.variety),
                     "augment": self.augment,
-                    "backbone": self.backbone and self.backbone.name,
                     "weights": self.weights and self.weights.name,
                 }
             )
         )
+        if self.backbone is not None:
+            asked = merged(asked, {"network": {"backbone": named(self.backbone)}})
+        return asked
 
     def _check_recorded(self, asked: Tree) -> None:
         """Refuse to ask a recording's samples to be otherwise.
@@ -219,7 +223,7 @@ class TrainOptions:
             workers=self.workers,
             bind=self.bind or "tcp://127.0.0.1:*",
             recording=self.from_,
-            start=InitialWeights(self.backbone, self.weights),
+            start=InitialWeights.given(self.backbone, self.weights),
             worker=WorkerOptions(
                 "",
                 engine=self.engine,

@@ -36,14 +36,15 @@ Precision = Literal["auto", "32", "bf16", "fp16"]
 class NetworkConfig(Checked, where="network"):
     """The belief network: a backbone, then what makes belief maps of its features.
 
-    Widths and depths are those of vgg and folded; light's and vgg-up's are their own.
+    Widths and depths are those of vgg and folded; those of light, lite and vgg-up are their own.
     """
 
-    family: Literal["vgg", "folded", "light", "vgg-up"] = "vgg"
+    family: Literal["vgg", "folded", "light", "lite", "vgg-up"] = "vgg"
     """Which builder of `trainer.models` makes it."""
     backbone: str | None = None
-    """Name of the file of torchvision's weights that the backbone began with; a VGG that did has
-    no batch norm in its backbone. None: random weights."""
+    """Name of the published weights that the backbone began with: a file's, or what a package
+    brings, such as efficientnet-lite0. A VGG or EfficientNet that did has no batch norm in its
+    backbone. None: random weights."""
     widths: tuple[Positive, Positive, Positive] = (64, 128, 256)
     """Channels of the backbone: at stride 1, 2 and 4 (vgg), at 2, 4 and 4 (folded)."""
     stages: Positive = 6
@@ -72,9 +73,14 @@ class NetworkConfig(Checked, where="network"):
                 raise ConfigError(f"network.{name} is {size}; expected an odd number")
 
 
-MULTIPLE = {"vgg": 4, "folded": 8, "light": 16, "vgg-up": 16}
+MULTIPLE = {"vgg": 4, "folded": 8, "light": 16, "lite": 32, "vgg-up": 16}
 """Image width and height are multiples of this [px], by `NetworkConfig.family`."""
-PRETRAINED = {"vgg": "VGG-19", "light": "MobileNetV2", "vgg-up": "VGG-19"}
+PRETRAINED = {
+    "vgg": "VGG-19",
+    "light": "MobileNetV2",
+    "lite": "EfficientNet-Lite0",
+    "vgg-up": "VGG-19",
+}
 """Whose weights a network's backbone can begin with, by `NetworkConfig.family`."""
 
 
@@ -86,6 +92,10 @@ class OptimiserConfig(Checked, where="optimiser"):
     """AdamW, Adam or ADADELTA."""
     learning_rate: Share = 1e-3
     """Peak learning rate."""
+    backbone_rate: Share = 1.0
+    """Learning rate of a backbone that began with published weights, as a share of the others'."""
+    frozen: Annotated[int, Meta(ge=0)] = 0
+    """Layers of such a backbone, from the image on, that keep those weights."""
     weight_decay: NotNegative = 1e-4
     """Decoupled weight decay in AdamW, an L2 penalty in the others; not of biases and norms."""
     warmup: Share = 0.02
@@ -189,8 +199,8 @@ class Config(Checked):
             )
         if self.network.backbone is not None and family not in PRETRAINED:
             raise ConfigError(
-                f"the backbone of {self.preset} takes no weights from a file; heindl2019 and "
-                "vgg-up begin with VGG-19's, light with MobileNetV2's"
+                f"the backbone of {self.preset} takes no published weights; heindl2019 and vgg-up "
+                "begin with VGG-19's, light with MobileNetV2's, lite with EfficientNet-Lite0's"
             )
         for name, value in (
             ("epoch_samples", self.epoch_samples),

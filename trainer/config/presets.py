@@ -1,5 +1,6 @@
 """Named configs: where a run begins."""
 
+from dataclasses import replace
 from typing import Any
 
 from jointloop.common.settings import ConfigError, flat, plain
@@ -54,6 +55,21 @@ def _small() -> Config:
     )
 
 
+def _lite() -> Config:
+    """Begins with weights that know photos, so that few samples teach it what a robot is."""
+    small = _small()
+    return replace(
+        small,
+        preset="lite",
+        settings=SampleSettings(robot="ur10", width=256, height=192, stride=4, sigma=1.5),
+        network=NetworkConfig(family="lite", backbone="efficientnet-lite0", head=96),
+        augment=replace(small.augment, background=0.6),
+        optimiser=OptimiserConfig(
+            learning_rate=2e-3, backbone_rate=0.3, frozen=5, warmup=0.03, beta2=0.99, ema=0.998
+        ),
+    )
+
+
 def _heindl2019() -> Config:
     """Heindl, Zambal, Scharinger, ETFA 2019: Adam 1e-3, batch 8, 30 epochs of 10,000 samples."""
     return Config(
@@ -95,6 +111,7 @@ def _vgg_up() -> Config:
 PRESETS = {
     "tiny": _tiny,
     "small": _small,
+    "lite": _lite,
     "light": _light,
     "vgg-up": _vgg_up,
     "heindl2019": _heindl2019,
@@ -103,6 +120,7 @@ PRESETS = {
 PURPOSES = {
     "tiny": "CPU, minutes",
     "small": "CPU, an hour",
+    "lite": "CPU, photos",
     "light": "runs on a CPU",
     "vgg-up": "GPU, accuracy",
     "heindl2019": "GPU, the paper",

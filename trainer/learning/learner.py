@@ -15,7 +15,7 @@ from trainer.beliefs.loss import training_loss
 from trainer.config.config import LossConfig, OptimiserConfig, Precision
 from trainer.distributed.team import Team
 from trainer.learning import ema
-from trainer.learning.optimiser import learning_rate, optimiser_of
+from trainer.learning.optimiser import learning_rate, optimiser_of, set_rate
 from trainer.learning.precision import autocast, resolved
 from trainer.models import BeliefNetwork
 
@@ -48,15 +48,20 @@ class Learner:
             loss: what is minimised.
             augment: what happens to batches before the network sees them, and where.
             precision: of the forward pass.
+
+        Raises:
+            ModelError: more of the backbone's layers are to be frozen than there are.
         """
         self._optimiser_config, self._loss_config = optimiser, loss
         self.augment, self.device = augment, augment.device
         self.precision: Precision = resolved(precision, self.device)
         self.network = network.to(self.device)
+        self.network.freeze(optimiser.frozen)
         self.ema = self.network
         if optimiser.ema:
             self.ema = copy.deepcopy(self.network).requires_grad_(False)
-        self.optimiser = optimiser_of(self.network, optimiser)
+        slow = network.features.parameters() if network.backbone else ()
+        self.optimiser = optimiser_of(self.network, optimiser, slow)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.steps = 0
         self._team, self._forward = Team(), self.network
@@ -78,8 +83,8 @@ class Learner:
         Raises:
             LearnerError: the loss or its gradient is not finite; weights stay as they were.
         """
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self._optimiser_config, progress)
+        rate = learning_rate(self._optimiser_config, progress)
+        set_rate(self.optimiser.param_groups, rate)
         share = self._team.deal(batch, progress).to(self.device)
         number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
         batch = self.augment(share, number)

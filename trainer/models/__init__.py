@@ -1,6 +1,6 @@
 """Belief networks: the interface, a registry of families, and what each one costs."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from trainer.config.config import NetworkConfig
 from trainer.models.folded import FoldedStages
 from trainer.models.interface import BeliefNetwork, Cost, ModelError, cost, receptive_field
 from trainer.models.light import LightNetwork
+from trainer.models.lite import LiteNetwork
 from trainer.models.vgg import VggStages
 from trainer.models.vgg_up import VggUp
 
@@ -22,10 +23,23 @@ __all__ = [
     "receptive_field",
 ]
 
-FAMILIES: dict[str, Callable[[NetworkConfig, int], BeliefNetwork]] = {
+
+class Family(Protocol):
+    """A class of belief networks."""
+
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+
+    def __call__(self, config: NetworkConfig, joints: int, /) -> BeliefNetwork:
+        """A network with random weights."""
+        ...
+
+
+FAMILIES: dict[str, Family] = {
     "vgg": VggStages,
     "folded": FoldedStages,
     "light": LightNetwork,
+    "lite": LiteNetwork,
     "vgg-up": VggUp,
 }
 """Builders by `NetworkConfig.family`."""

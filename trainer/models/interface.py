@@ -1,7 +1,8 @@
 """What every belief network offers, and what one costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,12 @@ class BeliefNetwork(nn.Module):
 
     features: nn.Sequential
     """The backbone; its layers have torchvision's names where torchvision has such a network."""
+    backbone: str | None = None
+    """Whose weights the backbone begins with; None: random ones."""
+    pixel_mean: ClassVar[tuple[float, float, float]] = IMAGENET_MEAN
+    """What `normalise` subtracts from RGB in [0, 1]."""
+    pixel_std: ClassVar[tuple[float, float, float]] = IMAGENET_STD
+    """What it then divides by."""
     mean: Tensor
     std: Tensor
 
@@ -41,8 +48,9 @@ class BeliefNetwork(nn.Module):
         self.maps = maps or joints
         self.stride = stride
         self.multiple = multiple or stride
+        self.still = 0
         # Constants of the normalisation are no weights: kept out of the state dict.
-        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+        for name, values in (("mean", self.pixel_mean), ("std", self.pixel_std)):
             pixel = 255.0 * torch.tensor(values).view(1, 3, 1, 1)
             self.register_buffer(name, pixel, persistent=False)
 
@@ -66,6 +74,47 @@ class BeliefNetwork(nn.Module):
     def backbone_note(self) -> str:
         """One line for the log: what the backbone starts from."""
         raise NotImplementedError
+
+    def published(self) -> dict[str, tuple[str, tuple[int, ...]]]:
+        """What the backbone takes from a file of published weights.
+
+        Returns:
+            The name that a tensor has there and its shape, by the name that `take` knows it by.
+        """
+        return {
+            name: (f"features.{name}", tuple(tensor.shape))
+            for name, tensor in self.features.state_dict().items()
+        }
+
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Set the backbone to published weights, by the names of `published`; counters may lack."""
+        self.features.load_state_dict(self.features.state_dict() | dict(weights))
+
+    def freeze(self, layers: int) -> None:
+        """Let the first layers of the backbone keep the weights that they began with.
+
+        They do not count towards gradients, and batch norm in them keeps its statistics. Layers
+        that began with random weights are left to move.
+
+        Args:
+            layers: of `features`, from the image on.
+
+        Raises:
+            ModelError: it has fewer.
+        """
+        if not 0 <= layers <= len(self.features):
+            raise ModelError(
+                f"optimiser.frozen is {layers}; this backbone has {len(self.features)} layers"
+            )
+        self.still = layers if self.backbone else 0
+        self.features[: self.still].requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation; frozen layers stay in evaluation."""
+        super().train(mode)
+        self.features[: self.still].eval()
+        return self
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in 0 to 255 as the layers expect them.
@@ -120,28 +169,33 @@ def receptive_field(network: nn.Module) -> int:
     "Computing Receptive Fields of Convolutional Neural Networks", 2019). Behind a transposed
     convolution some cells see more than their neighbours; the one that sees most counts.
     """
-    layers = [
-        layer
-        for layer in network.modules()
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d)
-    ]
+    layers = [layer for layer in network.modules() if isinstance(layer, TRACED)]
     return max(_seen(layers, cell) for cell in range(64))
 
 
-def _seen(layers: Sequence[nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d], cell: int) -> int:
+TRACED = nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d | nn.ConvTranspose2d | nn.Upsample
+"""Layers through which a cell sees more than the cell below it; upsampling is bilinear, by 2."""
+
+
+def _seen(layers: Sequence[nn.Module], cell: int) -> int:
     """Pixels along one side that an output cell sees, were the image endless."""
     first = last = cell
     for layer in reversed(layers):
-        kernel, step, pad = (
-            _side(size) for size in (layer.kernel_size, layer.stride, layer.padding)
-        )
-        if isinstance(layer, nn.ConvTranspose2d):
+        kernel, step, pad = _geometry(layer)
+        if isinstance(layer, nn.ConvTranspose2d | nn.Upsample):
             first = -((kernel - 1 - pad - first) // step)
             last = (last + pad) // step
         else:
             first = first * step - pad
             last = last * step - pad + kernel - 1
     return last - first + 1
+
+
+def _geometry(layer: Any) -> tuple[int, int, int]:
+    """Kernel size, stride and padding of a layer."""
+    if isinstance(layer, nn.Upsample):  # a transposed convolution with fixed weights
+        return 4, 2, 1
+    return _side(layer.kernel_size), _side(layer.stride), _side(layer.padding)
 
 
 def _side(size: int | str | tuple[int, ...]) -> int:

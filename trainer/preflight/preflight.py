@@ -35,7 +35,7 @@ def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit
     with _before_a_run(config, options, progress) as (config, robot, source):
         random_state.seed(config.seed)
         device = device_named(options.device)
-        learner, _ = build_learner(config, robot, device, options.start)
+        learner, _ = build_learner(config, robot, device, options.start.completed(config))
         batch = source.batch(config.batch_size)
     progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
     return overfit(learner, batch, robot.keypoint_names, progress.say)

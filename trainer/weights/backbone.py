@@ -1,7 +1,7 @@
-"""A backbone's first weights, from a file of torchvision's: VGG-19 or MobileNetV2.
+"""A backbone's first weights, from a file of published ones.
 
-Networks keep their backbone in `features`, under torchvision's names, so that what they take from
-such a file is what has their names there; classifiers and deeper layers are left.
+Networks say which tensors they take, by the names that these have in such a file; classifiers and
+deeper layers are left.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,8 @@ from torch import Tensor
 
 from jointloop.common.errors import JointloopError
 from trainer.models import BeliefNetwork
+from trainer.weights.packaged import PACKAGED, packaged
 
-PART = "features."
-"""What the names of a backbone's weights begin with."""
 COUNTER = "num_batches_tracked"
 """Batch norm's count of its batches: older files lack it, and nothing here depends on it."""
 SHOWN = 3
@@ -51,18 +50,21 @@ def load_backbone(network: BeliefNetwork, path: Path) -> Loaded:
 
     Args:
         network: built to begin with such weights: `NetworkConfig.backbone` is set.
-        path: a state dict of torchvision's vgg19 or mobilenet_v2, .pth or .safetensors.
+        path: a state dict as published, of torchvision's vgg19 or mobilenet_v2 or of
+            EfficientNet-Lite0, .pth or .safetensors; or a name in `PACKAGED`.
 
     Raises:
         BackboneError: the file cannot be read, lacks weights of the backbone, or has some of
             another shape or that are not finite; the network is left as it was.
+        PackagedError: the package of that name is not installed, or is another version.
     """
+    path = packaged(str(path)) if str(path) in PACKAGED else path
     found = _read(path)
-    wanted = {PART + name: tensor for name, tensor in network.features.state_dict().items()}
+    wanted = network.published()
     unfit = [
-        f"{name} {_shape(found.get(name))} in place of {_shape(tensor)}"
-        for name, tensor in wanted.items()
-        if _shape(found.get(name)) != _shape(tensor)
+        f"{name} {_shape(found.get(name))} in place of {_sides(shape)}"
+        for name, shape in wanted.values()
+        if _shape(found.get(name)) != _sides(shape)
         and not (name.endswith(COUNTER) and name not in found)
     ]
     if unfit:
@@ -70,15 +72,16 @@ def load_backbone(network: BeliefNetwork, path: Path) -> Loaded:
         raise BackboneError(
             f"weights {path} do not fit the backbone; they have {', '.join(unfit[:SHOWN])}{more}"
         )
-    taken = {name: found[name] for name in wanted if name in found}
-    for name, tensor in taken.items():
+    taken = {own: found[name] for own, (name, _) in wanted.items() if name in found}
+    for own, tensor in taken.items():
         if not tensor.isfinite().all():
+            name = wanted[own][0]
             raise BackboneError(f"weights {path} have numbers in {name} that are not finite")
-    own = {name.removeprefix(PART): tensor for name, tensor in taken.items()}
-    network.features.load_state_dict(network.features.state_dict() | own)
+    network.take(taken)
+    names = [wanted[own][0] for own in taken]
     return Loaded(
-        loaded=tuple(taken),
-        unused=tuple(name for name in found if name not in taken),
+        loaded=tuple(names),
+        unused=tuple(name for name in found if name not in names),
         numbers=sum(tensor.numel() for tensor in taken.values()),
     )
 
@@ -105,4 +108,8 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _shape(tensor: Tensor | None) -> str:
-    return "nothing" if tensor is None else "x".join(map(str, tensor.shape)) or "a number"
+    return "nothing" if tensor is None else _sides(tuple(tensor.shape))
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a number"

@@ -21,8 +21,7 @@ from simulator.robot import Robot
 from trainer.beliefs import decode
 from trainer.config.config import Config, NetworkConfig
 from trainer.metrics import keypoints as keypoint_metrics
-from trainer.models import BeliefNetwork, build
-from trainer.models.interface import IMAGENET_MEAN, IMAGENET_STD
+from trainer.models import FAMILIES, BeliefNetwork, build
 
 SCHEMA = 2
 """Version of the metadata."""
@@ -90,7 +89,7 @@ class WeightsInfo:
     @staticmethod
     def of(config: Config, robot: Robot) -> "WeightsInfo":
         """What a run with this config trains, here and now."""
-        s = config.settings
+        s, family = config.settings, FAMILIES[config.network.family]
         return WeightsInfo(
             robot=robot.name,
             keypoints=robot.keypoint_names,
@@ -100,7 +99,7 @@ class WeightsInfo:
             sigma=s.sigma,
             preset=config.preset,
             network=config.network,
-            normalisation=Normalisation(IMAGENET_MEAN, IMAGENET_STD),
+            normalisation=Normalisation(family.pixel_mean, family.pixel_std),
             width=s.width,
             height=s.height,
             definitions=Definitions(decode.DEFINITION, keypoint_metrics.DEFINITION),

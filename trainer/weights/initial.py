@@ -8,10 +8,20 @@ from trainer.config.config import Config, ConfigError
 from trainer.models import BeliefNetwork
 from trainer.weights.backbone import load_backbone
 from trainer.weights.file import WeightsInfo, check_weights, load_weights, read_info
+from trainer.weights.packaged import PACKAGED
 
 ALIKE = ("keypoints", "stride", "network")
 """What a file of weights and a run that begins with them have in common: not the robot, so that
 one may begin with what was learnt of its relative, nor the size of images."""
+
+
+NONE = "none"
+"""Stands for a backbone of random weights, where the preset's begins with others."""
+
+
+def named(backbone: Path) -> str | None:
+    """What a config calls the backbone that was asked for."""
+    return None if str(backbone) == NONE else backbone.name
 
 
 @dataclass(frozen=True)
@@ -19,9 +29,21 @@ class InitialWeights:
     """The files; none: random weights. A run that is resumed has its own."""
 
     backbone: Path | None = None
-    """Torchvision's weights for the backbone; see `trainer.weights.backbone`."""
+    """Published weights for the backbone, or their name; see `trainer.weights.backbone`."""
     weights: Path | None = None
     """A detector of Jointloop's, for the whole network."""
+
+    @staticmethod
+    def given(backbone: Path | None, weights: Path | None) -> "InitialWeights":
+        """As they were asked for; the backbone may be `NONE`."""
+        return InitialWeights(backbone if backbone and named(backbone) else None, weights)
+
+    def completed(self, config: Config) -> "InitialWeights":
+        """With the backbone that the config of a new run names, where a package brings it."""
+        named = config.network.backbone
+        if self.backbone or self.weights or named not in PACKAGED:
+            return self
+        return replace(self, backbone=Path(named))
 
     def checked(self, config: Config, robot: Robot) -> Config:
         """The config of a new run, its network such as the files ask for.
@@ -30,8 +52,11 @@ class InitialWeights:
             ConfigError: config and files name different ones, or there are two.
             WeightsError: the weights cannot be read, or are for something else.
         """
+        backbone = config.network.backbone
+        if self.weights and not self.backbone and backbone in PACKAGED:
+            backbone = None  # the preset's own; the whole network's takes its place
         for what, file, named in (
-            ("the backbone is", self.backbone, config.network.backbone),
+            ("the backbone is", self.completed(config).backbone, backbone),
             ("the network is", self.weights, config.weights),
         ):
             given = file and file.name
@@ -61,6 +86,7 @@ class InitialWeights:
 
         Raises:
             BackboneError: the backbone's file cannot be read or does not fit.
+            PackagedError: the package that brings it is not installed.
             WeightsError: the weights cannot be read or do not fit.
         """
         if self.weights:
