@@ -22,7 +22,7 @@ from simulator.randomization.draw_parts import draw_background
 from simulator.randomization.variety import BackgroundVariety
 
 BANK = 128
-"""Parts of photos that are kept, at the size of the images."""
+"""Parts of photos that are kept, as large as the largest images."""
 OCTAVES = (2, 6, 24)
 """Knots of a pattern along an image's shorter side, coarse to fine; 2 are a gradient."""
 BANDS = 4
@@ -34,14 +34,20 @@ class Backgrounds:
     """Makes backgrounds for images of a batch.
 
     Args:
-        photos: (M, 3, H, W) uint8, as `bank` makes them; None leaves them out.
+        photos: (M, 3, H, W) uint8, as `bank` makes them, at least as large as the images, which
+            show windows of them; None leaves them out.
     """
 
     def __init__(self, photos: Tensor | None = None) -> None:
         self._photos = photos
 
     def behind(
-        self, images: Tensor, masks: Tensor, share: float, rng: np.random.Generator
+        self,
+        images: Tensor,
+        masks: Tensor,
+        share: float,
+        rng: np.random.Generator,
+        bare: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """The images, a share of them before new backgrounds.
 
@@ -50,8 +56,10 @@ class Backgrounds:
             masks: (N, H, W) float, 0 to 255; what they cover stays.
             share: of the images, on average.
             rng: random source.
+            bare: (N,) which of them are before new ones in any case.
         """
-        chosen = np.flatnonzero(rng.random(len(images)) < share)
+        drawn = rng.random(len(images)) < share
+        chosen = np.flatnonzero(drawn if bare is None else drawn | bare)
         if not len(chosen):
             return images
         new = self._draw(images, chosen, rng)
@@ -65,7 +73,7 @@ class Backgrounds:
         patched = ~photo & (rng.random(len(chosen)) < 0.5) & (len(images) > 1)
         new = torch.empty_like(images[chosen])
         if len(at := np.flatnonzero(photo)) and self._photos is not None:
-            new[at] = self._photos[rng.integers(len(self._photos), size=len(at))].to(images)
+            new[at] = _windows(self._photos, len(at), new, rng)
         if len(at := np.flatnonzero(patched)):
             others = (chosen[at] + rng.integers(1, len(images), len(at))) % len(images)
             new[at] = shuffled(images, others, rng)
@@ -87,6 +95,21 @@ def bank(folder: Path, width: int, height: int, seed: int) -> NDArray[np.uint8]:
     drawn = [draw_background(PHOTOS_ONLY, photos.names, False, rng) for _ in range(BANK)]
     drawn.sort(key=lambda background: background.image)  # each picture is decoded once
     return np.stack([photos.part(each, width, height).transpose(2, 0, 1) for each in drawn])
+
+
+def _windows(photos: Tensor, count: int, like: Tensor, rng: np.random.Generator) -> Tensor:
+    """(count, 3, h, w) of photos (M, 3, H, W), each from anywhere in one of them."""
+    which = rng.integers(len(photos), size=count)
+    height, width = like.shape[-2:]
+    rows, columns = (
+        rng.integers(whole - part + 1, size=count)
+        for whole, part in zip(photos.shape[2:], (height, width), strict=True)
+    )
+    windows = [
+        photos[m, :, y : y + height, x : x + width]
+        for m, y, x in zip(which, rows, columns, strict=True)
+    ]
+    return torch.stack(windows).to(like)
 
 
 def patterns(count: int, like: Tensor, rng: np.random.Generator) -> Tensor:

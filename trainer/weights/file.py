@@ -90,7 +90,7 @@ class WeightsInfo:
     @staticmethod
     def of(config: Config, robot: Robot) -> "WeightsInfo":
         """What a run with this config trains, here and now."""
-        s = config.settings
+        s, (width, height) = config.settings, config.size
         return WeightsInfo(
             robot=robot.name,
             keypoints=robot.keypoint_names,
@@ -101,8 +101,8 @@ class WeightsInfo:
             preset=config.preset,
             network=config.network,
             normalisation=Normalisation(IMAGENET_MEAN, IMAGENET_STD),
-            width=s.width,
-            height=s.height,
+            width=width,
+            height=height,
             definitions=Definitions(decode.DEFINITION, keypoint_metrics.DEFINITION),
             version=installed("jointloop"),
         )
