@@ -13,9 +13,9 @@ from simulator.labels import belief_map, in_frame
 from trainer.augmentation.resize import resized
 from trainer.batch import Batch
 from trainer.beliefs.decode import decode
-from trainer.config.augmentation import AMOUNTS, AugmentConfig
 from trainer.beliefs.loss import training_loss
 from trainer.beliefs.paint import paint
+from trainer.config.augmentation import AMOUNTS, AugmentConfig
 from trainer.config.config import Config, LossConfig
 from trainer.config.presets import preset
 

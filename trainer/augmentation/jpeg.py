@@ -47,7 +47,7 @@ def compressed(images: Tensor, qualities: NDArray[np.float64]) -> Tensor:
     light = _in_steps(ycc[:, :1], LIGHT, qualities)
     colour = np.pad(COLOUR, (0, BLOCK - len(COLOUR)), constant_values=99)
     coarse = _in_steps(F.avg_pool2d(ycc[:, 1:], 2), colour, qualities)
-    fine = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+    fine = F.interpolate(coarse, scale_factor=2.0, mode="bilinear")
     ycc = torch.cat([light + 128, fine], dim=1)
     return torch.einsum("ab,nbhw->nahw", back, ycc)[..., :height, :width]
 
