@@ -19,6 +19,7 @@ from jointloop.common.settings import (
     built,
     merged,
     nested,
+    plain,
     read,
     typed,
 )
@@ -28,8 +29,6 @@ from trainer.config.short import paths_of
 
 SCHEMA = 3
 """Version of the JSON; version 1 carried none, and no `changed`."""
-SINCE_3 = ("sizes", "grey", "curve", "sharpen", "jpeg", "patches")
-"""Settings of augmentation that earlier versions lack; `input_size` is another."""
 Decay = Annotated[float, Meta(ge=0, le=0.999999)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Precision = Literal["auto", "32", "bf16", "fp16"]
@@ -283,14 +282,13 @@ def stored(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ConfigError(f"the config is no JSON: {error}") from None
     settings = settings_in(data)
-    return _completed(settings) if data.get("schema", 1) < 3 else settings
+    whole = {"preset", "settings"} <= settings.keys()
+    return _completed(settings) if whole and data.get("schema", 1) < SCHEMA else settings
 
 
 def _completed(earlier: Tree) -> Tree:
-    """What an earlier version wrote, with settings that came later as they were before: off."""
-    off = AugmentConfig()
-    later = {"input_size": None, "augment": {name: getattr(off, name) for name in SINCE_3}}
-    return merged(later, earlier)
+    """A whole config of an earlier version, with what came later as it was before: the default."""
+    return merged(plain(Config(earlier["preset"], SampleSettings())), earlier)
 
 
 def settings_in(data: Any) -> dict[str, Any]:
