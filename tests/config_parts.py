@@ -14,6 +14,8 @@ from trainer.config.config import Config
 from trainer.config.presets import PRESETS, preset
 
 LARGE = 2**40
+SIZES = ("160x128", "64x64", "192x256")
+"""Image sizes that every network takes."""
 COUPLED = {
     "settings.width": 320,
     "settings.height": 320,
@@ -23,6 +25,8 @@ COUPLED = {
     "stream.buffer": 5000,
     "settings.variety.background.photos": 2.0,
     "augment.photos": "somewhere",
+    "augment.sizes": ("320x240", "160x160"),
+    "input_size": "320x240",
     "network.backbone": "other.pth",
     "network.family": "folded",
     "preset": "small",
@@ -46,6 +50,15 @@ class Leaf:
         """The tree that gives it a value that it does not have."""
         own = flat(plain(config)).get(self.path)
         return nested({self.path: COUPLED.get(self.path) or _other(self.hint, own)})
+
+    @property
+    def values(self) -> st.SearchStrategy[Any]:
+        """Values that it may have."""
+        own = {
+            "augment.sizes": st.lists(st.sampled_from(SIZES), max_size=3).map(tuple),
+            "input_size": st.none() | st.sampled_from(SIZES),
+        }
+        return own[self.path] if self.path in own else values(self.hint)
 
     def words(self, value: Any) -> list[str]:
         """A value as a command line gives it."""
@@ -119,7 +132,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 @st.composite
 def _configs(draw: st.DrawFn) -> Config:
     some = draw(st.lists(st.sampled_from(leaves()), max_size=12, unique_by=lambda leaf: leaf.path))
-    given = {leaf.path: draw(values(leaf.hint)) for leaf in some}
+    given = {leaf.path: draw(leaf.values) for leaf in some}
     parts = draw(st.sets(st.sampled_from(("materials", "distractors", "sensor"))))
     off = {f"settings.variety.{part}": None for part in parts}
     start = preset(draw(st.sampled_from(sorted(PRESETS))))

@@ -13,7 +13,7 @@ from trainer.weights.initial import RANDOM, InitialWeights
 
 def augment_of(config: Config, mirror: Sequence[int] | None = None) -> Augment:
     """What a config does to batches."""
-    return Augment(config.augment, config.settings, config.seed, mirror)
+    return Augment.of(config, mirror)
 
 
 def learner_of(config: Config, joints: int, start: InitialWeights = RANDOM) -> Learner:

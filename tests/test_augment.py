@@ -10,10 +10,13 @@ from learner_parts import augment_of, learner_of
 
 from jointloop.common.settings import ConfigError
 from simulator.labels import belief_map, in_frame
+from trainer.augmentation.resize import resized
 from trainer.batch import Batch
 from trainer.beliefs.decode import decode
+from trainer.beliefs.loss import training_loss
+from trainer.beliefs.paint import paint
 from trainer.config.augmentation import AMOUNTS, AugmentConfig
-from trainer.config.config import Config
+from trainer.config.config import Config, LossConfig
 from trainer.config.presets import preset
 
 WIDTH, HEIGHT, N, J = 96, 64, 8, 5
@@ -183,3 +186,89 @@ def test_a_config_with_an_amount_comes_back_from_json() -> None:
     assert preset("tiny").changed(backgrounds="photos").augment.photos is None
     with pytest.raises(ConfigError, match="no augmentation 'much'; there are off, light, full"):
         preset("tiny").changed(augment="much")
+
+
+SIZES = ("96x64", "64x96", "80x80", "48x32")
+SEVERAL = replace(FULL, sizes=SIZES, scale=(0.25, 1.4))
+
+
+def test_every_size_is_drawn_by_seed_and_number_alone(batch: Batch) -> None:
+    made = augment_of(config(SEVERAL))
+    drawn = [made(batch, number).size for number in range(40)]
+    assert {f"{width}x{height}" for width, height in drawn} == set(SIZES)
+    assert [made(batch, number).size for number in reversed(range(40))] == drawn[::-1]
+    assert [augment_of(config(SEVERAL, seed=1))(batch, i).size for i in range(40)] != drawn
+
+
+def test_all_of_a_batch_has_the_drawn_size_and_targets_peak_at_keypoints(batch: Batch) -> None:
+    made = augment_of(config(SEVERAL))
+    seen = set()
+    for number in range(12):
+        after = made(batch, number)
+        width, height = after.size
+        seen.add(after.size)
+        assert after.masks.shape == (N, height, width)
+        assert after.beliefs.shape == (N, J, height // 4, width // 4)
+        inside = in_frame(after.pixels.reshape(-1, 2), width, height).reshape(N, J)
+        np.testing.assert_array_equal(after.in_frame, inside)
+        peaks = decode(after.targets(), 4).pixels
+        assert np.abs(peaks - after.pixels)[inside].max() < 0.1
+    assert len(seen) == len(SIZES)
+
+
+def test_an_input_size_is_that_of_every_batch_without_any_augmentation(batch: Batch) -> None:
+    half = config(AugmentConfig(), input_size="48x32")
+    after = augment_of(half)(batch, 0)
+    assert after.size == (48, 32)
+    np.testing.assert_allclose(after.pixels, (batch.pixels + 0.5) / 2 - 0.5)
+    whole = resized(batch, half.size, half.settings)
+    assert same(after, whole)
+    means = batch.images.float().view(N, 3, 32, 2, 48, 2).mean(dim=(3, 5))
+    assert (whole.images - means).abs().max() <= 0.51
+
+
+def test_a_picture_far_inside_its_frame_stands_before_a_new_background(batch: Batch) -> None:
+    """What is beyond a picture is no smear of its border."""
+    small = AugmentConfig(scale=(0.3, 0.3), background=1e-9)
+    after = augment_of(config(small))(batch, 0)
+    beyond = torch.ones(HEIGHT, WIDTH, dtype=torch.bool)
+    beyond[20:44, 30:66] = False
+    assert (after.masks[:, beyond] == 0).all()
+    smear = augment_of(config(replace(small, background=0.0)))(batch, 0)
+    assert (after.images != smear.images).any(dim=1)[:, beyond].float().mean() > 0.9
+
+
+def test_a_loss_is_the_same_at_every_size() -> None:
+    """All-zero maps have a loss of 1, half beliefs the same at any size of the frame."""
+    losses = []
+    for width, height in ((96, 64), (192, 128)):
+        pixels = torch.tensor([[[width / 2, height / 2]]])
+        target = paint(pixels, torch.ones(1, 1, dtype=torch.bool), width, height, 4, 1.5)
+        loss = LossConfig(kind="cross-entropy")
+        assert float(training_loss([target * 0], target, loss)) == pytest.approx(1, abs=1e-3)
+        losses.append(float(training_loss([target / 2], target, loss)))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_patches_show_other_images_of_the_batch(batch: Batch) -> None:
+    flat = batch.images.clone()
+    flat[:] = torch.arange(N, dtype=torch.uint8)[:, None, None, None]
+    flat = replace(batch, images=flat)
+    after = augment_of(config(AugmentConfig(cutouts=2, cutout=0.8, patches=1.0)))(flat, 0)
+    assert after.images.max() < N
+    assert (after.images != flat.images).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"input_size": "100x60"}, "image size 100x60; tiny takes multiples of 8, such as 104x64"),
+        ({"input_size": "big"}, "size 'big' is not WIDTHxHEIGHT"),
+        ({"augment": AugmentConfig(sizes=("96x64", "8x8"))}, "image size 8x8"),
+    ],
+)
+def test_sizes_that_a_network_does_not_take_are_named(
+    changes: dict[str, object], text: str
+) -> None:
+    with pytest.raises(ConfigError, match=text):
+        replace(preset("tiny"), **changes)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from trainer.augmentation.geometry import draw_motions, move, warp
+from trainer.augmentation.geometry import draw_motions, fit, move, shown, warp
 from trainer.config.augmentation import AugmentConfig
 
 WIDTH, HEIGHT = 96, 64
@@ -108,3 +108,56 @@ def test_keypoints_leave_the_frame_and_come_in(
     pixels, visibility = move(np.array([[before]]), np.array([[seen]], np.uint8), T, WIDTH, HEIGHT)
     np.testing.assert_allclose(pixels[0, 0], np.add(before, shift))
     assert visibility.tolist() == [[after]]
+
+
+@pytest.mark.parametrize("new", [(96, 64), (64, 96), (56, 40), (24, 40)])
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1.0, 1.3])
+def test_a_marker_follows_to_any_size(new: tuple[int, int], scale: float) -> None:
+    """Whether it was halved before or not, however sides divide."""
+    width, height = 101, 67
+    T = fit((width, height), new)[None]
+    about = np.diag([scale, scale, 1.0])
+    about[:2, 2] = (1 - scale) * (np.array(new) - 1) / 2
+    T = about @ T
+    place = np.array([[[53.2, 30.7]]])
+    spread = 1.2 / np.sqrt(np.linalg.det(T[0, :2, :2]))
+    x, y = np.arange(width), np.arange(height)[:, None]
+    blob = np.exp(-((x - place[..., 0]) ** 2 + (y - place[..., 1]) ** 2) / (2 * spread**2))
+    image = torch.from_numpy(blob)[None, None].float()
+    moved, _ = warp(image, image[:, 0], T, new)
+    assert moved.shape == (1, 1, new[1], new[0])
+    expected, _ = move(place, np.full((1, 1), 2, np.uint8), T, *new)
+    got = moved[0, 0].double().numpy()
+    got = got * (got > 0.02 * got.max())  # without tails, which the border would draw out
+    x, y = np.arange(new[0]), np.arange(new[1])[:, None]
+    centre = np.array([(got * x).sum(), (got * y).sum()]) / got.sum()
+    assert np.abs(centre - expected[0, 0]).max() < 0.05
+
+
+def test_the_middle_of_an_image_keeps_its_share_of_the_shorter_side() -> None:
+    square = np.array([[40, 0, 1], [280, 240, 1]]) - (0.5, 0.5, 0)  # of 320x240
+    for new in ((256, 192), (192, 256), (224, 224)):
+        corners = (fit((320, 240), new) @ square.T)[:2].T
+        np.testing.assert_allclose(np.ptp(corners, axis=0), min(new))
+        np.testing.assert_allclose(corners.mean(axis=0), (np.array(new) - 1) / 2)
+    corners = fit((320, 240), (160, 160), whole=True) @ [[-0.5, 319.5], [-0.5, 239.5], [1, 1]]
+    np.testing.assert_allclose(corners[:2], [[-0.5, 159.5], [19.5, 139.5]])
+
+
+def test_shrinking_does_not_alias() -> None:
+    """Stripes of one pixel come out grey, however much they shrink; OpenCV's areas are the bar."""
+    stripes = np.zeros((240, 320), np.float32)
+    stripes[:, ::2] = 255
+    image = torch.from_numpy(stripes)[None, None]
+    for size in ((160, 120), (80, 60), (100, 75), (40, 30)):
+        moved, _ = warp(image, image[:, 0], fit((320, 240), size)[None], size)
+        assert (moved - 127.5).abs()[..., 2:-2, 2:-2].max() < 1
+
+
+def test_coverage_is_that_of_the_mask() -> None:
+    T, old, new = motions(30), (WIDTH, HEIGHT), (80, 80)
+    T = T @ fit(old, new)
+    ones = torch.ones(30, HEIGHT, WIDTH)
+    _, covered = warp(ones[:, None], ones, T, new)
+    assert np.ptp(covered.mean(dim=(1, 2)).numpy()) > 0.2
+    np.testing.assert_allclose(shown(T, old, new), covered.mean(dim=(1, 2)), atol=0.02)

@@ -8,6 +8,8 @@
 from collections.abc import Iterator
 
 from feedback.controller import Controller
+from simulator.randomization.prior import JointPrior
+from trainer.augmentation.resize import resized
 from trainer.batch import Batch, stack
 from trainer.config.config import Config
 from trainer.data.source import Source, SourceCounts
@@ -28,9 +30,7 @@ def close_the_loop(
     progress: Progress,
 ) -> None:
     """Train on what the source renders, and send it a prior that renders what is still wrong."""
-    held_out = log.held_out or log.keep_held_out(
-        stack(source.hold(config.stream.held_out, controller.prior))
-    )
+    held_out = log.held_out or log.keep_held_out(_held_out(config, source, controller.prior))
     if log.epoch < 0:
         progress.say(log.add(0, [], validate(learner.ema, held_out, log.names)))
     budget.start()
@@ -44,6 +44,11 @@ def close_the_loop(
         judged = validate(learner.ema, held_out, log.names)
         controller.observe(epoch, judged.losses, held_out.bins)
         progress.say(log.add(epoch, losses, judged))
+
+
+def _held_out(config: Config, source: Source, prior: JointPrior) -> Batch:
+    """The held-out set, at the size that the network is judged at."""
+    return resized(stack(source.hold(config.stream.held_out, prior)), config.size, config.settings)
 
 
 def _epoch(

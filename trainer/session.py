@@ -149,7 +149,7 @@ def build_learner(
             f"stride is {config.settings.stride}; expected {network.stride}, which is the network's"
         )
     origin = start.load(network)
-    augment = Augment(config.augment, config.settings, config.seed, robot.mirror, device)
+    augment = Augment.of(config, robot.mirror, device)
     return Learner(network, config.optimiser, config.loss, augment, config.precision), origin
 
 

@@ -39,6 +39,7 @@ def evaluate(
     split: Literal["heldout", "train", "all"] = "heldout",
     images: Path | None = None,
     scales: str = "1",
+    zoom: bool = True,
     device: str = "auto",
     worst: int = 12,
     seed: int = 0,
@@ -57,6 +58,8 @@ def evaluate(
         images: Folder that a COCO file's image names begin from, where it is not the file's own.
         scales: Sizes at which each image is looked at, relative to the one trained at, such as
             0.8,1,1.25; beliefs are averaged.
+        zoom: Look again at the part of an image that shows the robot, where that is small, and at a
+            finer scale where the first look is unsure.
         device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
         worst: Cases in the picture; 0 leaves it out.
         seed: Of the bootstrap.
@@ -65,6 +68,7 @@ def evaluate(
     from simulator.drawing.drawing import contact_sheet, write_png
     from trainer.evaluation.evaluate import evaluate as run_over
     from trainer.evaluation.evaluate import figures, open_data
+    from trainer.inference.closer import Closer
     from trainer.inference.detector import Detector
     from trainer.runs.progress import Progress
     from trainer.weights.shipped import shipped_weights
@@ -79,7 +83,7 @@ def evaluate(
     detector = Detector.open(weights, device)
     annotated = open_data(data, detector.info, split, images)
     with Progress(console) as progress:
-        evaluation = run_over(detector, annotated, chosen_scales, progress.update)
+        evaluation = run_over(Closer(detector, zoom), annotated, chosen_scales, progress.update)
         progress.update("resampling")
         found = figures(evaluation, detector.info, seed)
     if not found["overall"]["n_in_frame"]:
@@ -87,13 +91,8 @@ def evaluate(
             f"{data} labels no keypoint in any of its {found['images']} images; expected some with "
             "visibility 1 or 2"
         )
-    asked = {
-        "weights": str(weights),
-        "data": str(data),
-        "scales": list(chosen_scales),
-        "seed": seed,
-    }
-    asked |= {"split": split} if data.is_dir() else {}
+    asked = {"weights": str(weights), "data": str(data), "scales": list(chosen_scales)}
+    asked |= {"zoom": zoom, "seed": seed} | ({"split": split} if data.is_dir() else {})
     write_json(out, found | {"asked": asked})
     for note in found["notes"]:
         say(f"note: {note}")

@@ -14,6 +14,7 @@ def predict(
     out: Path,
     weights: Path | None = None,
     scales: str = "1",
+    zoom: bool = True,
     beliefs: bool = False,
     threshold: float = 0.1,
     device: str = "auto",
@@ -30,6 +31,8 @@ def predict(
             0.8,1,1.25; beliefs are averaged.
         beliefs: Keep the belief maps of pictures.
         threshold: Score from which a keypoint counts as found.
+        zoom: Look again at the part of an image that shows the robot, where that is small, and at a
+            finer scale where the first look is unsure.
         device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
     """
     from trainer.inference.detector import Detector
@@ -39,7 +42,7 @@ def predict(
     from trainer.runs.progress import Progress
     from trainer.weights.shipped import shipped_weights
 
-    options = Options(scales_in(scales), threshold, beliefs)
+    options = Options(scales_in(scales), threshold, beliefs, zoom)
     media = find(inputs, say)
     detector = Detector.open(weights or shipped_weights(), device)
     detector.check_scales(options.scales)

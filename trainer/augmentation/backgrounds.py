@@ -27,14 +27,21 @@ class Backgrounds:
     """Makes backgrounds for images of a batch.
 
     Args:
-        photos: the user's; None leaves them out.
+        photos: the user's, at least as large as the images, which show windows of them; None leaves
+            them out.
     """
 
     def __init__(self, photos: Bank | None = None) -> None:
         self._photos = photos
 
     def behind(
-        self, images: Tensor, masks: Tensor, share: float, number: int, rng: np.random.Generator
+        self,
+        images: Tensor,
+        masks: Tensor,
+        share: float,
+        number: int,
+        rng: np.random.Generator,
+        bare: NDArray[np.bool_] | None = None,
     ) -> Tensor:
         """The images, a share of them before new backgrounds.
 
@@ -43,9 +50,11 @@ class Backgrounds:
             masks: (N, H, W) float, 0 to 255; what they cover stays.
             share: of the images, on average.
             number: of the batch.
-        rng: random source.
+            rng: random source.
+            bare: (N,) which of them are before new ones in any case.
         """
-        chosen = np.flatnonzero(rng.random(len(images)) < share)
+        drawn = rng.random(len(images)) < share
+        chosen = np.flatnonzero(drawn if bare is None else drawn | bare)
         if not len(chosen):
             return images
         new = self._draw(images, chosen, number, rng)
@@ -61,13 +70,28 @@ class Backgrounds:
         patched = ~photo & (rng.random(len(chosen)) < 0.5) & (len(images) > 1)
         new = torch.empty_like(images[chosen])
         if len(at := np.flatnonzero(photo)) and self._photos is not None:
-            new[at] = torch.from_numpy(self._photos.parts(len(at), number, rng)).to(images)
+            parts = torch.from_numpy(self._photos.parts(len(at), number, rng))
+            new[at] = _windows(parts, new, rng)
         if len(at := np.flatnonzero(patched)):
             others = (chosen[at] + rng.integers(1, len(images), len(at))) % len(images)
             new[at] = shuffled(images, others, rng)
         if len(at := np.flatnonzero(~photo & ~patched)):
             new[at] = patterns(len(at), new, rng)
         return new
+
+
+def _windows(photos: Tensor, like: Tensor, rng: np.random.Generator) -> Tensor:
+    """(n, 3, h, w) of photos (n, 3, H, W), from anywhere in each."""
+    height, width = like.shape[-2:]
+    rows, columns = (
+        rng.integers(whole - part + 1, size=len(photos))
+        for whole, part in zip(photos.shape[2:], (height, width), strict=True)
+    )
+    windows = [
+        photo[:, y : y + height, x : x + width]
+        for photo, y, x in zip(photos, rows, columns, strict=True)
+    ]
+    return torch.stack(windows).to(like)
 
 
 def patterns(count: int, like: Tensor, rng: np.random.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""The colours of images changed: brightness, contrast, saturation, hue, gain, blur, noise.
+"""The colours of images changed: brightness, contrast, saturation, hue, gain, tone, blur, noise.
 
 All of it works on the 8-bit sRGB codes, as `blender_scenes.sensor` does, as floats from 0 to 255
 that are left unclipped.
@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from blender_scenes.sensor import LUMA
+from trainer.augmentation.jpeg import compressed
 from trainer.config.augmentation import AugmentConfig
 
 GREY = 127.5
 """Contrast turns about this."""
 REACH = 3
 """A blur's kernel reaches this many standard deviations to either side."""
+SOFT = 0.8
+"""Standard deviation of the blur that sharpening undoes [px]."""
+QUALITY = (25.0, 90.0)
+"""Range of JPEG's quality."""
 
 
 def draw_colours(
@@ -29,6 +34,8 @@ def draw_colours(
     """
     turn = np.radians(rng.uniform(-config.hue, config.hue, count))[:, None, None]
     saturation = 1 + rng.uniform(-config.saturation, config.saturation, count)[:, None, None]
+    if config.grey:
+        saturation *= (rng.random(count) >= config.grey)[:, None, None]
     gain = 1 + rng.uniform(-config.gain, config.gain, (count, 3))
     contrast = 1 + rng.uniform(-config.contrast, config.contrast, count)[:, None]
     brightness = 255 * rng.uniform(-config.brightness, config.brightness, count)[:, None]
@@ -58,17 +65,41 @@ def blur(images: Tensor, sigmas: NDArray[np.float64]) -> Tensor:
     return F.conv2d(flat, kernels[:, None, :, None], groups=n * channels).view_as(images)
 
 
+def bend(images: Tensor, bends: NDArray[np.float64]) -> Tensor:
+    """(N, C, H, W) float images clipped to 0 to 255, their tones x + c x (1 - x) of 255.
+
+    A bend c of -1 to 1 keeps black and white and the order of tones.
+    """
+    images = images.clamp(0, 255)
+    c = torch.from_numpy(bends).to(images)[:, None, None, None]
+    return images * (1 + c - c / 255 * images)
+
+
+def sharpen(images: Tensor, strengths: NDArray[np.float64]) -> Tensor:
+    """(N, C, H, W) float images with more of what a slight blur would take, (N,) times that."""
+    soft = blur(images, np.full(len(images), SOFT))
+    return images + (images - soft) * torch.from_numpy(strengths).to(images)[:, None, None, None]
+
+
 def tint(images: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
     """(N, 3, H, W) float images with all of it drawn anew."""
     n = len(images)
     images = recolour(images, *draw_colours(config, n, rng))
+    if config.curve:
+        images = bend(images, rng.uniform(-config.curve, config.curve, n))
     sigmas = rng.uniform(-config.blur, config.blur, n)
     if len(chosen := np.flatnonzero(sigmas > 0.1)):
         images[chosen] = blur(images[chosen], sigmas[chosen])
+    if config.sharpen:
+        extra = rng.uniform(-config.sharpen, config.sharpen, n)
+        if len(chosen := np.flatnonzero(extra > 0)):
+            images[chosen] = sharpen(images[chosen], extra[chosen])
     strengths = rng.uniform(-config.noise, config.noise, n)
     if len(chosen := np.flatnonzero(strengths > 0)):
         own = torch.Generator(images.device).manual_seed(int(rng.integers(2**62)))
         shape = (len(chosen), *images.shape[1:])
         noise = torch.randn(shape, generator=own, device=images.device)
         images[chosen] += noise * torch.from_numpy(strengths[chosen, None, None, None]).to(images)
+    if config.jpeg and len(chosen := np.flatnonzero(rng.random(n) < config.jpeg)):
+        images[chosen] = compressed(images[chosen], rng.uniform(*QUALITY, len(chosen)))
     return images

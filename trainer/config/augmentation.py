@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from jointloop.common.hints import Within
 from jointloop.common.settings import Checked, ConfigError, Range, Share
+from simulator.randomization.settings import parse_size
 
 HalfTurn = Annotated[float, Meta(ge=0, le=180)]
 
@@ -22,11 +23,15 @@ class AugmentConfig(Checked, where="augment"):
     """Largest shift along either axis, either way, as a share of the image's shorter side."""
     scale: Annotated[Range, Within(0.1, 10)] = (1.0, 1.0)
     """Smallest and largest factor of size, about the centre; its logarithm is drawn uniformly."""
+    sizes: tuple[str, ...] = ()
+    """Image sizes WIDTHxHEIGHT that batches are trained at, one drawn for each batch; none: the
+    input size. Images get them in the sampling that moves them, shorter side on shorter side."""
     flip: Share = 0.0
     """Share of images that are mirrored; only for robots whose description has a `mirror`."""
     background: Share = 0.0
     """Share of images whose background is replaced, in front of which the robot and all around it
-    stay: see `trainer.augmentation.backgrounds`. Needs samples with masks."""
+    stay: see `trainer.augmentation.backgrounds`. Where it is above 0, so is that of every image
+    that has shrunk far inside its frame. Needs samples with masks."""
     photos: str | None = None
     """Folder of the user's pictures, for half of the replaced backgrounds."""
     brightness: Share = 0.0
@@ -39,17 +44,30 @@ class AugmentConfig(Checked, where="augment"):
     """Largest turn of the hue, either way [deg]."""
     gain: Share = 0.0
     """Largest change of each colour channel, either way, as a share of it."""
+    grey: Share = 0.0
+    """Share of images that lose their colour."""
+    curve: Share = 0.0
+    """Largest bend c of the tone curve x + c x (1 - x), either way, x from black 0 to white 1."""
     blur: Annotated[float, Meta(ge=0, le=3)] = 0.0
     """Largest standard deviation of a Gaussian blur [px]; half of the images get none."""
+    sharpen: Annotated[float, Meta(ge=0, le=5)] = 0.0
+    """Largest strength of sharpening (how much of what a slight blur takes away is added); half of
+    the images get none."""
     noise: Annotated[float, Meta(ge=0, le=255)] = 0.0
     """Largest standard deviation of noise, of 255; half of the images get none."""
+    jpeg: Share = 0.0
+    """Share of images with the losses of JPEG, of a quality of 25 to 90."""
     cutouts: Annotated[int, Meta(ge=0, le=16)] = 0
-    """Most rectangles of one colour that are laid over an image."""
+    """Most rectangles that are laid over an image."""
     cutout: Share = 0.25
     """Largest side of such a rectangle, as a share of the image's side."""
+    patches: Share = 0.0
+    """Share of such rectangles that show a part of another image, instead of one colour."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for size in self.sizes:
+            parse_size(size)
         if self.photos is not None and not self.background:
             raise ConfigError("augment.photos is given, but augment.background is 0")
 
@@ -62,7 +80,8 @@ class AugmentConfig(Checked, where="augment"):
     def tints(self) -> bool:
         """Whether colours may change."""
         amounts = (self.brightness, self.contrast, self.saturation, self.hue, self.gain)
-        return any((*amounts, self.blur, self.noise))
+        losses = (self.blur, self.sharpen, self.noise, self.jpeg)
+        return any((*amounts, self.grey, self.curve, *losses))
 
     @property
     def radians(self) -> float:
@@ -92,9 +111,14 @@ AMOUNTS = {
         saturation=0.4,
         hue=15,
         gain=0.2,
+        grey=0.1,
+        curve=0.5,
         blur=1.0,
+        sharpen=1.0,
         noise=10,
+        jpeg=0.2,
         cutouts=2,
+        patches=0.5,
     ),
 }
 """Amounts of augmentation by name."""

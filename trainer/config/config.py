@@ -15,16 +15,19 @@ from jointloop.common.settings import (
     ConfigError,
     Positive,
     Share,
+    Tree,
     built,
+    merged,
     nested,
+    plain,
     read,
     typed,
 )
-from simulator.randomization.settings import SampleSettings
+from simulator.randomization.settings import SampleSettings, parse_size
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.short import paths_of
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the JSON; version 1 carried none, and no `changed`."""
 Decay = Annotated[float, Meta(ge=0, le=0.999999)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -73,6 +76,8 @@ class NetworkConfig(Checked, where="network"):
                 raise ConfigError(f"network.{name} is {size}; expected an odd number")
 
 
+LEAST, MOST = 32, 4096
+"""Of an image's side [px]."""
 MULTIPLE = {"vgg": 4, "folded": 8, "light": 16, "lite": 32, "vgg-up": 16}
 """Image width and height are multiples of this [px], by `NetworkConfig.family`."""
 PRETRAINED = {
@@ -171,6 +176,9 @@ class Config(Checked):
     """How errors come back."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training batches are changed; held-out samples never are."""
+    input_size: str | None = None
+    """Image size WIDTHxHEIGHT of the network: samples of another size are resized to it, held-out
+    ones as a whole, and a detector gives every picture its area. None: the samples' own."""
     batch_size: Positive = 8
     """Samples per training step."""
     epochs: Positive = 30
@@ -188,15 +196,15 @@ class Config(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        s = self.settings
         family = self.network.family
         multiple = MULTIPLE[family]
-        if s.width % multiple or s.height % multiple:
-            width, height = (-(-side // multiple) * multiple for side in (s.width, s.height))
-            raise ConfigError(
-                f"image size {s.size}; {self.preset} takes multiples of {multiple}, such as "
-                f"{width}x{height}"
-            )
+        for sides in (self.size, *self.sizes):
+            if any(side % multiple or not LEAST <= side <= MOST for side in sides):
+                right = "x".join(str(max(-(-side // multiple), 1) * multiple) for side in sides)
+                raise ConfigError(
+                    f"image size {sides[0]}x{sides[1]}; {self.preset} takes multiples of "
+                    f"{multiple}, such as {right}"
+                )
         if self.network.backbone is not None and family not in PRETRAINED:
             raise ConfigError(
                 f"the backbone of {self.preset} takes no published weights; heindl2019 and vgg-up "
@@ -210,6 +218,17 @@ class Config(Checked):
                 raise ConfigError(
                     f"{name} is {value}; expected at least batch_size, {self.batch_size}"
                 )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height that the network is judged at [px]."""
+        own = (self.settings.width, self.settings.height)
+        return own if self.input_size is None else parse_size(self.input_size)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Widths and heights that batches are trained at, at least one [px]."""
+        return tuple(map(parse_size, self.augment.sizes)) or (self.size,)
 
     def changed(self, *, backgrounds: str | None = None, **values: Any) -> "Config":
         """The config with other values.
@@ -272,7 +291,14 @@ def stored(text: str) -> dict[str, Any]:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"the config is no JSON: {error}") from None
-    return settings_in(data)
+    settings = settings_in(data)
+    whole = {"preset", "settings"} <= settings.keys()
+    return _completed(settings) if whole and data.get("schema", 1) < SCHEMA else settings
+
+
+def _completed(earlier: Tree) -> Tree:
+    """A whole config of an earlier version, with what came later as it was before: the default."""
+    return merged(plain(Config(earlier["preset"], SampleSettings())), earlier)
 
 
 def settings_in(data: Any) -> dict[str, Any]:

@@ -240,7 +240,7 @@ def recorded(config: Config, recording: Recording) -> Config:
         return replace(config, settings=_settings_of(recording, config.settings))
     except ConfigError as error:
         raise SourceError(
-            f"{recording.folder} does not fit: {error}; record anew with that --size"
+            f"{recording.folder} does not fit: {error}; give that as --input-size, or record anew"
         ) from None
 
 

@@ -64,6 +64,11 @@ class Detector:
         """What the weights are for."""
         return self._runtime.info
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height of the only size that the network takes [px]; None: it takes any."""
+        return self._runtime.size
+
     def detect(
         self, images: Sequence[NDArray[np.uint8]], scales: Sequence[float] = (1.0,)
     ) -> Peaks:

@@ -4,7 +4,8 @@ keypoints.csv          one line per keypoint, for people and spreadsheets
 coco_keypoints.json    COCO's results format, one entry per image or frame
 KEY.png, KEY.mp4       the picture or video with what was found drawn into it; frames keep their
                        times
-KEY.beliefs.png        every keypoint's belief map before the picture, on request
+KEY.beliefs.png        every keypoint's belief map before the part of the picture that was looked at
+                       last, on request
 
 Pixel centres lie at integers. Every file gets its name when it is whole; what was found before an
 interruption is written all the same.
@@ -26,7 +27,8 @@ from jointloop.common.folders import new_folder
 from simulator.drawing.captions import PAPER, belief_panels, draw_names
 from simulator.drawing.drawing import PREDICTED_COLOUR, draw_skeleton, write_png
 from simulator.labels import OUTSIDE, VISIBLE
-from trainer.beliefs.decode import FOUND, Peaks
+from trainer.beliefs.decode import FOUND
+from trainer.inference.closer import Closer, Look
 from trainer.inference.detector import CHUNK, Detector
 from trainer.inference.media import BELIEFS, Image, MediaError, Medium, picture
 from trainer.inference.video import Video, VideoFile
@@ -44,6 +46,8 @@ class Options:
     """Score from which a keypoint counts as found."""
     beliefs: bool = False
     """Keep the belief maps of pictures."""
+    zoom: bool = True
+    """Look again at the part of an image that shows the robot, where that is small."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= 1.0:
@@ -60,7 +64,7 @@ class Predictions:
             FileError: it holds something already, or cannot be written.
         """
         self.folder = new_folder(folder)
-        self._detector, self._options = detector, options
+        self._closer, self._options = Closer(detector, options.zoom), options
         self._rows: list[list[Any]] = []
         self._results: list[dict[str, Any]] = []
 
@@ -91,41 +95,40 @@ class Predictions:
 
     def _picture(self, medium: Medium) -> str:
         image = picture(medium.path)
-        peaks, beliefs = self._detector.detect_with_beliefs([image], self._options.scales)
-        drawn = self._keep(medium, None, image, peaks, 0)
+        look = self._closer.look(image, self._options.scales)
+        drawn = self._keep(medium, None, image, look)
         write_png(drawn, self.folder / f"{medium.key}.png")
         if self._options.beliefs:
-            names = self._detector.info.keypoints
-            captions = [f"{n} {s:.2f}" for n, s in zip(names, peaks.scores[0], strict=True)]
-            panels = belief_panels(image, beliefs[0], peaks.pixels[0], captions)
+            names, (left, top, right, bottom) = self._closer.info.keypoints, look.window
+            captions = [f"{n} {s:.2f}" for n, s in zip(names, look.scores, strict=True)]
+            part, pixels = image[top:bottom, left:right], look.pixels - (left, top)
+            panels = belief_panels(part, look.beliefs, pixels, captions)
             write_png(panels, self.folder / f"{medium.key}{BELIEFS}.png")
-        found = int((peaks.scores >= self._options.threshold).sum())
-        return f"{medium.name}: {found} of {peaks.scores.size} keypoints found"
+        found = int((look.scores >= self._options.threshold).sum())
+        return f"{medium.name}: {found} of {look.scores.size} keypoints found"
 
     def _video(self, medium: Medium, update: Callable[[str], None]) -> str:
-        done, found = 0, 0
+        done, found, look = 0, 0, None
         path = self.folder / f"{medium.key}.mp4"
         with Video(medium.path) as video, VideoFile(path, video.rate) as overlay:
             for frames in video.batches(CHUNK):
-                images = [frame.image for frame in frames]
-                peaks = self._detector.detect(images, self._options.scales)
-                for i, frame in enumerate(frames):
-                    drawn = self._keep(medium, done + i, frame.image, peaks, i)
-                    overlay.add(drawn, frame.time)
-                found += int((peaks.scores >= self._options.threshold).sum())
-                done += len(frames)
+                for frame in frames:
+                    look = self._closer.look(frame.image, self._options.scales, look)
+                    overlay.add(self._keep(medium, done, frame.image, look), frame.time)
+                    found += int((look.scores >= self._options.threshold).sum())
+                    done += 1
                 update(f"{medium.name}: frame {done} of {max(video.frames, done)}")
         if not done:
             raise MediaError(f"{medium.name} is a video without a frame that can be read")
-        joints = len(self._detector.info.keypoints)
+        joints = len(self._closer.info.keypoints)
         line = f"{medium.name}: {done} frames, {found} of {done * joints} keypoints found"
         return line + ("; it is damaged, these are the frames that can be read" * video.damaged)
 
-    def _keep(self, medium: Medium, frame: int | None, image: Image, peaks: Peaks, i: int) -> Image:
+    def _keep(self, medium: Medium, frame: int | None, image: Image, look: Look) -> Image:
         """Note one image's keypoints; returns it with them drawn in."""
-        info, number = self._detector.info, len(self._results) + 1
-        pixels, scores = peaks.pixels[i].round(3).tolist(), peaks.scores[i].round(5).tolist()
-        found = peaks.scores[i] >= self._options.threshold
+        info, number = self._closer.info, len(self._results) + 1
+        pixels, scores = look.pixels.round(3).tolist(), look.scores.round(5).tolist()
+        found = look.scores >= self._options.threshold
         where = {} if frame is None else {"frame": frame}
         self._results.append(
             {
@@ -139,7 +142,7 @@ class Predictions:
                     for value in (x, y, VISIBLE if there else OUTSIDE)
                 ],
                 "keypoint_scores": scores,
-                "score": float(np.mean(peaks.scores[i])),
+                "score": look.sure,
             }
         )
         self._rows += [
@@ -147,8 +150,8 @@ class Predictions:
             for name, pixel, score, there in zip(info.keypoints, pixels, scores, found, strict=True)
         ]
         seen = np.where(found, VISIBLE, OUTSIDE)
-        drawn = draw_skeleton(image, peaks.pixels[i], seen, info.skeleton, PREDICTED_COLOUR)
-        return draw_names(drawn, peaks.pixels[i], found, info.keypoints, PAPER)
+        drawn = draw_skeleton(image, look.pixels, seen, info.skeleton, PREDICTED_COLOUR)
+        return draw_names(drawn, look.pixels, found, info.keypoints, PAPER)
 
 
 def predict(

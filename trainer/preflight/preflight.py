@@ -7,6 +7,7 @@ from dataclasses import replace
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.augmentation.augment import Augment
+from trainer.augmentation.resize import resized
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.config import Config
 from trainer.data.source import Source
@@ -36,7 +37,7 @@ def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit
         random_state.seed(config.seed)
         device = device_named(options.device)
         learner, _ = build_learner(config, robot, device, options.start.completed(config))
-        batch = source.batch(config.batch_size)
+        batch = resized(source.batch(config.batch_size), config.size, config.settings)
     progress.say(f"{len(batch)} samples, on {learner.device}, precision {learner.precision}")
     return overfit(learner, batch, robot.keypoint_names, progress.say)
 
@@ -56,8 +57,7 @@ def look(config: Config, options: RunOptions, progress: Progress) -> Seen:
     config = replace(config, stream=replace(config.stream, max_uses=1))
     with _before_a_run(config, options, progress) as (config, robot, source):
         device = device_named(options.device)
-        augment = Augment(config.augment, config.settings, config.seed, robot.mirror, device)
-        return see(config, robot, source, augment)
+        return see(config, robot, source, Augment.of(config, robot.mirror, device))
 
 
 @contextlib.contextmanager

@@ -89,7 +89,8 @@ class WeightsInfo:
     @staticmethod
     def of(config: Config, robot: Robot) -> "WeightsInfo":
         """What a run with this config trains, here and now."""
-        s, family = config.settings, FAMILIES[config.network.family]
+        s, (width, height) = config.settings, config.size
+        family = FAMILIES[config.network.family]
         return WeightsInfo(
             robot=robot.name,
             keypoints=robot.keypoint_names,
@@ -100,8 +101,8 @@ class WeightsInfo:
             preset=config.preset,
             network=config.network,
             normalisation=Normalisation(family.pixel_mean, family.pixel_std),
-            width=s.width,
-            height=s.height,
+            width=width,
+            height=height,
             definitions=Definitions(decode.DEFINITION, keypoint_metrics.DEFINITION),
             version=installed("jointloop"),
         )
