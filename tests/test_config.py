@@ -61,7 +61,7 @@ def test_a_preset_knows_its_name_and_differs_from_itself_in_nothing(name: str) -
 
 
 def test_an_unknown_preset_is_refused_naming_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"'huge'.*tiny, small, light, vgg-up, heindl2019"):
+    with pytest.raises(ConfigError, match=r"'huge'.*tiny, small, lite, light, vgg-up, heindl2019"):
         preset("huge")
 
 
