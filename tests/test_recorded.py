@@ -32,6 +32,7 @@ from trainer.run_options import RunOptions
 from trainer.runs.folder import Checkpoint, RunFolder
 from trainer.runs.progress import Progress
 from trainer.session import build_controller, train
+from trainer.weights.file import read_info
 
 PRIOR = JointPrior.uniform([0.0, 0.0], [1.0, 1.0], 3)
 
@@ -346,8 +347,23 @@ def test_a_network_that_takes_other_sizes_says_how_to_record_anew(recording: Rec
     settings = replace(recording.about.settings, width=160, height=120)
     about = msgspec.structs.replace(recording.about, settings=settings)
     other = Recording(recording.folder, about)
-    with pytest.raises(SourceError, match=r"does not fit: .* such as 160x128; record anew"):
+    told = r"does not fit: .* such as 160x128; give that as --input-size, or record anew"
+    with pytest.raises(SourceError, match=told):
         as_recorded(preset("light"), other)
+    config = as_recorded(replace(preset("light"), input_size="160x128"), other)
+    assert (config.settings.size, config.size) == ("160x120", (160, 128))
+
+
+def test_a_run_of_another_input_size_is_judged_and_its_weights_named_at_that(
+    recording: Recording, tmp_path: Path
+) -> None:
+    half = config_of(recording, epochs=1, input_size="48x32")
+    assert half.settings.size != "48x32"
+    train(half, RunOptions(tmp_path / "run", recording=recording.folder, device="cpu"), Lines())
+    info = read_info(tmp_path / "run" / "best.safetensors")
+    assert (info.width, info.height) == (48, 32)
+    with np.load(tmp_path / "run" / "heldout.npz") as held_out:
+        assert held_out["images"].shape[1:] == (3, 32, 48)
 
 
 def test_a_run_does_not_change_from_recording_to_simulators(
