@@ -13,8 +13,12 @@ from simulator.randomization.settings import parse_size
 HalfTurn = Annotated[float, Meta(ge=0, le=180)]
 
 
+LATER = ("sizes", "grey", "curve", "sharpen", "jpeg", "patches")
+"""Settings that files of earlier versions lack."""
+
+
 @dataclass(frozen=True)
-class AugmentConfig(Checked, where="augment"):
+class AugmentConfig(Checked, where="augment", later=LATER):
     """Ranges and shares; all of it is off by default. Every image gets draws of its own."""
 
     rotation: HalfTurn = 0.0

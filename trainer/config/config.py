@@ -15,11 +15,8 @@ from jointloop.common.settings import (
     ConfigError,
     Positive,
     Share,
-    Tree,
     built,
-    merged,
     nested,
-    plain,
     read,
     typed,
 )
@@ -90,7 +87,7 @@ PRETRAINED = {
 
 
 @dataclass(frozen=True)
-class OptimiserConfig(Checked, where="optimiser"):
+class OptimiserConfig(Checked, where="optimiser", later=("backbone_rate", "frozen")):
     """How the weights move: a warm-up, then a cosine decay over the run's progress."""
 
     kind: Literal["adamw", "adam", "adadelta"] = "adamw"
@@ -157,7 +154,7 @@ class FeedbackConfig(Checked, where="feedback"):
 
 
 @dataclass(frozen=True)
-class Config(Checked):
+class Config(Checked, later=("input_size",)):
     """Everything about one run."""
 
     preset: str
@@ -291,14 +288,7 @@ def stored(text: str) -> dict[str, Any]:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"the config is no JSON: {error}") from None
-    settings = settings_in(data)
-    whole = {"preset", "settings"} <= settings.keys()
-    return _completed(settings) if whole and data.get("schema", 1) < SCHEMA else settings
-
-
-def _completed(earlier: Tree) -> Tree:
-    """A whole config of an earlier version, with what came later as it was before: the default."""
-    return merged(plain(Config(earlier["preset"], SampleSettings())), earlier)
+    return settings_in(data)
 
 
 def settings_in(data: Any) -> dict[str, Any]:
