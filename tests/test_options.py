@@ -277,7 +277,7 @@ def test_what_no_run_can_have_is_one_line_and_leaves_no_folder(
         ("epochs = 3.0\n", "epochs is 3.0; expected a whole number"),
         ("feedback = 3\n", "feedback is 3; expected a table"),
         ("epochs = = 3\n", "it is no TOML: Invalid value (at line 1, column 10)"),
-        ("schema = 9\n", "schema is 9; expected 1 to 2"),
+        ("schema = 9\n", "schema is 9; expected 1 to 3"),
         ('preset = "huge"\n', "no preset 'huge'"),
     ],
 )

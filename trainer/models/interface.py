@@ -113,7 +113,8 @@ class BeliefNetwork(nn.Module):
     def train(self, mode: bool = True) -> Self:
         """Switch to training or evaluation; frozen layers stay in evaluation."""
         super().train(mode)
-        self.features[: self.still].eval()
+        if self.still:
+            self.features[: self.still].eval()
         return self
 
     def normalise(self, images: Tensor) -> Tensor:
