@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from blender_scenes.background import mended
 from blender_scenes.blender import bpy, mathutils
 from blender_scenes.shading import lamp_inputs, lamp_names, light_group, light_input
 from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, PLACES, Environment, Material, Sun
@@ -169,7 +170,7 @@ class Surroundings:
             known = ", ".join((*HDRIS, *PLACES))
             raise SceneError(f"background {name!r} is not one of {known}")
         if name not in self._places:
-            self._places[name] = read_exr(FOLDER / f"{name}.exr")
+            self._places[name] = mended(read_exr(FOLDER / f"{name}.exr"))
         return self._places[name]
 
     def show(self, environment: Environment) -> None:

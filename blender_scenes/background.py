@@ -30,6 +30,11 @@ LEVELS = 1 << 14
 """Steps of linear light told apart while encoding; one 8-bit step is 5 of them in the dark."""
 
 
+WHITEST = 64.0
+"""Radiance above which a panorama's lights are cut; pictures are white from about 1 on."""
+SWING = 0.02
+"""Radiance below 0 that tells ringing."""
+
 SHARES = (0.125, 0.75, 0.125)
 """What a pixel shows of those beside it, along rows and along columns."""
 
@@ -99,6 +104,19 @@ def view(
     row = np.clip(row, 0, height - 1)  # a wrapped picture has no row beyond its poles
     seen = cv2.remap(panorama, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     return seen.astype(np.float32, copy=False)
+
+
+def mended(panorama: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A panorama (h, w, 3) without the ringing that lossy compression leaves at bright lights.
+
+    Next to a lamp light swings below 0, far beyond what is dark there: such pixels, and those that
+    have sunk with them, take the brightest of their neighbours.
+    """
+    light = np.clip(panorama, 0, WHITEST)
+    swings = (panorama < -SWING).any(axis=2).astype(np.uint8)
+    near = cv2.dilate(swings, np.ones((3, 3), np.uint8)).astype(bool)[..., None]
+    bright = cv2.dilate(light, np.ones((3, 3), np.uint8))
+    return np.where(near, bright, light).astype(np.float32)
 
 
 def develop(linear: NDArray[np.float32], gain: float) -> NDArray[np.uint8]:

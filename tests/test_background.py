@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blender_scenes.background import develop, light_of, over, shared, view
+from blender_scenes.background import WHITEST, develop, light_of, mended, over, shared, view
 from blender_scenes.spec import Camera
 
 ANGLE = st.floats(-3.1, 3.1)
@@ -107,3 +107,14 @@ def test_sharing_keeps_what_is_even_and_the_light_of_what_is_inside(seed):
     np.testing.assert_allclose(shared(inside).sum(axis=(0, 1)), inside.sum(axis=(0, 1)), rtol=1e-5)
     even = np.full((4, 5, 4), 0.625, np.float32)
     np.testing.assert_array_equal(shared(even), even)
+
+
+def test_ringing_beside_a_lamp_becomes_light_and_all_else_stays() -> None:
+    panorama = np.random.default_rng(0).uniform(0, 1, (12, 16, 3)).astype(np.float32)
+    panorama[4:6, 4:6], panorama[6, 4:6] = 900.0, -30.0
+    panorama[5:7, 6] = 0.0  # sunk, without passing below
+    light = mended(panorama)
+    assert (light[5:7, 4:7] == WHITEST).all()
+    far = np.ones((12, 16), bool)
+    far[3:9, 2:9] = False
+    np.testing.assert_array_equal(light[far], panorama[far])
