@@ -268,6 +268,43 @@ def test_words_of_a_simulator_not_let_in_are_rejected():
         poll_until(hub, lambda got: hub.delivery.rejected == {"stranger": 1})
 
 
+def test_a_simulator_that_the_trainer_does_not_know_is_told_to_begin_anew():
+    with hub_at() as hub:
+        peer = Peer(hub)
+        peer.link._control.disconnect(hub.address)  # a reset of the control connection alone
+        peer.link._control.connect(hub.address)
+        poll_until(hub, lambda got: not hub.workers[0].alive)
+        peer.link.alive(0, 0)
+        peer.hear(lambda link: link.farewell is not None, hub)
+        assert peer.link.farewell is not None
+        assert peer.link.farewell.again
+        second = Peer(hub, slot=peer.hello.slot)
+        assert second.welcome.worker == peer.welcome.worker
+        peer.close()
+        second.close()
+
+
+def test_one_whose_place_was_taken_wakes_delivers_nothing_and_is_sent_away():
+    with hub_at() as hub:
+        sleeper = Peer(hub)
+        second = Peer(hub, slot=sleeper.hello.slot)
+        sleeper.publish()
+        sleeper.link.alive(1, 1)
+        sleeper.hear(lambda link: link.farewell is not None, hub)
+        assert poll_until(hub, lambda got: hub.delivery.duplicated == 1) == []
+        second.publish()
+        assert len(poll_until(hub, lambda got: bool(got))) == 1
+        sleeper.close()
+        second.close()
+
+
+def test_a_goodbye_of_a_simulator_not_let_in_is_not_answered():
+    with hub_at() as hub, Link(hub.address) as link:
+        link.bye("leaves")
+        poll_until(hub, lambda got: hub.delivery.rejected == {"stranger": 1})
+        assert not link._control.poll(200)
+
+
 def test_a_port_in_use_is_named_with_the_remedy(tmp_path: Path):
     for address in ("tcp://127.0.0.1:0", f"ipc://{tmp_path}/hub"):
         with hub_at(address) as hub:

@@ -232,6 +232,8 @@ class Hub:
             return
         worker = self._workers.by_peer(peer)
         if worker is None:
+            if not isinstance(message, Bye):  # only a fresh process could be told what to draw
+                self._send_to(peer, Bye("this trainer does not know it", again=True))
             raise WireError("stranger", f"{type(message).__name__} of a simulator not let in")
         worker.last_seen = now
         if isinstance(message, Bye):
