@@ -23,7 +23,7 @@ from simulator.robot.description import Description, KeypointEntry
 from simulator.transport import codec, messages
 from simulator.transport.hub import PROBE_S, SILENCE_S
 from simulator.transport.link import GOODBYE_MS, HELLO_S
-from simulator.transport.sockets import HIGH_WATER, LINGER_MS
+from simulator.transport.sockets import HIGH_WATER, LINGER_MS, LONGEST_RETRY_MS
 from simulator.transport.workers import MAX_CREDITS
 
 ROOT = Path(__file__).parent.parent
@@ -110,6 +110,7 @@ def test_the_wires_numbers_are_the_codes() -> None:
         f"{messages.TRAINER_LIMIT // 1024**2} MiB from trainers",
         f"image, belief map and {codec.HEADER_LIMIT // 1024} KiB",
         f"again every {HELLO_S:.0f} s",
+        f"up to {LONGEST_RETRY_MS // 1000} s |",
         f"without `bye` within {GOODBYE_MS // 1000} s",
         f"says nothing for {SILENCE_S:.0f} s",
         f"at most {MAX_CREDITS}",

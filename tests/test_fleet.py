@@ -1,4 +1,3 @@
-import math
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from clock_parts import PATIENCE_S
+from proxy_parts import FAR, Proxy
 from simulator_parts import SETTINGS, hub_at, poll_until
 
 from simulator.fleet.fleet import Fleet, FleetError
@@ -19,7 +19,8 @@ from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
-from simulator.transport import Hub, Received
+from simulator.transport import Hub, Received, Security, write_keys
+from simulator.transport.addresses import Address
 
 
 @contextmanager
@@ -132,11 +133,10 @@ def test_a_refused_fleet_says_why_and_is_gone():
 
 def test_a_worker_that_keeps_dying_is_given_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    monkeypatch.setattr("simulator.fleet.fleet.QUICK_S", math.inf)
     options = WorkerOptions("tcp://127.0.0.1:9")
     with (
         pytest.raises(FleetError, match=r"died 3 times in a row \(exit code 1\)"),
-        Fleet(1, options, pause_s=0.01, max_quick_deaths=2) as fleet,
+        Fleet(1, options, pause_s=0.01, max_failures=2) as fleet,
     ):
         poll_for_ever(fleet)
 
@@ -151,7 +151,7 @@ def test_a_fleet_ends_with_its_trainer():
             assert time.monotonic() < deadline
             fleet.poll()
             time.sleep(0.02)
-        assert "worker 1: the trainer said goodbye: enough" in said
+        assert said.count("the trainer said goodbye: enough") == 1
         assert [member.code for member in fleet.members] == [0, 0]
 
 
@@ -163,7 +163,59 @@ def test_a_fleet_outlasts_a_trainer_that_vanishes():
         first.close()
         with hub_at(first.address) as second:
             pump(second, fleet, lambda got: bool(got))
-        assert "worker 0 is replaced by a fresh one" in said
+        gone = f"the trainer at {first.address} is gone; waiting up to 600 s for it to come back"
+        back = "the trainer is back: worker 0 connected to run run as worker 0, uniform"
+        assert said[1:] == [gone, back]
+
+
+def test_a_fleet_finds_the_next_sitting_of_a_run_that_was_stopped():
+    said: list[str] = []
+    with hub_at() as first, fleet_of(first, 1, said.append) as fleet:
+        before = indices(pump(first, fleet, lambda got: bool(got)), 0)
+        first.close("the trainer was stopped", again=True)
+        with hub_at(first.address, next_index={0: len(before)}) as second:
+            after = indices(pump(second, fleet, lambda got: bool(got)), 0)
+        assert before + after == list(range(len(before + after)))
+        assert said[1] == "the trainer said goodbye: the trainer was stopped"
+        assert said[2].startswith("the trainer is back: worker 0 connected to run")
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_a_link_that_was_cut_heals_and_no_index_is_lost_or_doubled(keys: bool, tmp_path: Path):
+    if keys:
+        write_keys(tmp_path / "keys")
+    security = Security(keys=tmp_path / "keys" if keys else None)
+    said: list[str] = []
+    with hub_at(credits=4, security=security) as hub:
+        ports = Address.parse(hub.address).port, hub._data_port.port
+        wanted = WorkerOptions(f"tcp://{FAR}:{ports[0]}", engine="stick", keys=security.keys)
+        with Proxy(*ports) as proxy, Fleet(1, wanted, say=said.append, pause_s=0.1) as fleet:
+            before = pump(hub, fleet, lambda got: len(got) >= 4)
+            proxy.cut()
+            before += pump(hub, fleet, lambda got: any("gone" in line for line in said))
+            proxy.join()
+            after = pump(hub, fleet, lambda got: len(got) >= 4)
+        got = indices(before + after, 0)
+        assert got == list(range(len(got)))
+        assert len(said) == 3
+        assert "is gone" in said[1]
+        assert said[2].startswith("the trainer is back: worker 0 connected to run run")
+
+
+def test_a_frozen_worker_is_replaced_and_no_index_is_lost_or_doubled():
+    said: list[str] = []
+    with hub_at(credits=4) as hub:
+        wanted = WorkerOptions(hub.local_address, engine="stick")
+        with Fleet(1, wanted, say=said.append, pause_s=0.1, silence_s=20) as fleet:
+            before = pump(hub, fleet, lambda got: len(got) >= 4)
+            process = fleet.members[0].process
+            assert process is not None
+            process.send_signal(signal.SIGSTOP)
+            before += pump(hub, fleet, lambda got: process.poll() is not None)
+            after = pump(hub, fleet, lambda got: len(got) >= 4)
+        got = indices(before + after, 0)
+        assert got == list(range(len(got)))
+        assert "worker 0 showed no life for 20 s: ended" in said
 
 
 def test_stopping_ends_even_a_worker_that_does_not_listen(monkeypatch: pytest.MonkeyPatch):

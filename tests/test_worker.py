@@ -47,7 +47,7 @@ def test_a_worker_renders_what_it_was_assigned():
             assert each.sample.hidden == sample(index).hidden
             np.testing.assert_array_equal(each.sample.image, sample(index).image)
         hub.close("enough")
-        assert ends(process) == (Exit.DONE, "the trainer said goodbye: enough")
+        assert ends(process) == (Exit.DONE, "goodbye: the trainer said goodbye: enough")
 
 
 def test_a_worker_waits_for_its_trainer():
@@ -55,7 +55,7 @@ def test_a_worker_waits_for_its_trainer():
         address = hub.address
     with worker_of(None, address=address) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"waiting for a trainer at {address}\n"
+        assert process.stdout.readline() == f"trainer: waiting for a trainer at {address}\n"
         with hub_at(address) as hub:
             poll_until(hub, lambda got: len(got) > 2)
             hub.close()
@@ -70,6 +70,15 @@ def test_a_signal_ends_a_worker_cleanly(number: signal.Signals):
         assert ends(process, hub)[0] == Exit.DONE
         poll_until(hub, lambda got: not hub.workers[0].alive)
         assert hub.delivery.workers_lost == 0
+
+
+def test_a_worker_that_the_trainer_does_not_know_any_longer_wants_to_be_replaced():
+    with hub_at() as hub, worker_of(hub) as process:
+        poll_until(hub, lambda got: bool(got))
+        hub._workers.depart(hub.workers[0], died=True)  # as if its control connection was reset
+        code, line = ends(process, hub)
+        assert code == Exit.TRAINER_GONE
+        assert line == "trainer: the trainer said goodbye: this trainer does not know it"
 
 
 def test_a_worker_ends_when_its_trainer_is_gone():
@@ -93,7 +102,8 @@ def test_a_worker_ends_when_its_trainer_is_gone():
             assert "connected" in process.stdout.readline()
             trainer.kill()
             code, line = ends(process)
-            assert (code, line) == (Exit.TRAINER_GONE, f"the trainer at {address} is gone")
+            assert code == Exit.TRAINER_GONE
+            assert line.startswith(f"trainer: the trainer at {address} is gone; waiting up to")
 
 
 def test_a_refused_worker_says_why():

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from simulator.fleet.fleet import Fleet, FleetError
+from simulator.fleet.fleet import Fleet
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
@@ -87,8 +87,9 @@ def _simulated(
         adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
         security=options.security,
         next_index=checkpoint.next_index if checkpoint else {},
+        silence_s=options.silence,
     )
-    with hub, _fleet(options, hub.local_address, progress.say) as watch:
+    with hub, _fleet(options, hub.local_address, progress.say) as fleet:
         progress.say(f"{options.folder}: listening for simulators at {hub.address}")
         if note := _without_effect(config, options.workers):
             progress.say(note)
@@ -97,7 +98,7 @@ def _simulated(
             config.stream,
             seed=config.seed,
             timeout=options.timeout,
-            watch=watch,
+            fleet=fleet,
             say=progress.say,
         )
 
@@ -116,19 +117,11 @@ def _without_effect(config: Config, workers: int | None) -> str | None:
 
 
 @contextlib.contextmanager
-def _fleet(
-    options: RunOptions, address: str, say: Callable[[str], None]
-) -> Iterator[Callable[[], None]]:
-    """Simulators of our own, if any; yields what must be called now and then to keep them alive."""
+def _fleet(options: RunOptions, address: str, say: Callable[[str], None]) -> Iterator[Fleet | None]:
+    """Simulators of our own, if any."""
     if options.workers is None:
-        yield lambda: None
+        yield None
         return
     worker = replace(options.worker or WorkerOptions(address), address=address)
-    with Fleet(options.workers, worker, say=say) as fleet:
-
-        def watch() -> None:
-            fleet.poll()
-            if fleet.ended:
-                raise FleetError("all simulators have ended; their last words stand above")
-
-        yield watch
+    with Fleet(options.workers, worker, say=say, silence_s=options.silence) as fleet:
+        yield fleet

@@ -31,6 +31,8 @@ class RunOptions:
     """Go on with the run in the folder."""
     timeout: float = 300.0
     """Longest wait for a sample [s]."""
+    silence: float = 180.0
+    """A simulator that shows no life for so long is replaced [s]."""
     device: str = "auto"
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
     tensorboard: bool = True
@@ -42,3 +44,5 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.timeout < math.inf:
             raise ConfigError(f"timeout is {self.timeout}; expected seconds, at least 0")
+        if not self.silence > 0:
+            raise ConfigError(f"silence is {self.silence}; expected seconds, more than 0")

@@ -23,7 +23,8 @@ def simulate(
     config: Path | None = None,
     size: str | None = None,
     variety: str | None = None,
-    timeout: float = 600.0,
+    timeout: float = 86_400.0,
+    silence: float = 180.0,
     insecure: bool = False,
     keys: Path | None = None,
     given: Tree | None = None,
@@ -43,7 +44,9 @@ def simulate(
         config: File of settings that the run must have; see `jointloop config`.
         size: Image size WIDTHxHEIGHT that the run must have.
         variety: full, calm, real, or a TOML file that the run must have.
-        timeout: Longest wait for the trainer [s].
+        timeout: Longest wait for the trainer, at the beginning and whenever it is gone [s].
+        silence: Replace a simulator that shows no life for so long [s]; the longest that an image
+            may take.
         insecure: Connect to another machine without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
         given: Settings that the run must have.
@@ -68,7 +71,7 @@ def simulate(
         keys=keys,
         notes=True,
     )
-    return Fleet(workers, options, say=say).run()
+    return Fleet(workers, options, say=say, silence_s=silence).run()
 
 
 def _check_wishes(wanted: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ def train(
     Every setting of a run is an option below; a file may give them too, which `jointloop config`
     writes. Options count over the file, the file over the preset.
     """
+    from simulator.fleet.fleet import SOME_GIVEN_UP
     from trainer import session
     from trainer.distributed.launch import is_member, start_together, started_together
     from trainer.runs.progress import Progress
@@ -54,7 +55,7 @@ def train(
             say(f"{run} keeps everything up to its last epoch; --resume goes on")
         raise
     _print_summary(summary, run)
-    return 0
+    return SOME_GIVEN_UP if summary.get("simulators", {}).get("given_up") else 0
 
 
 def _print_summary(summary: dict[str, Any], run: Path) -> None:
@@ -73,6 +74,8 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
         f"\nsamples   {rendered}; {samples['consumed']} trained on ({samples['new']} different "
         f"ones){PoseCounts(**summary.get('poses', {})).told}"
     )
+    if line := _absence(**summary.get("simulators", {})):
+        out.print(f"absence   {line}", markup=False)
     for name, error in (("before", before), ("after", after)):
         out.print(f"{name:<9} held out: {error_line(error)}")
     entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
@@ -82,3 +85,20 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
         f"entropy per joint {entropy} (1 is uniform)"
     )
     out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
+
+
+def _absence(
+    given_up: dict[int, str] | None = None,
+    times_all_left: int = 0,
+    samples_consumed_without: int = 0,
+) -> str:
+    """What simulators were missed, in a line; nothing where none was."""
+    parts = []
+    if times_all_left:
+        parts.append(
+            f"no simulator was left {times_all_left} times; {samples_consumed_without} samples "
+            "trained on meanwhile"
+        )
+    if given_up:
+        parts.append(f"given up: {', '.join(f'worker {id}' for id in given_up)}")
+    return "; ".join(parts)

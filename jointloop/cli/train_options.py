@@ -102,6 +102,9 @@ class TrainOptions:
     them into check-data.png. Exit code 1 if something is wrong."""
     timeout: float = 300.0
     """Longest wait for a sample, and of processes for each other [s]."""
+    silence: float = 180.0
+    """Do without a simulator that shows no life for so long, and replace one that was started here
+    [s]; the longest that an image may take."""
     tensorboard: bool = True
     """Write event files for TensorBoard into the run's folder, where it is installed."""
     insecure: bool = False
@@ -233,6 +236,7 @@ class TrainOptions:
             ),
             resume=self.resume,
             timeout=self.timeout,
+            silence=self.silence,
             tensorboard=self.tensorboard,
             device=self.device,
             security=Security(self.insecure, self.keys),

@@ -4,25 +4,27 @@ import math
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 import time
-import uuid
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import FrameType
-from typing import IO, Self
+from typing import Self
 
 from jointloop.common.errors import JointloopError
-from simulator.fleet.process import NOTE, Exit, ProcessOptions
+from simulator.fleet.member import Member
+from simulator.fleet.process import Exit, ProcessOptions
+from simulator.fleet.words import Herald, Word
 
 STOP_S = 5.0
 """Between asking workers to stop and ending them."""
-QUICK_S = 30.0
-"""A worker that lived shorter died quickly."""
-TAIL = 20
-"""Lines of a worker's output kept for error messages."""
+LONGEST_PAUSE_S = 60.0
+"""Before a worker is started again."""
+SILENCE_S = 180.0
+"""A worker that shows no life for so long is hung."""
+LOOK_S = 10.0
+"""What one look at a worker counts at most: its fleet may have been stopped, and it with it."""
+SOME_GIVEN_UP = 3
+"""Exit code of a command that ended well, though with fewer workers than it began with."""
 HOPELESS = (Exit.FAILED, Exit.REFUSED, Exit.NO_BLENDER)
 """Ends that would only repeat themselves."""
 
@@ -31,41 +33,25 @@ class FleetError(JointloopError):
     """Workers cannot be started or kept running."""
 
 
-@dataclass
-class Member:
-    """One place in the fleet and the process that takes it."""
-
-    number: int
-    slot: str = field(default_factory=lambda: uuid.uuid4().hex)
-    process: subprocess.Popen[bytes] | None = None
-    output: IO[bytes] | None = None
-    read: int = 0
-    """Bytes of the output that were passed on."""
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
-    started: float = 0.0
-    restart_at: float = 0.0
-    """When to start it, [s] of a monotonic clock; infinite for never again."""
-    quick_deaths: int = 0
-    """In a row."""
-    code: int | None = None
-    """Of its last process."""
-
-
 class Fleet:
-    """N worker processes; those that die are started again.
+    """N worker processes; those that die or hang are started again.
 
-    A worker ends with the process that made the fleet, even if that is killed; make the fleet in a
-    thread that lives as long as it.
+    A worker that cannot work, or that dies time and again without delivering anything, is given up,
+    and the others go on. A worker ends with the process that made the fleet, even if that is
+    killed; make the fleet in a thread that lives as long as it.
 
     Args:
         workers: how many.
         options: of each; ids, slots and parent are filled in.
         say: takes a line of progress.
-        pause_s: before the first restart of a worker that died; doubles with every quick death.
-        max_quick_deaths: of one worker in a row, before giving up.
+        pause_s: before a worker that died, or lost its trainer, is started again; doubles with
+            every time in a row that it delivered nothing, up to a minute.
+        max_failures: deaths of one worker in a row without delivering anything, before giving it
+            up.
+        silence_s: after so long without a sign of life a worker is ended and replaced.
 
     Raises:
-        FleetError: the number is out of its range.
+        FleetError: a number is out of its range.
     """
 
     def __init__(
@@ -75,16 +61,22 @@ class Fleet:
         *,
         say: Callable[[str], None] = print,
         pause_s: float = 1.0,
-        max_quick_deaths: int = 5,
+        max_failures: int = 5,
+        silence_s: float = SILENCE_S,
     ) -> None:
         if not 1 <= workers <= 1024:
             raise FleetError(f"workers is {workers}; expected 1 to 1024")
+        if not silence_s > 0:
+            raise FleetError(f"silence is {silence_s:g} s; expected more than 0")
         self._options = replace(options, parent=os.getpid())
         self._say = say
+        self._herald = Herald(say)
         self._pause_s = pause_s
-        self._max_quick_deaths = max_quick_deaths
-        self._follows_trainer = False
-        self._noted: set[str] = set()
+        self._max_failures = max_failures
+        self._silence_s = silence_s
+        self._looked = time.monotonic()
+        self._dismissed = False
+        """The trainer said goodbye."""
         first = options.worker or 0
         self.members = [Member(first + i) for i in range(workers)]
 
@@ -105,29 +97,41 @@ class Fleet:
         """Whether no worker runs nor will be started again."""
         return not self.running and all(m.restart_at == math.inf for m in self.members)
 
+    @property
+    def retired(self) -> dict[int, str]:
+        """The workers that were given up, by number, and why."""
+        return {m.number: m.retired for m in self.members if m.retired}
+
     def poll(self) -> None:
-        """Start who is due, pass on what workers say, and see who ended. Never blocks.
+        """Start who is due, pass on what workers say, and see who ended or hangs. Never blocks.
 
         Raises:
-            FleetError: a worker cannot work here, or keeps dying; says why.
+            FleetError: no worker is left that can work; says why.
         """
+        now = time.monotonic()
+        since, self._looked = min(now - self._looked, LOOK_S), now
         for member in self.members:
             self._listen(member)
             if member.process is None:
-                if time.monotonic() >= member.restart_at:
+                if now >= member.restart_at:
                     self._start(member)
             elif (code := member.process.poll()) is not None:
                 self._listen(member)
-                self._release(member, code)
+                member.release(code)
                 self._decide(member, code)
+            else:
+                self._watch(member, since)
+        if self._dismissed:
+            self._send_home()
 
     def run(self) -> int:
-        """Work until the trainer is done or gone, or Ctrl-C or SIGTERM; gives an exit code.
+        """Work until the trainer is done, or Ctrl-C or SIGTERM; gives an exit code.
+
+        A trainer that is gone is waited for.
 
         Raises:
             FleetError: as in `poll`.
         """
-        self._follows_trainer = True
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
             with self:
@@ -136,11 +140,11 @@ class Fleet:
                     time.sleep(0.1)
         except KeyboardInterrupt:
             self._say("stopped")
-            return 0
+        else:
+            self._say("all workers ended")
         finally:
             signal.signal(signal.SIGTERM, previous)
-        self._say("all workers ended")
-        return next((member.code for member in self.members if member.code), 0)
+        return SOME_GIVEN_UP if self.retired else 0
 
     def stop(self) -> None:
         """End all workers: ask, wait a while, then kill."""
@@ -158,71 +162,71 @@ class Fleet:
                 member.process.kill()
                 code = member.process.wait()
             self._listen(member)
-            self._release(member, code)
+            member.release(code)
 
     def _start(self, member: Member) -> None:
-        options = replace(self._options, worker=member.number, slot=member.slot)
-        command = [sys.executable, "-m", options.module, options.to_json()]
-        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        # A file rather than a pipe: it never fills up while nobody reads.
-        member.output, member.read = tempfile.TemporaryFile(), 0  # noqa: SIM115
         try:
-            member.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=member.output,
-                stderr=subprocess.STDOUT,
-                env=os.environ | single,
-            )
+            member.start(self._options)
         except OSError as error:
             raise FleetError(f"worker {member.number} cannot be started: {error}") from error
-        member.started = time.monotonic()
 
     def _listen(self, member: Member) -> None:
         """Pass on the whole lines that a worker wrote since."""
-        if member.output is None:
-            return
-        new = os.pread(member.output.fileno(), 1 << 20, member.read)
-        whole = new[: new.rfind(b"\n") + 1]
-        member.read += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            member.tail.append(line)
-            if not line.startswith(NOTE):
-                self._say(f"worker {member.number}: {line}")
-            elif line not in self._noted:
-                self._noted.add(line)
-                self._say(line)
+        for line in member.lines():
+            word = self._herald.pass_on(member.number, line)
+            member.joined |= word is Word.JOINED
+            member.delivered |= word is Word.DELIVERED
+            self._dismissed |= word is Word.GOODBYE
 
-    def _release(self, member: Member, code: int) -> None:
-        member.process, member.code, member.restart_at = None, code, math.inf
-        if member.output:
-            member.output.close()
-            member.output = None
+    def _watch(self, member: Member, seconds: float) -> None:
+        """End a worker that hangs; its place is taken as if it had died."""
+        member.watch(seconds)
+        if member.silent_s > self._silence_s and member.process:
+            self._say(f"worker {member.number} showed no life for {self._silence_s:g} s: ended")
+            member.process.kill()
+            member.silent_s = 0.0
+
+    def _send_home(self) -> None:
+        """The run is over: none waits for it any longer; who works hears the goodbye itself."""
+        for member in self.members:
+            member.restart_at = math.inf
+            if member.process and not member.joined:
+                member.process.terminate()
 
     def _decide(self, member: Member, code: int) -> None:
         """What follows from a worker's end."""
         name = f"worker {member.number}"
+        if code == Exit.DONE or self._dismissed:
+            return
         if code in HOPELESS:
-            self._raise(f"{name} cannot work", member)
-        if code == Exit.DONE or (code == Exit.TRAINER_GONE and self._follows_trainer):
+            self._retire(member, f"{name} cannot work")
             return
-        if code in (Exit.RECYCLE, Exit.TRAINER_GONE):  # a new one waits for the trainer
+        pause = 0.0
+        if member.vain:
+            pause = min(self._pause_s * 2.0 ** (member.vain - 1), LONGEST_PAUSE_S)
+        if code == Exit.RECYCLE:
             self._say(f"{name} is replaced by a fresh one")
-            member.quick_deaths, member.restart_at = 0, time.monotonic()
-            return
-        quick = time.monotonic() - member.started < QUICK_S
-        member.quick_deaths = member.quick_deaths + 1 if quick else 1
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if member.quick_deaths > self._max_quick_deaths:
-            self._raise(f"{name} died {member.quick_deaths} times in a row ({how})", member)
-        pause = self._pause_s * 2 ** (member.quick_deaths - 1)
-        self._say(f"{name} died ({how}); starting again in {pause:g} s")
+        elif code != Exit.TRAINER_GONE:  # of which one of them has told
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            member.failures += not member.delivered
+            if member.failures > self._max_failures:
+                failed = f"{name} died {member.failures} times in a row ({how})"
+                self._retire(member, f"{failed} and delivered nothing")
+                return
+            pause = max(pause, self._pause_s)
+            self._say(f"{name} died ({how}); starting again in {pause:g} s")
+        if code != Exit.TRAINER_GONE:
+            self._herald.forget(member.number)
         member.restart_at = time.monotonic() + pause
 
-    def _raise(self, what: str, member: Member) -> None:
-        self.stop()
-        last = " | ".join(line for line in member.tail if line.strip()) or "it said nothing"
-        raise FleetError(f"{what}; its last words: {last}")
+    def _retire(self, member: Member, reason: str) -> None:
+        """Give a worker up; the others go on."""
+        member.retired = f"{reason}; its last words: {member.last_words}"
+        if len(self.retired) == len(self.members):
+            self.stop()
+            raise FleetError(member.retired)
+        left = sum(m.process is not None or m.restart_at < math.inf for m in self.members)
+        self._say(f"{member.retired}; given up, {left} go on")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -17,8 +17,6 @@ import psutil
 
 from jointloop.common.errors import JointloopError, NoBlenderError
 
-NOTE = "note: "
-"""How lines begin that a fleet passes on once, whoever of it says them."""
 ALIVE_S = 1.0
 """Between looks at the process's memory."""
 WARM_UP = 20
@@ -36,7 +34,7 @@ class Exit(IntEnum):
     REFUSED = 21
     """The trainer did not let it in."""
     TRAINER_GONE = 22
-    """The trainer went away without a goodbye."""
+    """The trainer went away or does not know it any longer; a fresh one would be welcome."""
     RECYCLE = 23
     """It has rendered enough or grown too large, and wants to be replaced."""
     NO_BLENDER = 24
@@ -85,7 +83,8 @@ class Stop:
             signal.signal(number, self._ask)
 
     def not_asked(self) -> bool:
-        """Whether to go on."""
+        """Whether to go on; asking shows life."""
+        show_life()
         return not self.asked
 
     def _ask(self, *_: object) -> None:
@@ -118,6 +117,7 @@ class Limits:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + ALIVE_S
+        show_life()
         rss = self._process.memory_info().rss
         if self._base is None and rendered >= WARM_UP:
             self._base = rss
@@ -147,6 +147,11 @@ def _tie_to(parent: int) -> bool:
     if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise JointloopError(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
     return os.getppid() == parent
+
+
+def show_life() -> None:
+    """Show the fleet that this process does not hang: it looks at when its output was touched."""
+    os.utime(sys.stdout.fileno())
 
 
 def say(line: str) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from blender_scenes.spec import SPP, Device, Engine
 from simulator.fleet.process import (
-    NOTE,
     Exit,
     Limits,
     ProcessOptions,
@@ -21,6 +20,7 @@ from simulator.fleet.process import (
     say,
     settle,
 )
+from simulator.fleet.words import Word
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot, RobotError
 from simulator.sample_maker import SampleMaker
@@ -83,7 +83,7 @@ def run_worker(options: WorkerOptions) -> Exit:
     )
     with Link(options.address, options.security) as link:
         try:
-            welcome = link.join(hello, options.wait_s, stop.not_asked, say)
+            welcome = link.join(hello, options.wait_s, stop.not_asked, _alone)
             if welcome is None:
                 return Exit.DONE
             return _work(link, welcome, instance, options, stop)
@@ -91,7 +91,7 @@ def run_worker(options: WorkerOptions) -> Exit:
             say(str(error))
             return Exit.REFUSED
         except TrainerGoneError as error:
-            say(str(error))
+            _alone(f"{error}; waiting up to {options.wait_s:g} s for it to come back")
             return Exit.TRAINER_GONE
 
 
@@ -106,15 +106,15 @@ def _work(
             "ranges or URDF differ; bring both sides to the same files"
         )
     for note in robot.notes if options.notes else ():
-        say(f"{NOTE}{note}")
-    link.attach(welcome, robot, instance, options.wait_s, stop.not_asked)
+        say(Word.NOTE.of(note))
+    link.attach(welcome, robot, instance, options.wait_s, stop.not_asked, _alone)
     if link.farewell is not None:
         return _part(link.farewell)
     if stop.asked:
         link.bye("asked to stop")
         return Exit.DONE
     manner = "adaptive" if welcome.adaptive else "uniform"
-    say(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}")
+    say(Word.JOINED.of(f"connected to run {welcome.run} as worker {welcome.worker}, {manner}"))
     with _maker(settings, options) as maker:
         stop.listen()  # Blender may have taken the signals
         limits = Limits(options.recycle_frames, options.recycle_mb)
@@ -125,6 +125,8 @@ def _work(
                 return _part(link.farewell)
             if link.credits:
                 link.publish(maker.sample(welcome.worker, index, link.assignment))
+                if index == welcome.next_index:
+                    say(Word.DELIVERED.of("its first sample"))
                 index += 1
             limits.count(index - welcome.next_index, link.alive)
         link.bye("recycle" if limits.reached else "asked to stop")
@@ -143,8 +145,13 @@ def _maker(settings: SampleSettings, options: WorkerOptions) -> SampleMaker:
 
 
 def _part(farewell: Bye) -> Exit:
-    say(f"the trainer said goodbye: {farewell.reason}")
-    return Exit.RECYCLE if farewell.again else Exit.DONE
+    word = Word.TRAINER if farewell.again else Word.GOODBYE
+    say(word.of(f"the trainer said goodbye: {farewell.reason}"))
+    return Exit.TRAINER_GONE if farewell.again else Exit.DONE
+
+
+def _alone(line: str) -> None:
+    say(Word.TRAINER.of(line))
 
 
 def main(argv: list[str]) -> Exit:

@@ -17,8 +17,10 @@ from simulator.fleet.process import (
     Stop,
     ending,
     run_as_process,
+    say,
     settle,
 )
+from simulator.fleet.words import Word
 from simulator.recordings.recording import Recording
 from simulator.recordings.replay import make, sample_maker_for
 from simulator.recordings.sample_files import RecordingError
@@ -135,6 +137,8 @@ def run(options: RecorderOptions) -> Exit:
                     writer.add(
                         recording.key(index), recording.kept(make(maker, recording.recipe(index)))
                     )
+                    if not rendered:
+                        say(Word.DELIVERED.of("its first sample"))
                     rendered += 1
                     limits.count(rendered)
                 writer.finish()

@@ -174,10 +174,15 @@ class Hub:
         self._workers.limit = total
         self._replenish()
 
-    def close(self, reason: str = "the trainer is done") -> None:
-        """Say goodbye to all workers and close the sockets."""
+    def close(self, reason: str = "the trainer is done", *, again: bool = False) -> None:
+        """Say goodbye to all workers and close the sockets.
+
+        Args:
+            reason: what they are told.
+            again: whether they may wait for the run to be taken up again.
+        """
         for worker in self._workers.alive():
-            self._send(worker, Bye(reason))
+            self._send(worker, Bye(reason, again))
             worker.alive = False
         self._close_sockets()
 
@@ -185,7 +190,10 @@ class Hub:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.close("the trainer is done" if kind is None else "the trainer was stopped")
+        if kind is None:
+            self.close()
+        else:
+            self.close("the trainer was stopped", again=True)
 
     def _close_sockets(self) -> None:
         # Control first: workers take the end of the data connection for the trainer's death

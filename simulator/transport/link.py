@@ -151,6 +151,7 @@ class Link:
         instance: bytes,
         timeout_s: float,
         keep_going: Callable[[], bool] = lambda: True,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Open the data connection of the run that let this simulator in.
 
@@ -171,13 +172,18 @@ class Link:
         # vanish, and go; IMMEDIATE makes it go with the connection. NODROP waits where PUB drops.
         self._data = data = self._connect(zmq.XPUB, address, 1024, immediate=True)
         data.xpub_nodrop = True
-        deadline = time.monotonic() + timeout_s
+        started, said = time.monotonic(), HELLO_S
         while not self._subscribed and self.farewell is None and keep_going():
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - started
+            if waited > timeout_s:
                 raise TransportError(
                     f"the trainer's data socket at {address} did not answer within {timeout_s:g} s:"
                     " let that port through as well"
                 )
+            if waited >= said:
+                say(f"waiting for the trainer to take up the data connection at {address}")
+                self.alive(0, 0)  # a trainer that came in place of the one that let it in says bye
+                said += HELLO_S
             data.poll(TICK_MS)
             self._hear()
 

@@ -17,6 +17,8 @@ BURST = 1000
 """Messages read from a socket before looking at the other."""
 HIGH_WATER = 1000
 """Messages queued per connection; credits keep far under it."""
+LONGEST_RETRY_MS = 10_000
+"""Between tries to connect; the first comes after 0.1 s, and each wait is twice the one before."""
 CURVE_BYTES = 33
 """What encryption adds to a frame: command name, nonce, authenticator and flags (RFC 26)."""
 
@@ -46,6 +48,7 @@ def open_socket(context: zmq.Context, kind: int, address: Address, largest: int)
     # A peer that sends a larger frame is cut off; the limit is of what travels, keys or not.
     opened.maxmsgsize = largest + CURVE_BYTES
     opened.sndhwm = opened.rcvhwm = HIGH_WATER
+    opened.reconnect_ivl, opened.reconnect_ivl_max = 100, LONGEST_RETRY_MS
     # Answered by the other side's I/O thread, however long its own code is at work.
     opened.heartbeat_ivl = 2_000
     opened.heartbeat_timeout = opened.heartbeat_ttl = 20_000

@@ -156,7 +156,7 @@ class RunLog:
             "after": _headline(last["held_out"]),
             "prior": {"versions": history[-1].version, **movement(history[0], history[-1])},
             "delivery": last["delivery"],
-        } | {key: last[key] for key in ("pool", "poses") if key in last}
+        } | {key: last[key] for key in ("pool", "poses", "simulators") if key in last}
         self.run.write_summary(summary)
         return summary
 

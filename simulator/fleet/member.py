@@ -1,0 +1,102 @@
+"""One place in a fleet and the process that takes it."""
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+from simulator.fleet.process import ProcessOptions
+from simulator.fleet.words import plain
+
+TAIL = 20
+"""Lines of a worker's output kept for error messages."""
+
+
+@dataclass
+class Member:
+    """One place in the fleet and the process that takes it."""
+
+    number: int
+    slot: str = field(default_factory=lambda: uuid.uuid4().hex)
+    process: subprocess.Popen[bytes] | None = None
+    output: IO[bytes] | None = None
+    read: int = 0
+    """Bytes of the output that were passed on."""
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    joined: bool = False
+    """Its process was let in by a trainer."""
+    delivered: bool = False
+    """Its process made something."""
+    vain: int = 0
+    """Processes in a row that ended before they delivered, for whatever reason."""
+    failures: int = 0
+    """Those among them that died."""
+    restart_at: float = 0.0
+    """When to start it, [s] of a monotonic clock; infinite for never again."""
+    silent_s: float = 0.0
+    """Watched for so long without a sign of life."""
+    touched: int = 0
+    """When the last sign of life came [ns]."""
+    code: int | None = None
+    """Of its last process."""
+    retired: str = ""
+    """Why it is given up."""
+
+    def start(self, options: ProcessOptions) -> None:
+        """Start its process.
+
+        Raises:
+            OSError: the system does not.
+        """
+        options = replace(options, worker=self.number, slot=self.slot)
+        command = [sys.executable, "-m", options.module, options.to_json()]
+        single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        # A file rather than a pipe: it never fills up while nobody reads.
+        self.output, self.read = tempfile.TemporaryFile(), 0  # noqa: SIM115
+        self.joined = self.delivered = False
+        self.silent_s = 0.0
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            env=os.environ | single,
+        )
+
+    def lines(self) -> list[str]:
+        """The whole lines that its process wrote since."""
+        if self.output is None:
+            return []
+        new = os.pread(self.output.fileno(), 1 << 20, self.read)
+        whole = new[: new.rfind(b"\n") + 1]
+        self.read += len(whole)
+        lines = whole.decode(errors="replace").splitlines()
+        self.tail.extend(lines)
+        return lines
+
+    def watch(self, seconds: float) -> None:
+        """Count that time as silent unless its process showed life since."""
+        assert self.output is not None
+        touched = os.fstat(self.output.fileno()).st_mtime_ns
+        self.silent_s = 0.0 if touched != self.touched else self.silent_s + seconds
+        self.touched = touched
+
+    def release(self, code: int) -> None:
+        """Its process has ended with that code."""
+        self.process, self.code, self.restart_at = None, code, math.inf
+        self.vain = 0 if self.delivered else self.vain + 1
+        if self.delivered:
+            self.failures = 0
+        if self.output:
+            self.output.close()
+            self.output = None
+
+    @property
+    def last_words(self) -> str:
+        """The end of what its processes wrote."""
+        return " | ".join(plain(line) for line in self.tail if line.strip()) or "it said nothing"

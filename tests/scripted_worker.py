@@ -1,0 +1,49 @@
+"""A process of a fleet that plays a script, light enough to be started time and again.
+
+`python -m scripted_worker JSON`; imports nothing of ours.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+
+def started(folder: Path, worker: int) -> int:
+    """How many processes have taken that worker's place so far."""
+    mark = folder / str(worker)
+    return mark.stat().st_size if mark.exists() else 0
+
+
+def play(folder: Path, workers: int, act: str) -> None:
+    """One act: a line to say, an exit code, or what it is named."""
+    if act.isdigit():
+        os._exit(int(act))
+    elif act == "hang":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif act == "wait for ever":
+        time.sleep(600)
+    elif act == "wait for all to be started again":
+        while any(started(folder, worker) < 2 for worker in range(workers)):
+            time.sleep(0.01)
+    else:
+        print(act, flush=True)
+
+
+def main() -> None:
+    """Play the script of this start of this worker; the last one is of all further starts."""
+    options = json.loads(sys.argv[1])
+    folder, worker = Path(options["folder"]), options["worker"]
+    scripts = options["scripts"][worker]
+    script = scripts[min(started(folder, worker), len(scripts) - 1)]
+    with (folder / str(worker)).open("ab") as mark:
+        mark.write(b".")
+    for act in script:
+        play(folder, len(options["scripts"]), act)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
