@@ -17,7 +17,7 @@ def started(folder: Path, worker: int) -> int:
     return mark.stat().st_size if mark.exists() else 0
 
 
-def play(folder: Path, workers: int, act: str) -> None:
+def play(act: str) -> None:
     """One act: a line to say, an exit code, or what it is named."""
     if act.isdigit():
         os._exit(int(act))
@@ -25,9 +25,6 @@ def play(folder: Path, workers: int, act: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif act == "wait for ever":
         time.sleep(600)
-    elif act == "wait for all to be started again":
-        while any(started(folder, worker) < 2 for worker in range(workers)):
-            time.sleep(0.01)
     else:
         print(act, flush=True)
 
@@ -41,7 +38,7 @@ def main() -> None:
     with (folder / str(worker)).open("ab") as mark:
         mark.write(b".")
     for act in script:
-        play(folder, len(options["scripts"]), act)
+        play(act)
     os._exit(0)
 
 

@@ -165,7 +165,9 @@ def test_a_fleet_outlasts_a_trainer_that_vanishes():
             pump(second, fleet, lambda got: bool(got))
         gone = f"the trainer at {first.address} is gone; waiting up to 600 s for it to come back"
         back = "the trainer is back: worker 0 connected to run run as worker 0, uniform"
-        assert said[1:] == [gone, back]
+        # Whichever comes first: the connection's end, or a word of the trainer that came after.
+        assert said[1] in (gone, "the trainer said goodbye: this trainer does not know it")
+        assert said[2:] == [back]
 
 
 def test_a_fleet_finds_the_next_sitting_of_a_run_that_was_stopped():

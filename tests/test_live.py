@@ -1,5 +1,6 @@
 """How samples become batches."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from clock_parts import Clock
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
+from simulator.fleet.fleet import FleetError
 from simulator.randomization import hidden
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.poses import PoseVariety
@@ -69,6 +74,14 @@ def make(
         return simulate(sticks, ur10, settings, drawn)
 
     return one
+
+
+def a_worker() -> SimpleNamespace:
+    """A worker that is there, as far as a source looks at it."""
+    return SimpleNamespace(
+        alive=True, next_index=0, first_index=0, rendered=0, adaptive=False, received=0,
+        prior_version=0, rss=0,
+    )  # fmt: skip
 
 
 def source_of(
@@ -148,12 +161,13 @@ def test_a_wait_ends_when_its_time_is_up_and_not_before(make) -> None:
         source.batch(1)
 
 
-def test_a_watch_that_raises_ends_the_wait() -> None:
-    def watch() -> None:
-        raise SourceError("the fleet gave up")
+def test_a_fleet_that_gives_up_ends_the_wait() -> None:
+    class Hopeless:
+        def poll(self) -> None:
+            raise FleetError("worker 0 cannot work")
 
-    source = LiveSource(ScriptedHub([]), StreamConfig(), watch=watch)  # type: ignore[arg-type]
-    with pytest.raises(SourceError, match="gave up"):
+    source = LiveSource(ScriptedHub([]), StreamConfig(), fleet=Hopeless())  # type: ignore[arg-type]
+    with pytest.raises(FleetError, match="cannot work"):
         source.batch(1)
 
 
@@ -168,6 +182,65 @@ def test_a_resumed_source_remembers_workers_that_are_not_back() -> None:
     assert state["next_index"] == {0: 25, 1: 9}
     assert state["delivery"]["received"] == 34
     assert state["delivery"]["rejected"] == {"schema": 1}
+
+
+def test_the_moment_when_the_last_simulator_leaves_is_said_once_and_what_follows_is_counted(
+    make,
+) -> None:
+    said: list[str] = []
+    hub = ScriptedHub([[(0, make(0, i)) for i in range(4)]])
+    hub.workers = {0: a_worker(), 1: a_worker()}
+    source = LiveSource(hub, StreamConfig(buffer=8, max_uses=4), say=said.append)  # type: ignore[arg-type]
+    source.batch(2)
+    hub.workers[0].alive = False
+    source.batch(4)
+    assert said == []
+    hub.workers[1].alive = False
+    source.batch(4)
+    source.batch(2)
+    assert len(said) == 1
+    assert said[0].startswith("no simulator left: training goes on with 4 samples; ")
+    assert "jointloop simulate --connect tcp://127.0.0.1:1" in said[0]
+    assert source.note() == "no simulator for 6 samples trained on"
+    assert source.note() == ""
+    hub.script.append([(0, make(0, 4))])
+    hub.workers[0].alive = True
+    source.batch(1)
+    assert said[1:] == ["simulators are back: 1"]
+    counted = {"given_up": {}, "times_all_left": 1, "samples_consumed_without": 6}
+    assert source.traffic()["simulators"] == counted
+    again, _ = source_of([])
+    again.load_state(source.state_dict())
+    assert again.traffic()["simulators"] == counted
+    assert again.note() == ""
+
+
+def test_a_run_that_waits_for_its_first_simulator_has_lost_none(make) -> None:
+    source, _ = source_of([[]] * 3 + [[(0, make(0, 0))]])
+    source.batch(1)
+    assert source.traffic()["simulators"]["times_all_left"] == 0
+
+
+@given(
+    arrivals=st.lists(st.integers(0, 4), max_size=12),
+    size=st.integers(1, 4),
+    buffer=st.integers(4, 12),
+    max_uses=st.integers(1, 4),
+)
+@hypothesis_settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_no_sample_is_used_more_often_than_allowed_whoever_leaves(
+    arrivals: list[int], size: int, buffer: int, max_uses: int, make
+) -> None:
+    fresh = iter(range(sum(arrivals)))
+    script = [[(0, make(0, next(fresh))) for _ in range(count)] for count in arrivals]
+    source, _ = source_of(script, buffer=buffer, max_uses=max_uses)
+    uses: Counter[float] = Counter()
+    with contextlib.suppress(SourceError):  # which comes when all are used up
+        while True:
+            uses.update(source.batch(size).pixels[:, 0, 0].tolist())
+    assert max(uses.values(), default=0) <= max_uses
 
 
 def test_simulators_that_left_are_told_from_those_that_never_came() -> None:

@@ -83,17 +83,15 @@ def test_a_fleet_fails_when_none_is_left(play: Play):
 
 
 def test_a_lost_trainer_is_said_once_and_so_is_its_return(play: Play):
-    again = [WAITS, "wait for all to be started again", WAITS, JOINED, DELIVERED, "0"]
     lost = [JOINED, DELIVERED, GONE, str(Exit.TRAINER_GONE.value)]
-    code, said, _ = play(*[[lost, again]] * 3)
+    tries = [WAITS, WAITS, GONE, str(Exit.TRAINER_GONE.value)]
+    code, said, _ = play([lost, tries, tries, [WAITS, JOINED, DELIVERED, "0"]])
     assert code == 0
-    told = [line for line in said if line != "all workers ended"]
-    assert sum("gone" in line for line in told) <= 3
-    back = [line for line in told if line.startswith("the trainer is back: worker ")]
-    assert len(back) == sum("gone" in line for line in told) == 1
-    assert not any("waiting" in line for line in told)
-    assert sorted(line for line in told if "worker" in line and line not in back) == [
-        f"worker {n}: connected" for n in range(3)
+    assert said == [
+        "worker 0: connected",
+        "the trainer is gone",
+        "the trainer is back: worker 0 connected",
+        "all workers ended",
     ]
 
 
@@ -146,6 +144,17 @@ def test_a_fleet_that_was_stopped_itself_takes_no_worker_for_hung(
         assert fleet.members[0].silent_s <= LOOK_S
         assert said == []
         monkeypatch.setattr("simulator.fleet.fleet.time", __import__("time"))
+
+
+def test_one_that_notices_a_loss_when_others_are_back_tells_nothing_new():
+    said: list[str] = []
+    herald = Herald(said.append)
+    for worker, line in ((0, JOINED), (1, JOINED), (0, GONE), (0, JOINED), (1, GONE), (1, JOINED)):
+        herald.pass_on(worker, line)
+    joined = [f"worker {worker}: connected" for worker in (0, 1)]
+    assert said == [*joined, "the trainer is gone", "the trainer is back: worker 0 connected"]
+    herald.pass_on(1, GONE)  # which is another loss
+    assert said[4:] == ["the trainer is gone"]
 
 
 def test_notes_are_passed_on_once_and_other_lines_always():

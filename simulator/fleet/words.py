@@ -40,6 +40,8 @@ class Herald:
         self._say = say
         self._said: set[str] = set()
         self._joined: set[int] = set()
+        self._here: set[int] = set()
+        """Those that joined since it was last said that no trainer is there."""
         self._alone = False
         """It was said that no trainer is there."""
 
@@ -55,14 +57,21 @@ class Herald:
             self._once(text)
         elif word is Word.JOINED:
             self._join(worker, text)
-        elif word is Word.TRAINER and not self._alone:
-            self._alone = True
-            self._say(text)
+        elif word is Word.TRAINER:
+            self._lose(worker, text)
         return word
 
     def forget(self, worker: int) -> None:
         """A worker is started anew for a reason of its own: that it joins is news again."""
         self._joined.discard(worker)
+
+    def _lose(self, worker: int, text: str) -> None:
+        # One that notices late, when others are back already, tells nothing new.
+        news = worker in self._here or not self._joined
+        if news and not self._alone:
+            self._alone = True
+            self._here.clear()
+            self._say(text)
 
     def _join(self, worker: int, text: str) -> None:
         if self._alone and self._joined:
@@ -71,6 +80,7 @@ class Herald:
             self._say(f"worker {worker}: {text}")
         self._alone = False
         self._joined.add(worker)
+        self._here.add(worker)
 
     def _once(self, line: str) -> None:
         if line not in self._said:

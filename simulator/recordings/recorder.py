@@ -26,6 +26,8 @@ from simulator.recordings.replay import make, sample_maker_for
 from simulator.recordings.sample_files import RecordingError
 from simulator.recordings.shards import ShardWriter
 
+IMAGE_S = 3600.0
+"""The longest that an image may take: nobody waits for it, and rays may be many."""
 SAY_S = 10.0
 """Between progress lines."""
 
@@ -75,7 +77,7 @@ def record(
         options = RecorderOptions(recording.folder, missing, workers, backgrounds)
         progress = _Progress(recording, say)
         try:
-            with Fleet(workers, options, say=say) as fleet:
+            with Fleet(workers, options, say=say, silence_s=IMAGE_S) as fleet:
                 while not fleet.ended:
                     fleet.poll()
                     progress.look()

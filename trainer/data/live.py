@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jointloop.common.draws import random_source
+from simulator.fleet.fleet import Fleet, FleetError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.poses import PoseCounts
 from simulator.randomization.prior import JointPrior
@@ -29,6 +30,16 @@ class _Kept:
     uses: int = field(default=1)
 
 
+@dataclass
+class _Absence:
+    """Of all simulators, over a run."""
+
+    times: int = 0
+    """They all left."""
+    consumed: int = 0
+    """Samples trained on while none was there."""
+
+
 class LiveSource:
     """Batches from the hub's workers.
 
@@ -44,7 +55,7 @@ class LiveSource:
         *,
         seed: int = 0,
         timeout: float = 300.0,
-        watch: Callable[[], None] = lambda: None,
+        fleet: Fleet | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         """Read from a hub.
@@ -54,7 +65,7 @@ class LiveSource:
             config: buffer and reuse.
             seed: of the choice among buffered samples.
             timeout: longest wait without any sample [s].
-            watch: called while waiting and between batches; may raise (a fleet that gave up).
+            fleet: of simulators started here, to be kept alive; the caller stops it.
             say: takes a line for the user.
         """
         self.hub = hub
@@ -65,11 +76,16 @@ class LiveSource:
         self._config = config
         self._seed = seed
         self._timeout = timeout
-        self._watch = watch
+        self._fleet = fleet
         self._say = say
         self._new: dict[int, deque[Sample]] = {}
         self._turn = 0
         self._kept: deque[_Kept] = deque(maxlen=config.buffer)
+        self._absence = _Absence()
+        self._noted = 0
+        """Of the samples trained on without simulators, those that an epoch's line has told of."""
+        self._here = 0
+        """Simulators at the last look."""
 
     def hold(self, count: int, prior: JointPrior) -> list[Sample]:
         """The held-out set: the first `count` samples, drawn from `prior` and kept from training.
@@ -114,6 +130,8 @@ class LiveSource:
                 spare[i].uses += 1
                 chosen.append(spare[i])
         self.counts.consumed += size
+        if self._absence.times and not self._here:
+            self._absence.consumed += size
         return stack([kept.sample for kept in chosen])
 
     @property
@@ -123,8 +141,10 @@ class LiveSource:
         return self._earlier_index | here
 
     def note(self) -> str:
-        """Nothing that a user must know of its samples."""
-        return ""
+        """How many samples since the last epoch were trained on while no simulator was there."""
+        alone = self._absence.consumed - self._noted
+        self._noted = self._absence.consumed
+        return f"no simulator for {alone} samples trained on" if alone else ""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs, as plain values."""
@@ -133,6 +153,7 @@ class LiveSource:
             "poses": asdict(self.poses),
             "next_index": self.next_index,
             "delivery": self._delivery.to_json(),
+            "absence": asdict(self._absence),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -145,6 +166,8 @@ class LiveSource:
             raise SourceError("the run began with a recording; go on with --from DIR")
         self.counts = SourceCounts(**state["counts"])
         self.poses = PoseCounts(**state.get("poses", {}))  # older runs have none
+        self._absence = _Absence(**state.get("absence", {}))  # likewise
+        self._noted = self._absence.consumed
         self._earlier_index = state["next_index"]
         self._earlier = Delivery(**state["delivery"])
 
@@ -173,6 +196,11 @@ class LiveSource:
                     "rss_mb": round(worker.rss / 2**20),
                 }
                 for id, worker in workers.items()
+            },
+            "simulators": {
+                "given_up": self._fleet.retired if self._fleet else {},
+                "times_all_left": self._absence.times,
+                "samples_consumed_without": self._absence.consumed,
             },
             **self.poses.traffic(),
         }
@@ -214,9 +242,37 @@ class LiveSource:
             self._receive(0.2)
         return time.monotonic() - started
 
+    def _watch(self) -> None:
+        """Keep simulators started here alive.
+
+        Raises:
+            FleetError: none is left.
+        """
+        if self._fleet is None:
+            return
+        self._fleet.poll()
+        if self._fleet.ended:
+            raise FleetError("all simulators have ended; their last words stand above")
+
     def _receive(self, wait: float) -> None:
         for received in self.hub.poll(wait):
             self._new.setdefault(received.worker, deque()).append(received.sample)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """Say so when the last simulator leaves, and when the first is back."""
+        before = self._here
+        self._here = sum(worker.alive for worker in self.hub.workers.values())
+        if before and not self._here:
+            self._absence.times += 1
+            here = sum(map(len, self._new.values())) + len(self._reusable([]))
+            goes_on = f"training goes on with {here} samples" if here else "training waits for one"
+            self._say(
+                f"no simulator left: {goes_on}; start one with "
+                f"`jointloop simulate --connect {self.hub.address}`"
+            )
+        elif self._here and not before and self._absence.times:
+            self._say(f"simulators are back: {self._here}")
 
     def _state(self) -> str:
         if not self.hub.workers:
