@@ -1,12 +1,13 @@
 """What a fleet makes of the ends and the words of its processes."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from clock_parts import Clock
+from clock_parts import PATIENCE_S, Clock
 from scripted_worker import started
 
 from simulator.fleet.fleet import LONGEST_PAUSE_S, LOOK_S, SOME_GIVEN_UP, Fleet, FleetError
@@ -102,19 +103,34 @@ def test_who_waits_for_a_trainer_that_is_done_is_sent_home(play: Play):
     assert said[-1] == "all workers ended"
 
 
-def test_one_that_hangs_is_ended_and_replaced(play: Play, tmp_path: Path):
-    code, said, fleet = play([[DELIVERED, "hang"], ["0"]], silence_s=4)
-    assert (code, fleet.retired) == (0, {})
-    assert "worker 0 showed no life for 4 s: ended" in said
-    assert started(tmp_path, 0) == 2
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The fleet's."""
     clock = Clock()
     monkeypatch.setattr("simulator.fleet.fleet.time", clock)
     return clock
+
+
+def test_one_that_hangs_is_ended_and_replaced(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
+    said: list[str] = []
+    scripts = Scripted(tmp_path, [[[DELIVERED, "hang"], ["0"]]])
+    deadline = time.monotonic() + PATIENCE_S
+    with Fleet(1, scripts, say=said.append, pause_s=0, silence_s=60) as fleet:
+        while not fleet.ended:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+            if fleet.members[0].delivered and not said:
+                clock.now += 5
+            fleet.poll()
+    assert said == [
+        "worker 0 showed no life for 60 s: ended",
+        "worker 0 died (signal 9); starting again in 0 s",
+    ]
+    assert (started(tmp_path, 0), fleet.retired) == (2, {})
+    assert clock.now > 60
 
 
 def test_waits_for_a_trainer_grow_to_a_minute_and_begin_anew_after_a_sample(
@@ -143,7 +159,6 @@ def test_a_fleet_that_was_stopped_itself_takes_no_worker_for_hung(
         fleet.poll()
         assert fleet.members[0].silent_s <= LOOK_S
         assert said == []
-        monkeypatch.setattr("simulator.fleet.fleet.time", __import__("time"))
 
 
 def test_one_that_notices_a_loss_when_others_are_back_tells_nothing_new():
