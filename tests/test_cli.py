@@ -1,5 +1,6 @@
 """The command line: a user's mistake ends as one clear line and a code other than 0."""
 
+import json
 import math
 import signal
 import socket
@@ -16,6 +17,9 @@ from clock_parts import PATIENCE_S
 from recording_parts import description, recorded
 
 import trainer.learning.learner
+from simulator.fleet.fleet import SOME_GIVEN_UP
+from simulator.fleet.member import Member
+from simulator.fleet.process import Exit, ProcessOptions
 from trainer.config.presets import PRESETS, preset
 from trainer.runs.folder import RunFolder
 
@@ -100,6 +104,31 @@ def test_trainer_and_simulators_start_in_either_order(tmp_path: Path, trainer_fi
             outputs = [p.communicate(timeout=PATIENCE_S)[0] for p in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_run_that_had_to_give_a_simulator_up_ends_well_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cannot = tmp_path / "cannot"
+    cannot.write_text(f"#!/bin/sh\necho no such thing\nexit {Exit.FAILED.value}\n")
+    cannot.chmod(0o755)
+    start = Member.start
+
+    def start_but_the_first(member: Member, options: ProcessOptions) -> None:
+        with monkeypatch.context() as only:
+            if member.number == 0:
+                only.setattr(sys, "executable", str(cannot))
+            start(member, options)
+
+    monkeypatch.setattr(Member, "start", start_but_the_first)
+    run = tmp_path / "run"
+    words = ["train", "tiny", "--run", str(run), "--workers", "2", "--engine", "stick"]
+    assert jointloop(*words, "--size", "64x48", "--minutes", "0.05") == SOME_GIVEN_UP
+    given_up = json.loads((run / "summary.json").read_text())["simulators"]["given_up"]
+    assert given_up == {"0": "worker 0 cannot work; its last words: no such thing"}
+    told = capsys.readouterr().out
+    assert f"{given_up['0']}; given up, 1 go on" in " ".join(told.split())
+    assert "absence   given up: worker 0" in told
 
 
 def test_ctrl_c_ends_trainer_and_simulators_and_keeps_the_run(tmp_path: Path) -> None:
