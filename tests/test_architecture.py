@@ -34,7 +34,7 @@ ORDER = {
     "feedback": "selection posterior controller history report",
     "trainer": (
         "config batch beliefs augmentation data models metrics weights distributed learning "
-        "evaluation inference gap runs loop run_options open_source session preflight"
+        "evaluation inference gap pose runs loop run_options open_source session preflight"
     ),
     "jointloop": "common api cli __main__",
 }

@@ -16,6 +16,7 @@ evaluation    the held-out set, and a detector over labelled images
 weights       files of weights
 runs          the folder of a run and what is said of it
 inference     a detector in use: pictures, videos, export
+pose          from keypoints to poses of base and joints
 preflight     checks to make before a long run
 """
 

@@ -30,6 +30,7 @@ VERBS = (
     "convert",
     "evaluate",
     "predict",
+    "pose",
     "gap",
     "export",
 )

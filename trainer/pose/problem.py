@@ -219,10 +219,14 @@ class Problem:
         return places
 
     def _points_by_q(self, q: Array) -> Array:
-        """(T, J, 3, D) derivatives of keypoints by the joint angles."""
-        steps = STEP * np.eye(q.shape[1])[:, None]
-        ahead, behind = self.points(q + steps), self.points(q - steps)
-        return np.moveaxis((ahead - behind) / (2 * STEP), 0, -1)
+        """(T, J, 3, D) derivatives of keypoints by the joint angles; 0 by those that are known."""
+        by_q = np.zeros((len(q), len(self.robot.keypoints), 3, q.shape[1]))
+        free = np.flatnonzero(self.free.any(axis=0))
+        if len(free):
+            steps = STEP * np.eye(q.shape[1])[free, None]
+            ahead, behind = self.points(np.stack([q + steps, q - steps]))
+            by_q[..., free] = np.moveaxis((ahead - behind) / (2 * STEP), 0, -1)
+        return by_q
 
     @cached_property
     def limits(self) -> tuple[Array, Array]:

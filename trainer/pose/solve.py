@@ -142,10 +142,10 @@ def refined(problem: Problem, state: State) -> tuple[State, float] | None:
         loss="soft_l1",
         f_scale=ROBUST,
         x_scale="jac",
-        xtol=1e-10,
-        ftol=1e-10,
-        gtol=1e-10,
-        max_nfev=60,
+        xtol=1e-8,
+        ftol=1e-8,
+        gtol=1e-8,
+        max_nfev=50,
     )
     moved = problem.move(state, fit.x)
     if not np.isfinite(fit.x).all():

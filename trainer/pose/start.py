@@ -17,7 +17,7 @@ INLIER = 4.0
 """Standard deviations up to which a keypoint agrees with a pose."""
 DRAWS = 512
 """Sets of joint angles that are tried."""
-KEPT = 12
+KEPT = 10
 """Of these, those that the search goes on from."""
 
 
@@ -28,7 +28,11 @@ def pnp(points: Array, pixels: Array, lens: Lens) -> Array | None:
     """
     try:
         done, turns, shifts, _ = cv2.solvePnPGeneric(
-            points, pixels, lens.K, lens.distortion, flags=cv2.SOLVEPNP_SQPNP
+            np.ascontiguousarray(points),
+            np.ascontiguousarray(pixels),
+            lens.K,
+            lens.distortion,
+            flags=cv2.SOLVEPNP_SQPNP,
         )
     except cv2.error:
         return None

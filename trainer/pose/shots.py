@@ -1,0 +1,199 @@
+"""Keypoints to find poses from: of a detector on pictures, or of a file that has them already.
+
+A file is what `predict` wrote, a COCO file of labels, or a recording, which knows the truth as well.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blender_scenes.pictures import PhotoError
+from jointloop.common.errors import JointloopError
+from jointloop.common.files import shown
+from simulator.labels import OUTSIDE
+from simulator.recordings.recording import FILE, Recording
+from simulator.recordings.sample_files import Entry, decode, decode_image
+from simulator.recordings.shards import Member, read
+from simulator.robot import Robot
+from trainer.evaluation.coco import read_coco
+from trainer.inference.closer import Closer
+from trainer.inference.media import Image, find, picture
+from trainer.pose.accuracy import Truth
+from trainer.pose.errors import PoseError
+from trainer.pose.problem import Array, Lens
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """The keypoints of one image."""
+
+    name: str
+    load: Callable[[], Image]
+    """Gives (H, W, 3) RGB; raises JointloopError where it cannot be read."""
+    pixels: Array
+    """(J, 2) in the robot's order [px]; NaN where the weight is 0."""
+    weights: Array
+    """(J,) 0 for what is not found, up to 1 for what is sure."""
+    lens: Lens | None = None
+    """Where the file knows it."""
+    truth: Truth | None = None
+
+
+def of_recording(folder: Path, robot: str | None) -> tuple[Robot, list[Shot]]:
+    """The true keypoints of a recording's samples in the frame.
+
+    Raises:
+        JointloopError: there is no such recording, it is damaged, or of another robot.
+    """
+    recording = Recording.open(folder)
+    own = Robot.named(recording.about.settings.robot)
+    if robot is not None and Robot.named(robot).fingerprint != own.fingerprint:
+        raise PoseError(f"{shown(folder)} shows robot {own.name}, but --robot is {robot}")
+    shots = []
+    for pair, file in recording.read():
+        where = f"{folder}, sample {pair.key}"
+        entry = decode(read(file, pair.entry), where)
+        load = partial(_from_shard, Path(file.name), pair.image, where)
+        shots.append(_of_entry(entry, own, load))
+    return own, shots
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a recording lies there."""
+    return (path / FILE).is_file()
+
+
+def of_file(path: Path, robot: str | None, images: Path | None) -> tuple[Robot, list[Shot]]:
+    """The keypoints that a JSON file has, of `predict` or of labels.
+
+    Args:
+        path: the file.
+        robot: whose keypoints they are.
+        images: folder that names of images begin from.
+
+    Raises:
+        JointloopError: it is neither, or does not fit the robot.
+    """
+    if robot is None:
+        raise PoseError(f"{shown(path)} does not say its robot; give --robot")
+    known = Robot.named(robot)
+    try:
+        said = json.loads(path.read_bytes())
+    except OSError as error:
+        raise PoseError(f"cannot read {shown(path)}: {error.strerror}") from None
+    except ValueError:
+        raise PoseError(f"{shown(path)} is no JSON") from None
+    if isinstance(said, list):
+        return known, [_predicted(one, i, path, known, images) for i, one in enumerate(said)]
+    labelled = read_coco(path, known.keypoint_names, known.name, images)
+    places = [known.keypoint_names.index(name) for name in labelled.keypoints]
+    shots = []
+    for image in labelled.images:
+        pixels = np.full((len(known.keypoints), 2), np.nan)
+        weights = np.zeros(len(known.keypoints))
+        pixels[places], weights[places] = image.pixels, image.visibility > OUTSIDE
+        shots.append(Shot(image.name, image.load, pixels, weights))
+    return known, shots
+
+
+def of_pictures(
+    inputs: Sequence[Path], closer: Closer, threshold: float, say: Callable[[str], None]
+) -> list[Shot]:
+    """What a detector finds in pictures; those that cannot be read are said and left out.
+
+    Raises:
+        JointloopError: there is no picture, or a video among them.
+    """
+    shots = []
+    for medium in find(inputs, say):
+        if medium.is_video:
+            raise PoseError(
+                f"{medium.name} is a video; run `jointloop predict` over it, and give its "
+                "coco_keypoints.json"
+            )
+        try:
+            image = picture(medium.path)
+        except PhotoError as error:
+            say(f"{error}; it is skipped")
+            continue
+        shot = Shot(medium.name, partial(picture, medium.path), np.empty(0), np.empty(0))
+        shots.append(detected(shot, image, closer, threshold))
+    if not shots:
+        raise PoseError("none of the pictures can be read")
+    return shots
+
+
+def detected(shot: Shot, image: Image, closer: Closer, threshold: float) -> Shot:
+    """The shot with what a detector finds in its image (H, W, 3) in place of its keypoints."""
+    look = closer.look(image)
+    return replace(shot, **_kept(look.pixels, look.scores, threshold))
+
+
+def _kept(pixels: Array, scores: Array, threshold: float) -> dict[str, Array]:
+    found = (scores >= threshold) & np.isfinite(pixels).all(axis=1)
+    return {
+        "pixels": np.where(found[:, None], pixels, np.nan),
+        "weights": np.where(found, np.clip(scores, 0.0, 1.0), 0.0),
+    }
+
+
+def _predicted(one: Any, number: int, path: Path, robot: Robot, images: Path | None) -> Shot:
+    """An entry of what `predict` wrote."""
+    where = f"{shown(path)}, entry {number}"
+    joints = len(robot.keypoints)
+    try:
+        name, points = str(one["file_name"]), np.array(one["keypoints"], float)
+        scores = np.array(one["keypoint_scores"], float)
+        frame = one.get("frame")
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise PoseError(
+            f"{where} is no result of predict; expected file_name, keypoints, keypoint_scores"
+        ) from None
+    if points.shape != (3 * joints,) or scores.shape != (joints,):
+        raise PoseError(
+            f"{where} has {points.size / 3:g} keypoints; robot {robot.name} has {joints}: "
+            f"{', '.join(robot.keypoint_names)}"
+        )
+    points = points.reshape(-1, 3)
+    scores = np.where(points[:, 2] > OUTSIDE, scores, 0.0)
+    kept = _kept(points[:, :2], scores, np.nextafter(0.0, 1.0))
+    if frame is not None:
+        return Shot(f"{name}, frame {frame}", partial(_no_frame, name), **kept)
+    return Shot(name, partial(picture, (images or Path()) / name), **kept)
+
+
+def _no_frame(name: str) -> Image:
+    raise PoseError(f"{name} is a video, whose frames are not drawn into")
+
+
+def _of_entry(entry: Entry, robot: Robot, load: Callable[[], Image]) -> Shot:
+    T_camera_world = np.linalg.inv(np.array(entry.T_world_camera))
+    T_world_base = np.eye(4)
+    T_world_base[2, 3] = robot.height
+    seen = entry.labels.visibility > OUTSIDE
+    return Shot(
+        entry.key,
+        load,
+        np.where(seen[:, None], entry.labels.pixels, np.nan),
+        seen.astype(float),
+        Lens(np.array(entry.K), np.array(entry.distortion)),
+        Truth(T_camera_world @ T_world_base, np.array(entry.hidden.q)),
+    )
+
+
+def _from_shard(path: Path, member: Member, where: str) -> Image:
+    with path.open("rb") as file:
+        return decode_image(read(file, member), where)
+
+
+def loaded(shot: Shot) -> Image | None:
+    """The shot's image; None where it cannot be read."""
+    try:
+        return shot.load()
+    except JointloopError:
+        return None
