@@ -6,6 +6,7 @@ lenses     intrinsics as people have them
 joints     joint angles from a file
 arrange    which images are one problem
 solve      the best answer, those that fit alike, and what cannot be told
+observe    what keypoints can tell at all, and how well
 start      where the search begins: PnP, draws of joint angles
 problem    what is unknown, residuals and their derivatives
 report     JSON, and pictures with the robot laid over them

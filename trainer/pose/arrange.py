@@ -1,4 +1,4 @@
-"""Which images are one problem: each alone, all of a camera that stands still, or all of several."""
+"""Which images are one problem: each alone, all of a still camera, or all of several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -106,7 +106,7 @@ def together(
     for shot in shots:
         if not same_lens(lens, lens_for(shot)):
             raise PoseError(
-                f"images {shots[0].name} and {shot.name} have another K: no still camera"
+                f"images {shots[0].name} and {shot.name} differ in K; expected one still camera"
             )
     views = [(shot, i, 0, i) for i, shot in enumerate(shots)]
     return [_task(robot, [lens], views, q, list(range(len(shots))), noise, refine_K)]

@@ -1,6 +1,6 @@
 """Joint angles from a file: CSV with named columns, or JSON lines.
 
-    image,shoulder_pan_joint,shoulder_lift_joint,...        {"image": "a.png", "elbow_joint": 1.2, ...}
+    image,shoulder_pan_joint,elbow_joint,...      {"image": "a.png", "elbow_joint": 1.2, ...}
 
 Names say which number is which, so their order means nothing. Rows go with images by their name
 where the file has it, else by their order. Degrees or radians are the user's to say.
@@ -62,9 +62,7 @@ def _rows(path: Path, where: str) -> list[dict[str, Any]]:
     if path.suffix.lower() == ".csv":
         table = csv.DictReader(text.splitlines(), skipinitialspace=True)
         if table.fieldnames and all(_number(name) is not None for name in table.fieldnames):
-            raise PoseError(
-                f"{where} begins with numbers; expected the joints' names in its first row"
-            )
+            raise PoseError(f"{where} begins with numbers; expected names")
         return list(table)
     rows = []
     for i, line in enumerate(text.splitlines(), 1):
@@ -119,8 +117,8 @@ def _check_limits(angles: Array, robot: Robot, unit: Unit, where: str) -> None:
         for x in (angles[row, joint], robot.lower[joint], robot.upper[joint])
     )
     raise PoseError(
-        f"{where}, row {row + 1} has {robot.angle_names[joint]} at {value:g} {shown_in}; its limits "
-        f"are {low:g} to {high:g} {shown_in}. Angles were read as {unit}, as --angles-in says"
+        f"{where}, row {row + 1} has {robot.angle_names[joint]} at {value:g} {shown_in}; its "
+        f"limits are {low:g} to {high:g} {shown_in}. Angles were read as {unit}, as --angles-in says"
     )
 
 

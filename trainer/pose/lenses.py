@@ -102,8 +102,8 @@ def _lens(matrix: list[Any], bent: list[Any], where: str) -> Lens:
     K, distortion = _numbers(matrix), _numbers(bent)
     if K is None or len(K) != 9:
         raise PoseError(f"{where}: K is {matrix}; expected 3 x 3 numbers")
-    fx, skew, cx, a, fy, cy, b, c, one = K
-    if min(fx, fy) <= 0 or any((skew, a, b, c)) or one != 1:
+    fx, skew, _, a, fy, _, *last = K
+    if min(fx, fy) <= 0 or any((skew, a)) or last != [0, 0, 1]:
         raise PoseError(
             f"{where}: K is {matrix}; expected fx, 0, cx, 0, fy, cy, 0, 0, 1 with fx and fy above 0"
         )

@@ -21,8 +21,8 @@ SHADE = 0.25
 CLOSE = 0.05
 """What is nearer to the camera is cut off from the silhouette [m]."""
 DEFINITIONS = {
-    "T_camera_base": "pose of the robot's root link before the camera, 4 x 4 [m]; OpenCV axes: x to "
-    "the right, y down, z forward. null where it cannot be told",
+    "T_camera_base": "pose of the robot's root link before the camera, 4 x 4 [m]; OpenCV axes: x "
+    "right, y down, z forward. null where it cannot be told",
     "T_camera_base_if": "the same where the joints named under `if` stand at these angles, which "
     "the keypoints cannot tell",
     "q_rad": "joint angles; null where they were not given and cannot be told; slides in m under "
@@ -51,7 +51,7 @@ def told(
     state, off = solution.state, solution.off[place]
     T = state.T_camera_base[c].round(9).tolist()
     untold, names = answer.untold[t], robot.angle_names
-    held = {names[d]: state.q[s, d] for s, d in np.argwhere(answer.held)}
+    held = {n: v for n, v, u in zip(names, state.q[t].tolist(), untold, strict=True) if u}
     conditional = {"T_camera_base": None, "T_camera_base_if": {"if": held, "T_camera_base": T}}
     numbers = {n: None if u else v for n, v, u in zip(names, state.q[t], untold, strict=True)}
     return {

@@ -1,6 +1,6 @@
 """Keypoints to find poses from: of a detector on pictures, or of a file that has them already.
 
-A file is what `predict` wrote, a COCO file of labels, or a recording, which knows the truth as well.
+A file is what `predict` wrote or a COCO file of labels; a recording knows the truth as well.
 """
 
 import json

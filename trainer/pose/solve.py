@@ -11,25 +11,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr
 from scipy.optimize import least_squares
 
 from trainer.pose import start
 from trainer.pose.errors import PoseError
+from trainer.pose.observe import covariance_at, spread, untold_in, why_open
 from trainer.pose.problem import Array, Problem, State
 
 ROBUST = 3.0
 """Standard deviations from which a residual counts less than its square."""
 ALIKE = 9.0
 """Answers whose sums of squared residuals differ by less fit alike."""
+NEAR = 100.0
+"""Those that differ by less after a few steps are followed to their end."""
+STEPS = 40
+"""That the search takes from each start at most."""
 APART = 0.01
 """Answers are one where no keypoint differs by more, as a share of the robot's reach."""
-LOST = 1e-6
-"""Singular values below this share of the largest tell nothing."""
-OPEN_TURN = 0.5
-"""Standard deviation of a rotation or an angle that leaves it open [rad]."""
-OPEN_SHIFT = 0.5
-"""Likewise of a position, as a share of its distance from the camera."""
 MOST = 1500
 """Numbers that are found at once."""
 
@@ -69,15 +67,6 @@ class Answer:
     """Whether the base's pose depends on where these are held."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Untold:
-    angles: NDArray[np.bool_]
-    held: NDArray[np.bool_]
-    base: bool
-    lost: bool
-    """Whether a pose stays open even with all angles known."""
-
-
 def rest(problem: Problem) -> Array:
     """(D,) the angles nearest to 0 within the limits."""
     return np.clip(0.0, problem.robot.lower, problem.robot.upper)
@@ -101,7 +90,7 @@ def solve(problem: Problem, q: Array) -> Answer:
     nothing = np.zeros(problem.free.shape, bool)
     if why := _too_few(problem, 0):
         return Answer((), why, nothing, nothing, False)
-    untold = _untold(problem)
+    untold = untold_in(problem)
     problem = replace(problem, free=problem.free & ~untold.held)
     shown = (untold.angles, untold.held, untold.base)
     why = _too_few(problem, problem.size) or (
@@ -112,11 +101,12 @@ def solve(problem: Problem, q: Array) -> Answer:
     if why:
         return Answer((), why, *shown)
     q = np.where(problem.free | untold.held, rest(problem), q)
-    found = [refined(problem, state) for state in _starts(problem, q)]
-    states = _apart(problem, [one for one in found if one and _in_front(problem, one[0])])
+    states = _from(problem, _starts(problem, q), STEPS)
     if not states:
         return Answer((), "no pose of the robot has these keypoints before the camera", *shown)
-    if why := _open(problem, *states[0]):
+    near = [state for state, squares in states if squares - states[0][1] < NEAR]
+    states = _from(problem, near, 5 * STEPS)
+    if why := why_open(problem, *states[0]):
         return Answer((), why, *shown)
     best = states[0][1]
     alike = [s for s in states if s[1] - best < ALIKE]
@@ -124,7 +114,7 @@ def solve(problem: Problem, q: Array) -> Answer:
     return Answer(solutions, "", *shown)
 
 
-def refined(problem: Problem, state: State) -> tuple[State, float] | None:
+def refined(problem: Problem, state: State, steps: int) -> tuple[State, float] | None:
     """The nearest state that fits best, and its sum of squares; None where nothing is free."""
     lower = np.full(problem.size, -np.inf)
     upper = -lower
@@ -145,7 +135,7 @@ def refined(problem: Problem, state: State) -> tuple[State, float] | None:
         xtol=1e-8,
         ftol=1e-8,
         gtol=1e-8,
-        max_nfev=50,
+        max_nfev=steps,
     )
     moved = problem.move(state, fit.x)
     if not np.isfinite(fit.x).all():
@@ -165,38 +155,6 @@ def _too_few(problem: Problem, unknown: int) -> str:
     return ""
 
 
-def _untold(problem: Problem) -> _Untold:
-    """What the keypoints seen would leave open in any pose, even with their depth seen."""
-    problem = replace(problem, refine_K=False)
-    J = problem.in_space(_somewhere(problem))
-    _, values, V = np.linalg.svd(J, full_matrices=True)
-    rank = int((values > LOST * values[0]).sum())
-    N = V[rank:].T
-    rows = N[problem.size - int(problem.free.sum()) :]
-    angles, held = np.zeros(problem.free.shape, bool), np.zeros(problem.free.shape, bool)
-    angles[problem.free] = np.linalg.norm(rows, axis=1) > 1e-4
-    if not N.shape[1]:
-        return _Untold(angles, held, False, False)
-    _, triangle, order = qr(rows.T, mode="economic", pivoting=True)  # type: ignore[misc]
-    told_by = int((np.abs(np.diag(triangle)) > 1e-4).sum()) if triangle.size else 0
-    held[tuple(np.argwhere(problem.free)[order[:told_by]].T)] = True
-    base = bool(np.linalg.norm(N[: problem.poses]) > 1e-4)
-    return _Untold(angles, held, base, told_by < N.shape[1])
-
-
-def _somewhere(problem: Problem) -> State:
-    """A state like no other: angles and poses by chance."""
-    rng = np.random.default_rng(1)
-    robot = problem.robot
-    C, shape = len(problem.lenses), problem.free.shape
-    T = np.tile(np.eye(4), (C, 1, 1))
-    T[:, :3, :3] = np.linalg.qr(rng.normal(size=(C, 3, 3)))[0]
-    T[:, :3, :3] *= np.linalg.det(T[:, :3, :3])[:, None, None]
-    T[:, 2, 3] = 3 * robot.reach
-    K = np.stack([lens.K for lens in problem.lenses])
-    return State(T, K, rng.uniform(robot.lower, robot.upper, shape))
-
-
 def _starts(problem: Problem, q: Array) -> list[State]:
     """States from which the search goes on."""
     K = np.stack([lens.K for lens in problem.lenses])
@@ -210,8 +168,7 @@ def _starts(problem: Problem, q: Array) -> list[State]:
     first = max(problem.views, key=lambda view: float(view.weights.sum()))
     alone = problem.at([first.camera], [first.instant])
     alone = replace(alone, refine_K=False)
-    tried = [refined(alone, s) for s in start.from_one_view(alone, q[[first.instant]])]
-    states = _apart(alone, [one for one in tried if one and _in_front(alone, one[0])])
+    states = _from(alone, start.from_one_view(alone, q[[first.instant]]), STEPS)
     if len(problem.views) == 1:
         return [state for state, _ in states]
     kept = [_grown(problem, q, first.camera, first.instant, s) for s, _ in states[:4]]
@@ -247,8 +204,15 @@ def _bent(part: Problem, T: Array, q: Array) -> Array:
     """(D,) the angles that fit best in one view whose pose is known."""
     if not part.free.any():
         return q[0]
-    tried = [refined(part, state) for state in start.bent_at(part, T, q)]
-    return min((one for one in tried if one), key=lambda one: one[1])[0].q[0]
+    tried = [refined(part, state, STEPS) for state in start.bent_at(part, T, q)]
+    best = min((one for one in tried if one), key=lambda one: one[1], default=None)
+    return q[0] if best is None else best[0].q[0]
+
+
+def _from(problem: Problem, starts: list[State], steps: int) -> list[tuple[State, float]]:
+    """States before the cameras that starts lead to, without repetition, the best first."""
+    found = [refined(problem, state, steps) for state in starts]
+    return _apart(problem, [one for one in found if one and _in_front(problem, one[0])])
 
 
 def _apart(problem: Problem, found: list[tuple[State, float]]) -> list[tuple[State, float]]:
@@ -276,56 +240,15 @@ def _in_front(problem: Problem, state: State) -> bool:
     return bool((depths[seen] > 0).all())
 
 
-def _covariance(problem: Problem, state: State, squares: float) -> Array | None:
-    """(size, size), scaled up where residuals are larger than the noise; None without full rank."""
-    J = problem.jacobian(state, np.zeros(problem.size))
-    scale = np.linalg.norm(J, axis=0)
-    if not (scale > 0).all():
-        return None
-    _, values, V = np.linalg.svd(J / scale, full_matrices=False)
-    if values[-1] < LOST * values[0]:
-        return None
-    W = V.T / values
-    spare = len(J) - problem.size
-    more = max(1.0, squares / spare) if spare else 1.0
-    return more * (W @ W.T) / np.outer(scale, scale)
-
-
-def _spread(problem: Problem, covariance: Array) -> tuple[Array, Array]:
-    """(C,) standard deviations of orientations [rad] and positions [m], of their worst axis."""
-    C = len(problem.lenses)
-    blocks = [covariance[6 * c : 6 * c + 6, 6 * c : 6 * c + 6] for c in range(C)]
-    turn, shift = (
-        np.array([np.sqrt(np.linalg.eigvalsh(block[s, s])[-1]) for block in blocks])
-        for s in (slice(0, 3), slice(3, 6))
-    )
-    return turn, shift
-
-
-def _open(problem: Problem, state: State, squares: float) -> str:
-    """Why a state is no answer though it fits; empty if it is one."""
-    covariance = _covariance(problem, state, squares)
-    if covariance is None:
-        return "from here the keypoints found lie on a line or fall together: they leave it open"
-    turn, shift = _spread(problem, covariance)
-    far = np.linalg.norm(state.T_camera_base[:, :3, 3], axis=1)
-    if turn.max() > OPEN_TURN:
-        degrees = np.degrees(turn.max())
-        return f"this view leaves the base's orientation open, to {degrees:.0f} degrees"
-    if (shift / far).max() > OPEN_SHIFT:
-        return f"this view leaves the base's position open, to {shift.max():.2f} m"
-    return ""
-
-
 def _solution(
     problem: Problem, state: State, squares: float, untold: NDArray[np.bool_]
 ) -> Solution:
-    covariance = _covariance(problem, state, squares)
+    covariance = covariance_at(problem, state, squares)
     if covariance is None:  # of one that fits alike: what it is cannot be told
         covariance = np.full((problem.size, problem.size), np.inf)
         turn, shift = np.full((2, len(problem.lenses)), np.inf)
     else:
-        turn, shift = _spread(problem, covariance)
+        turn, shift = spread(problem, covariance)
     q_std = np.zeros(problem.free.shape)
     q_std[problem.free] = np.sqrt(np.diag(covariance))[problem.columns[problem.free]]
     q_std[untold] = np.nan
