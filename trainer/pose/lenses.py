@@ -27,9 +27,11 @@ class _Loader(yaml.SafeLoader):
     """YAML with the matrices that OpenCV writes."""
 
 
-_Loader.add_constructor(
-    "tag:yaml.org,2002:opencv-matrix", lambda loader, node: loader.construct_mapping(node, True)
-)
+def _matrix(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:opencv-matrix", _matrix)
 
 
 def lens_in(text: str) -> tuple[Lens, tuple[int, int] | None]:

@@ -1,7 +1,7 @@
-"""What keypoints can tell at all, and how well: by the rank of derivatives, not by a list of robots.
+"""What keypoints can tell at all, and how well: by the rank of derivatives.
 
-Two things are told apart. What no picture of these keypoints shows, even with their depth seen, is a
-property of the robot: angles about an axis that all keypoints beyond it lie on, a base that turns
+Two things are told apart. What no picture of these keypoints shows, even with their depth seen, is
+a property of the robot: angles about an axis that all keypoints beyond it lie on, a base that turns
 about its first axis. What this picture happens not to show is a property of the view.
 """
 

@@ -49,9 +49,10 @@ class Lens:
         held[:, 2] = np.maximum(held[:, 2], NEAREST)
         zero = np.zeros(3)
         pixels, jacobian = cv2.projectPoints(held, zero, zero, self.K, self.distortion)
+        jacobian = np.asarray(jacobian, np.float64)
         by_point = jacobian[:, 3:6].reshape(-1, 2, 3)
         by_K = jacobian[:, 6:10].reshape(-1, 2, 4)
-        return pixels.reshape(-1, 2), by_point, by_K
+        return np.asarray(pixels, np.float64).reshape(-1, 2), by_point, by_K
 
 
 @dataclass(frozen=True, eq=False)

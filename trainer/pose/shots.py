@@ -131,15 +131,15 @@ def of_pictures(
 def detected(shot: Shot, image: Image, closer: Closer, threshold: float) -> Shot:
     """The shot with what a detector finds in its image (H, W, 3) in place of its keypoints."""
     look = closer.look(image)
-    return replace(shot, **_kept(look.pixels, look.scores, threshold))
+    pixels, weights = _kept(look.pixels, look.scores, threshold)
+    return replace(shot, pixels=pixels, weights=weights)
 
 
-def _kept(pixels: Array, scores: Array, threshold: float) -> dict[str, Array]:
+def _kept(pixels: Array, scores: Array, threshold: float) -> tuple[Array, Array]:
+    """Pixels and weights of keypoints by their scores."""
     found = (scores >= threshold) & np.isfinite(pixels).all(axis=1)
-    return {
-        "pixels": np.where(found[:, None], pixels, np.nan),
-        "weights": np.where(found, np.clip(scores, 0.0, 1.0), 0.0),
-    }
+    weights = np.where(found, np.clip(scores, 0.0, 1.0), 0.0)
+    return np.where(found[:, None], pixels, np.nan), weights
 
 
 def _predicted(one: Any, number: int, path: Path, robot: Robot, images: Path | None) -> Shot:
@@ -163,8 +163,8 @@ def _predicted(one: Any, number: int, path: Path, robot: Robot, images: Path | N
     scores = np.where(points[:, 2] > OUTSIDE, scores, 0.0)
     kept = _kept(points[:, :2], scores, np.nextafter(0.0, 1.0))
     if frame is not None:
-        return Shot(f"{name}, frame {frame}", partial(_no_frame, name), **kept)
-    return Shot(name, partial(picture, (images or Path()) / name), **kept)
+        return Shot(f"{name}, frame {frame}", partial(_no_frame, name), *kept)
+    return Shot(name, partial(picture, (images or Path()) / name), *kept)
 
 
 def _no_frame(name: str) -> Image:

@@ -101,11 +101,11 @@ def solve(problem: Problem, q: Array) -> Answer:
     if why:
         return Answer((), why, *shown)
     q = np.where(problem.free | untold.held, rest(problem), q)
-    states = _from(problem, _starts(problem, q), STEPS)
+    states = _from(problem, _starts(problem, q))
     if not states:
         return Answer((), "no pose of the robot has these keypoints before the camera", *shown)
     near = [state for state, squares in states if squares - states[0][1] < NEAR]
-    states = _from(problem, near, 5 * STEPS)
+    states = _from(problem, near, last=True)
     if why := why_open(problem, *states[0]):
         return Answer((), why, *shown)
     best = states[0][1]
@@ -114,8 +114,15 @@ def solve(problem: Problem, q: Array) -> Answer:
     return Answer(solutions, "", *shown)
 
 
-def refined(problem: Problem, state: State, steps: int) -> tuple[State, float] | None:
-    """The nearest state that fits best, and its sum of squares; None where nothing is free."""
+def refined(problem: Problem, state: State, last: bool = False) -> tuple[State, float] | None:
+    """The nearest state that fits best, and its sum of squares; None where the search diverges.
+
+    Args:
+        problem: what is to be found.
+        state: where the search begins.
+        last: go on to the end, where keypoints that are far off hardly count any more; from far
+            away that would lead nowhere.
+    """
     lower = np.full(problem.size, -np.inf)
     upper = -lower
     angles = problem.columns[problem.free]
@@ -129,13 +136,13 @@ def refined(problem: Problem, state: State, steps: int) -> tuple[State, float] |
         np.zeros(problem.size),
         jac=lambda step: problem.jacobian(state, step),  # type: ignore[arg-type]
         bounds=(lower, upper),
-        loss="soft_l1",
+        loss="cauchy" if last else "soft_l1",
         f_scale=ROBUST,
         x_scale="jac",
         xtol=1e-8,
         ftol=1e-8,
         gtol=1e-8,
-        max_nfev=steps,
+        max_nfev=5 * STEPS if last else STEPS,
     )
     moved = problem.move(state, fit.x)
     if not np.isfinite(fit.x).all():
@@ -168,7 +175,7 @@ def _starts(problem: Problem, q: Array) -> list[State]:
     first = max(problem.views, key=lambda view: float(view.weights.sum()))
     alone = problem.at([first.camera], [first.instant])
     alone = replace(alone, refine_K=False)
-    states = _from(alone, start.from_one_view(alone, q[[first.instant]]), STEPS)
+    states = _from(alone, start.from_one_view(alone, q[[first.instant]]))
     if len(problem.views) == 1:
         return [state for state, _ in states]
     kept = [_grown(problem, q, first.camera, first.instant, s) for s, _ in states[:4]]
@@ -204,14 +211,14 @@ def _bent(part: Problem, T: Array, q: Array) -> Array:
     """(D,) the angles that fit best in one view whose pose is known."""
     if not part.free.any():
         return q[0]
-    tried = [refined(part, state, STEPS) for state in start.bent_at(part, T, q)]
+    tried = [refined(part, state) for state in start.bent_at(part, T, q)]
     best = min((one for one in tried if one), key=lambda one: one[1], default=None)
     return q[0] if best is None else best[0].q[0]
 
 
-def _from(problem: Problem, starts: list[State], steps: int) -> list[tuple[State, float]]:
+def _from(problem: Problem, starts: list[State], last: bool = False) -> list[tuple[State, float]]:
     """States before the cameras that starts lead to, without repetition, the best first."""
-    found = [refined(problem, state, steps) for state in starts]
+    found = [refined(problem, state, last) for state in starts]
     return _apart(problem, [one for one in found if one and _in_front(problem, one[0])])
 
 

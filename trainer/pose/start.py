@@ -5,6 +5,7 @@ from itertools import combinations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from trainer.pose.problem import Array, Lens, Problem, State
@@ -94,7 +95,7 @@ def poses(problem: Problem, q: Array, camera: int) -> list[Array]:
     return [*found, *(mirrored(T, points) for T in found[:1])]
 
 
-def _subsets(weights: Array) -> list[Array]:
+def _subsets(weights: Array) -> list[NDArray[np.int64]]:
     count = len(weights)
     if math.comb(count, LEAST) <= SUBSETS:
         return [np.array(chosen) for chosen in combinations(range(count), LEAST)]
@@ -109,7 +110,7 @@ def drawn(problem: Problem, q: Array, count: int = DRAWS) -> Array:
     lower, upper = problem.robot.lower[free], problem.robot.upper[free]
     whole = np.isinf(problem.limits[0][free])
     lower, upper = np.where(whole, -np.pi, lower), np.where(whole, np.pi, upper)
-    places = qmc.Sobol(int(free.sum()), seed=0).random(count)
+    places = qmc.Halton(int(free.sum()), seed=0).random(count)  # type: ignore[call-arg]
     angles = np.tile(q[0], (count, 1))
     angles[:, free] = lower + places * (upper - lower)
     return angles
