@@ -72,7 +72,7 @@ def test_derivatives_are_those_of_the_residuals(lens: Lens) -> None:
     np.testing.assert_allclose(two.jacobian(state, step), expected, rtol=1e-4, atol=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), azimuth=st.floats(-3, 3))
 def test_exact_keypoints_and_angles_give_the_base_back(seed: int, azimuth: float) -> None:
     T, q = looking_at(azimuth), poses(np.random.default_rng(seed), 1)
@@ -109,7 +109,7 @@ def test_a_keypoint_that_is_not_seen_takes_its_angle_along() -> None:
 
 def test_noise_errs_as_the_stated_deviations_say_with_known_angles() -> None:
     T, errors = looking_at(), []
-    for seed in range(60):
+    for seed in range(40):
         answer = solve(problem(view(T, Q, noise=1.0, seed=seed), known=True), Q[None])
         best = answer.solutions[0]
         off = best.state.T_camera_base[0, :3, 3] - T[:3, 3]
@@ -120,7 +120,7 @@ def test_noise_errs_as_the_stated_deviations_say_with_known_angles() -> None:
 
 def test_noise_errs_as_the_stated_deviations_say_with_unknown_angles() -> None:
     T, scaled = looking_at(), []
-    for seed in range(25):
+    for seed in range(10):
         answer = solve(problem(view(T, Q, noise=1.0, seed=seed), known=False), np.zeros((1, 6)))
         told = ~answer.untold[0]
         off = [(s.state.q[0] - Q)[told] / s.q_std[0][told] for s in answer.solutions]

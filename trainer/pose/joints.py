@@ -62,7 +62,7 @@ def _rows(path: Path, where: str) -> list[dict[str, Any]]:
     if path.suffix.lower() == ".csv":
         table = csv.DictReader(text.splitlines(), skipinitialspace=True)
         if table.fieldnames and all(_number(name) is not None for name in table.fieldnames):
-            raise PoseError(f"{where} begins with numbers, not names")
+            raise PoseError(f"{where} begins with numbers")
         return list(table)
     rows = []
     for i, line in enumerate(text.splitlines(), 1):

@@ -15,6 +15,8 @@ from trainer.pose.problem import Array, Problem, State
 
 LOST = 1e-6
 """Singular values below this share of the largest tell nothing."""
+SOONER = 1e3
+"""How much sooner an angle at the instant where the search begins is held than another."""
 OPEN_TURN = 0.5
 """Standard deviation of a rotation or an angle that leaves it open [rad]."""
 OPEN_SHIFT = 0.5
@@ -47,6 +49,9 @@ def untold_in(problem: Problem) -> Untold:
     angles[problem.free] = np.linalg.norm(rows, axis=1) > 1e-4
     if not N.shape[1]:
         return Untold(angles, held, False, False)
+    sooner = np.ones(problem.free.shape)
+    sooner[problem.anchor.instant] = SOONER
+    rows = rows * sooner[problem.free][:, None]
     _, triangle, order = qr(rows.T, mode="economic", pivoting=True)  # type: ignore[misc]
     told_by = int((np.abs(np.diag(triangle)) > 1e-4).sum()) if triangle.size else 0
     held[tuple(np.argwhere(problem.free)[order[:told_by]].T)] = True

@@ -111,6 +111,11 @@ class Problem:
         """Numbers of the poses, which come first."""
         return 0 if self.posed else 6 * len(self.lenses)
 
+    @property
+    def anchor(self) -> View:
+        """The view that shows most: the search begins there, and untold angles are held there."""
+        return max(self.views, key=lambda view: float(view.weights.sum()))
+
     def at(self, cameras: Sequence[int], instants: Sequence[int]) -> "Problem":
         """The part of it that some cameras see at some instants, counted anew."""
         views = tuple(

@@ -172,7 +172,7 @@ def _starts(problem: Problem, q: Array) -> list[State]:
         count = max(len(poses) for poses in found)
         together = [[poses[min(i, len(poses) - 1)] for poses in found] for i in range(count)]
         return [State(np.stack(T), K, q) for T in together]
-    first = max(problem.views, key=lambda view: float(view.weights.sum()))
+    first = problem.anchor
     alone = problem.at([first.camera], [first.instant])
     alone = replace(alone, refine_K=False)
     states = _from(alone, start.from_one_view(alone, q[[first.instant]]))

@@ -138,9 +138,9 @@ def from_one_view(problem: Problem, q: Array, kept: int = KEPT) -> list[State]:
     return [State(T[None], lens.K[None].copy(), a[None]) for _, T, a in scored[:kept]]
 
 
-def bent_at(problem: Problem, T: Array, q: Array, kept: int = 4) -> list[State]:
+def bent_at(problem: Problem, T: Array, q: Array, kept: int = 8) -> list[State]:
     """States of a problem of one instant that fit best where the poses T (C, 4, 4) are known."""
-    angles = drawn(problem, q)
+    angles = drawn(problem, q, 8 * DRAWS)
     K = np.stack([lens.K for lens in problem.lenses])
     misses = np.zeros(len(angles))
     points = problem.points(angles)
