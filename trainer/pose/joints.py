@@ -118,7 +118,7 @@ def _check_limits(angles: Array, robot: Robot, unit: Unit, where: str) -> None:
     )
     raise PoseError(
         f"{where}, row {row + 1} has {robot.angle_names[joint]} at {value:g} {shown_in}; its "
-        f"limits are {low:g} to {high:g} {shown_in}. Angles were read as {unit}, as --angles-in says"
+        f"limits are {low:g} to {high:g} {shown_in}. Angles were read as {unit} (--angles-in)"
     )
 
 
