@@ -243,6 +243,22 @@ def test_no_sample_is_used_more_often_than_allowed_whoever_leaves(
     assert max(uses.values(), default=0) <= max_uses
 
 
+@given(
+    here=st.lists(st.integers(0, 3), min_size=2, max_size=3).filter(lambda n: sum(n) >= 2),
+    size=st.integers(1, 4),
+)
+def test_a_resumed_run_asks_again_for_what_arrived_and_was_not_used(
+    make, here: list[int], size: int
+) -> None:
+    arrived = [(worker, make(worker, i)) for worker, n in enumerate(here) for i in range(n)]
+    source, hub = source_of([arrived])
+    source.batch(min(size, sum(here)))
+    hub.workers = {w: SimpleNamespace(next_index=n) for w, n in enumerate(here)}
+    used = {worker: hub.credits[worker] for worker in range(len(here))}
+    assert source.next_index == dict(enumerate(here))
+    assert source.state_dict()["next_index"] == used
+
+
 def test_simulators_that_left_are_told_from_those_that_never_came() -> None:
     source, hub = source_of([])
     hub.workers = {0: SimpleNamespace(alive=False)}

@@ -18,8 +18,10 @@ from feedback.history import prior_of, read_history
 from feedback.report.report import write_report
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.settings import SampleSettings
+from simulator.sample import Sample
 from trainer.config.config import Config, ConfigError, NetworkConfig
 from trainer.config.presets import preset
+from trainer.data.live import LiveSource
 from trainer.run_options import RunOptions
 from trainer.runs.folder import RunError
 from trainer.runs.progress import Progress
@@ -150,6 +152,33 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert summary["epochs"] == 2
     with pytest.raises(RunError, match="finished"):
         run(folder, small(), resume=True)
+
+
+def test_every_sample_of_every_worker_is_used_across_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: dict[int, list[int]] = {}
+    take = LiveSource._take_new
+
+    def noted(source: LiveSource) -> Sample | None:
+        if sample := take(source):
+            came_from = sample.hidden.provenance
+            used.setdefault(came_from.worker, []).append(came_from.index)
+        return sample
+
+    def stop(epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveSource, "_take_new", noted)
+    folder, config = tmp_path / "run", small(epochs=2).changed(epoch_samples=64)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, config, Lines(stop))
+    first = {worker: len(indices) for worker, indices in used.items()}
+    run(folder, config, resume=True)
+    for worker, indices in used.items():
+        assert indices == list(range(len(indices)))
+        assert len(indices) > first[worker]
 
 
 def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Path) -> None:

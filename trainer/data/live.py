@@ -140,6 +140,19 @@ class LiveSource:
         here = {id: worker.next_index for id, worker in self.hub.workers.items()}
         return self._earlier_index | here
 
+    @property
+    def next_unused(self) -> dict[int, int]:
+        """First index of each worker that was not taken yet: where a resumed run goes on.
+
+        What arrived and waits for its batch would be lost with this process.
+        """
+        waiting = {
+            worker: samples[0].hidden.provenance.index
+            for worker, samples in self._new.items()
+            if samples
+        }
+        return self.next_index | waiting
+
     def note(self) -> str:
         """How many samples since the last epoch were trained on while no simulator was there."""
         alone = self._absence.consumed - self._noted
@@ -151,7 +164,7 @@ class LiveSource:
         return {
             "counts": asdict(self.counts),
             "poses": asdict(self.poses),
-            "next_index": self.next_index,
+            "next_index": self.next_unused,
             "delivery": self._delivery.to_json(),
             "absence": asdict(self._absence),
         }

@@ -57,7 +57,7 @@ class Checkpoint:
 
     @property
     def next_index(self) -> dict[int, int]:
-        """First index of each worker that the run has not seen yet; none with a recording."""
+        """First index of each worker that the run has not used yet; none with a recording."""
         return self.loop["source"].get("next_index", {})
 
 
