@@ -69,6 +69,16 @@ def test_a_hello_is_answered_once():
     assert r.delivery.workers_joined == 1
 
 
+@given(wanted=st.lists(st.none() | st.integers(0, 99), min_size=1, max_size=50))
+def test_one_connection_holds_one_worker_however_often_it_says_hello(wanted: list[int | None]):
+    r = workers()
+    other = join(r)
+    for worker in wanted:
+        assert isinstance(r.admit(b"peer", hello(worker=worker), 1, 0.0), Welcome)
+    assert {worker.peer for worker in r.alive()} == {other.peer, b"peer"}
+    assert len(list(r.alive())) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [

@@ -151,6 +151,8 @@ class Workers:
         if reason := self._objection(hello):
             self.delivery.refused += 1
             return Refused(reason)
+        if known is not None:  # one connection, one worker
+            self.depart(known, died=True)
         for former in self.by_id.values():
             if former.slot == hello.slot:  # its fleet would not replace it if it lived
                 self.depart(former, died=True)
