@@ -1,5 +1,6 @@
 """Laws of JSON lines: what was appended is read, whatever a crash left behind it."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_a_half_written_line_is_left_out_and_cut_off_by_the_next(
         assert read_lines(path, "row") == [*rows, {"next": 1}]
 
 
-@pytest.mark.parametrize("line", ["x", "[]", "1", "", '{"a": 1'])
+@pytest.mark.parametrize("line", ["x", "[]", "1", "\0", '{"a": 1'])
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     path = file_of(tmp_path, [{"a": 1}])
     with path.open("a") as file:
@@ -55,6 +56,18 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(LinesError, match=r"a\.jsonl line 2 is no row: ") as caught:
         read_lines(path, "row")
     assert "\n" not in str(caught.value)
+
+
+@given(rows=st.lists(st.none() | st.integers(), max_size=8), count=st.integers(0, 8))
+def test_a_blank_line_is_no_damage_and_does_not_count(rows: list[int | None], count: int) -> None:
+    lines = ["" if n is None else json.dumps({"n": n}) for n in rows]
+    told = [{"n": n} for n in rows if n is not None]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.jsonl"
+        path.write_text("".join(line + "\n" for line in lines))
+        assert read_lines(path, "row") == told
+        keep_lines(path, count)
+        assert read_lines(path, "row") == told[:count]
 
 
 def test_what_a_line_has_to_be_the_reader_says(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from disk_parts import files_up_to
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer import event_file_writer
 
+from jointloop.common.files import FileError
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
 from trainer.runs.tensorboard import FIGURES, FOLDER, SHOWN, TensorBoard
@@ -132,3 +134,14 @@ def test_a_resume_leaves_no_point_twice(
 def test_nothing_is_written_before_there_is_something_to_show(tmp_path: Path, ur10: Robot) -> None:
     TensorBoard(tmp_path, ur10).close()
     assert not list(tmp_path.iterdir())
+
+
+def test_events_that_cannot_be_written_are_one_line(
+    tmp_path: Path, ur10: Robot, uniform: JointPrior, capfd: pytest.CaptureFixture[str]
+) -> None:
+    board = TensorBoard(tmp_path, ur10)
+    line = r"^cannot write .*/tensorboard: File too large$"
+    with files_up_to(4096), pytest.raises(FileError, match=line):
+        board.add(row(ur10, 0, 0), [], 1e-3, uniform, gallery(ur10))
+    board.close()
+    assert capfd.readouterr().err == ""

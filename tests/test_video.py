@@ -8,9 +8,11 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from disk_parts import files_up_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jointloop.common.files import FileError
 from trainer.inference import video
 from trainer.inference.media import MediaError
 from trainer.inference.video import Video, VideoFile
@@ -249,3 +251,16 @@ def test_ffmpeg_says_nothing_of_its_own(tmp_path):
     told = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "a.mp4 is no video that can be read" in told.stdout
     assert told.stderr == ""
+
+
+def test_a_video_that_the_disk_has_no_room_for_is_one_line(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 96, 128, 3), dtype=np.uint8)
+
+    def write() -> None:
+        with VideoFile(tmp_path / "v.mp4") as file:
+            for image in noise:
+                file.add(image)
+
+    with files_up_to(4096), pytest.raises(FileError, match=r"^cannot write .*/v\.mp4: .*[Ff]ile"):
+        write()
+    assert list(tmp_path.iterdir()) == []

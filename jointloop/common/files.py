@@ -1,6 +1,7 @@
 """Files written beside their place and then renamed: a crash leaves the last good one."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -62,6 +63,27 @@ def _to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+def pour(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of it to an open file: all that is kept goes through here.
+
+    Raises:
+        OSError: it cannot be written, or not to its end.
+    """
+    left = memoryview(data).cast("B")
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def fill(path: Path, data: bytes | memoryview) -> None:
+    """Make a file of bytes, in its place at once.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("wb", buffering=0) as file:
+        pour(file.fileno(), data)
+
+
 def write_beside(path: Path, save: Callable[[Path], None], durable: bool = True) -> None:
     """Let `save` write beside the path, then put the result in its place.
 
@@ -83,13 +105,9 @@ def write_beside(path: Path, save: Callable[[Path], None], durable: bool = True)
             part_of(path).unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes, durable: bool = True) -> None:
+def write_bytes(path: Path, data: bytes | memoryview, durable: bool = True) -> None:
     """Write bytes as `write_beside` does."""
-
-    def save(part: Path) -> None:
-        part.write_bytes(data)
-
-    write_beside(path, save, durable)
+    write_beside(path, lambda part: fill(part, data), durable)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -104,11 +122,8 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays of plain numbers or text as `write_beside` does."""
-
-    def save(part: Path) -> None:
-        with part.open("wb") as file:  # given a name, numpy would add its own suffix
-            np.savez(file, **arrays)
-
     if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
         raise TypeError(f"arrays {objects} hold objects; expected plain numbers or text")
-    write_beside(path, save)
+    held = io.BytesIO()
+    np.savez(held, **arrays)
+    write_bytes(path, held.getbuffer())

@@ -8,11 +8,12 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 from jointloop.common.errors import JointloopError
-from jointloop.common.files import FileError, shown
+from jointloop.common.files import FileError, pour, shown
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class LinesError(JointloopError):
 
 
 def read_lines(path: Path, kind: str, parse: Callable[[dict[str, Any]], T] = dict) -> list[T]:
-    """What the whole lines of a file say; nothing where there is no file.
+    """What the whole lines of a file say, but for blank ones; nothing where there is no file.
 
     Args:
         path: the file.
@@ -40,7 +41,8 @@ def read_lines(path: Path, kind: str, parse: Callable[[dict[str, Any]], T] = dic
     except OSError as error:
         raise LinesError(f"cannot read {shown(path)}: {error.strerror}") from error
     name = shown(path)
-    return [_parsed(line, f"{name} line {i}", kind, parse) for i, line in enumerate(lines, 1)]
+    numbered = enumerate(lines, 1)
+    return [_parsed(line, f"{name} line {i}", kind, parse) for i, line in numbered if line.strip()]
 
 
 def _parsed(line: bytes, where: str, kind: str, parse: Callable[[dict[str, Any]], T]) -> T:
@@ -60,21 +62,22 @@ def append_line(path: Path, row: Mapping[str, Any]) -> None:
         FileError: it cannot be written.
     """
     line = json.dumps(row, allow_nan=False).encode() + b"\n"
-    with _changing(path), path.open("ab+") as file:
+    with _changing(path), path.open("ab+", buffering=0) as file:
         file.truncate(_end(file))
-        file.write(line)
-        file.flush()
+        pour(file.fileno(), line)
         os.fsync(file.fileno())
 
 
 def keep_lines(path: Path, count: int) -> None:
-    """Cut a file off after so many lines, or after its last whole one.
+    """Cut a file off after so many lines that are not blank, or after its last whole one.
 
     Raises:
         FileError: there is none, or it cannot be written.
     """
     with _changing(path), path.open("rb+") as file:
-        kept = file.read().split(b"\n")[:-1][:count]
+        lines = file.read().split(b"\n")[:-1]
+        told = [i for i, line in enumerate(lines, 1) if line.strip()]
+        kept = lines[: told[count] - 1] if count < len(told) else lines
         file.truncate(sum(len(line) + 1 for line in kept))
         os.fsync(file.fileno())
 
@@ -87,7 +90,7 @@ def _changing(path: Path) -> Iterator[None]:
         raise FileError(f"cannot write {shown(path)}: {error.strerror}") from error
 
 
-def _end(file: BinaryIO) -> int:
+def _end(file: FileIO) -> int:
     """Where the last whole line of an open file ends."""
     size = file.seek(0, os.SEEK_END)
     if not size:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from jointloop.common.errors import JointloopError
-from jointloop.common.files import write_beside
+from jointloop.common.files import fill, write_beside
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -133,7 +133,7 @@ def export(
     def save(beside: Path) -> None:
         with _quiet():
             program = _exported(network, trained, shape)
-            beside.write_bytes(_onnx(program, info) if to == "onnx" else _pt2(program, info))
+            fill(beside, _onnx(program, info) if to == "onnx" else _pt2(program, info))
             run = _onnx_outputs(beside) if to == "onnx" else _pt2_outputs(beside)
         parities.append(_compared(network, info, run, shape))
         if parities[0].pixels > PARITY or parities[0].beliefs > BELIEF_PARITY:

@@ -10,6 +10,7 @@ it, as Blender is. Where an FFmpeg lacks x264, Cisco's OpenH264 (BSD) or VP9 (BS
 """
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from jointloop.common.files import part_of, put_in_place, shown
+from jointloop.common.files import FileError, part_of, put_in_place, shown
 from trainer.inference.media import MediaError
 
 Image = NDArray[np.uint8]
@@ -45,6 +46,9 @@ TICKS = 90_000
 MILLISECOND = Fraction(1, 1000)
 BT709, LIMITED, FULL = 1, 1, 2
 """FFmpeg's numbers for colour spaces and ranges."""
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+"""What ails a disk, not a video."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +171,7 @@ class VideoFile:
                     put_in_place(self.path, durable=False)
         finally:
             if self._container:
-                with contextlib.suppress(FFmpegError):
+                with contextlib.suppress(FFmpegError, OSError):
                     self._container.close()
             part_of(self.path).unlink(missing_ok=True)
 
@@ -181,6 +185,7 @@ class VideoFile:
 
         Raises:
             MediaError: it cannot be encoded, or not be written there.
+            FileError: the disk takes no more.
         """
         if time is None:
             time = Fraction(0) if self._last is None else self._last + 1 / self._rate
@@ -196,6 +201,8 @@ class VideoFile:
         try:
             yield
         except (FFmpegError, OSError) as error:
+            if error.errno in NO_ROOM:
+                raise FileError(f"cannot write {shown(self.path)}: {error.strerror}") from error
             size = "x".join(map(str, self._size))
             raise MediaError(
                 f"{shown(self.path)} cannot be written as a video of {size}: {error.strerror}"

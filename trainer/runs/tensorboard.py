@@ -6,8 +6,10 @@ the prior of every joint angle with its entropy, and a few held-out images with 
 made of them.
 """
 
+import contextlib
 import importlib.util
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedback.report.run_data import value
+from jointloop.common.files import FileError, shown
 from simulator.drawing.drawing import belief_strip, gallery_picture
 from simulator.randomization.prior import JointPrior
 from simulator.robot import Robot
@@ -51,6 +54,7 @@ class TensorBoard:
         self._folder, self._robot = folder / FOLDER, robot
         self._purge = None if resumed is None else resumed + 1
         self._writer: SummaryWriter | None = None
+        self._hook = threading.excepthook
 
     def add(
         self,
@@ -68,8 +72,24 @@ class TensorBoard:
             rate: learning rate at its end.
             prior: that follows it.
             gallery: held-out images from the best to the worst, as in gallery.npz.
+
+        Raises:
+            FileError: it cannot be written.
         """
-        writer = self._open()
+        try:
+            self._add(self._open(), row, losses, rate, prior, gallery)
+        except OSError as error:
+            raise FileError(f"cannot write {shown(self._folder)}: {error.strerror}") from None
+
+    def _add(
+        self,
+        writer: "SummaryWriter",
+        row: Mapping[str, Any],
+        losses: Sequence[float],
+        rate: float,
+        prior: JointPrior,
+        gallery: Mapping[str, NDArray[Any]],
+    ) -> None:
         step = row["steps"]
         for i, loss in enumerate(losses, start=step - len(losses) + 1):
             writer.add_scalar("loss/train", loss, i)
@@ -83,12 +103,15 @@ class TensorBoard:
     def close(self) -> None:
         """End the event file."""
         if self._writer:
-            self._writer.close()
+            with contextlib.suppress(OSError):  # `add` brought all to the file, or said why not
+                self._writer.close()
+            threading.excepthook = self._hook
 
     def _open(self) -> "SummaryWriter":
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
+            threading.excepthook = _unless_writing
             self._writer = SummaryWriter(str(self._folder), purge_step=self._purge)
         return self._writer
 
@@ -138,3 +161,9 @@ class TensorBoard:
             "held_out/keypoints": gallery_picture(few, self._robot.skeleton, columns, scale),
             "held_out/beliefs": strips,
         }
+
+
+def _unless_writing(ended: threading.ExceptHookArgs) -> None:
+    """Print what ended a thread, but not what `TensorBoard.add` is told too."""
+    if not isinstance(ended.exc_value, OSError):
+        threading.__excepthook__(ended)
