@@ -37,6 +37,8 @@ TIFF = (b"II*\0", b"MM\0*")
 """How such a file begins."""
 JPEG = b"\xff\xd8"
 """Likewise."""
+MOST_PIXELS = 250_000_000
+"""Of a picture: beyond what cameras take."""
 ORIENTATION = 0x0112
 """EXIF's tag."""
 TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -73,6 +75,7 @@ def read_picture(path: Path, factor: int = 1, turned: bool = True) -> NDArray[np
         raise PhotoError(f"{shown(path)}: {error.strerror}") from error
     if hint := pointer(data):
         raise PhotoError(f"{shown(path)} is no picture{hint}")
+    _check_size(path, data)
     boxed = data[4:8] == b"ftyp"  # how HEIF and AVIF begin
     if path.suffix.lower() in HEIF and not boxed:
         raise PhotoError(
@@ -99,6 +102,23 @@ def size_said(path: Path) -> tuple[int, int] | None:
     except Exception:  # whatever ails the header, the picture was read
         return None
     return (height, width) if _orientation(data) > 4 else (width, height)
+
+
+def _check_size(path: Path, data: bytes) -> None:
+    """Refuse what would take gigabytes, before anything of it is decoded.
+
+    Raises:
+        PhotoError: the header says so.
+    """
+    try:
+        with _opened(data) as file:
+            width, height = file.size
+    except Exception:  # what is decoded next says what ails it
+        return
+    if width * height > MOST_PIXELS:
+        raise PhotoError(
+            f"{shown(path)} is {width}x{height}; expected at most {MOST_PIXELS // 10**6} megapixels"
+        )
 
 
 def _by_opencv(path: Path, data: bytes, factor: int) -> NDArray[np.uint8]:

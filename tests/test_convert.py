@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from recording_parts import SMALL, description, recorded
@@ -14,7 +15,8 @@ from jointloop.common.files import FileError
 from simulator.randomization.variety import CALM, CameraVariety, Variety
 from simulator.recordings.convert import NOWHERE, items, to_coco, to_dream
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import Entry, RecordingError, decode_image
+from simulator.recordings.sample_files import MASK, Entry, RecordingError, decode_image
+from simulator.recordings.shards import ShardWriter
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_images_are_those_of_the_recording(recording: Recording, coco: Path, dre
         split = item.entry.split
         assert (coco / "images" / f"{item.entry.key}.png").read_bytes() == item.png
         assert (dream / split / f"{counts[split]:06d}.rgb.png").read_bytes() == item.png
-        assert decode_image(item.png, "").shape == (48, 64, 3)
+        assert decode_image(item.png, "", (64, 48)).shape == (48, 64, 3)
         counts[split] += 1
 
 
@@ -199,6 +201,37 @@ def test_of_a_damaged_recording_nothing_is_written(recording, tmp_path: Path, co
     with pytest.raises(RecordingError, match="is damaged"):
         convert(copy, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("convert", [to_coco, to_dream])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"key": "../../beyond"}, r"says key '\.\./\.\./beyond'; expected '0000-00000000'"),
+        ({"width": 60_000}, r"says size \(60000, 48\); expected \(64, 48\)"),
+        ({"keypoints": ("a", "b")}, r"says keypoints \('a', 'b'\); expected"),
+    ],
+)
+def test_a_recording_that_says_otherwise_in_its_samples_writes_nothing_anywhere(
+    recording: Recording, tmp_path: Path, convert, change: dict[str, Any], said: str
+) -> None:
+    about = msgspec.structs.replace(recording.about, samples=1, held_out=1)
+    crafted = Recording.create(tmp_path / "crafted", about)
+    item = next(items(recording))
+    files = {
+        ".png": item.png,
+        MASK: item.png,
+        ".json": msgspec.json.encode(msgspec.structs.replace(item.entry, **change)),
+    }
+    with ShardWriter(crafted.path(0), [crafted.key(0)]) as writer:
+        writer.add(crafted.key(0), files)
+        writer.finish()
+    before = set(tmp_path.rglob("*"))
+    with pytest.raises(RecordingError, match=f"sample 0000-00000000 {said}"):
+        convert(crafted, tmp_path / "out")
+    new = set(tmp_path.rglob("*")) - before
+    assert not [path for path in new if path.is_file()]
+    assert all(path.is_relative_to(tmp_path / "out") for path in new)
 
 
 @pytest.mark.parametrize("convert", [to_coco, to_dream])

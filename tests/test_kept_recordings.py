@@ -76,12 +76,12 @@ def test_every_file_of_every_sample_is_what_the_tar_holds(folder: Path) -> None:
 
 @both
 def test_every_sample_is_read_and_written_alike(folder: Path) -> None:
-    files = files_in_tars(folder)
+    files, size = files_in_tars(folder), Recording.open(folder).size
     for name in [name for name in files if name.endswith(".json")]:
         entry = decode(files[name], name)
         assert msgspec.json.encode(entry) == files[name]
-        image = decode_image(files[f"{entry.key}.png"], name)
-        mask = decode_mask(files[entry.key + MASK], name)
+        image = decode_image(files[f"{entry.key}.png"], name, size)
+        mask = decode_mask(files[entry.key + MASK], name, size)
         if same_versions(folder):
             again = {entry.key + end: data for end, data in encode(entry, image, mask).items()}
             assert again == {file: files[file] for file in again}
@@ -111,9 +111,9 @@ def test_a_trainer_takes_its_samples(folder: Path) -> None:
     images = {files[name] for name in files if name.endswith(".png") and MASK not in name}
     for index, sample in enumerate(held_out):
         name = f"{recording.key(index)}.png"
-        assert (sample.image == decode_image(files[name], name)).all()
+        assert (sample.image == decode_image(files[name], name, recording.size)).all()
     given = {image.tobytes() for image in batch.images.permute(0, 2, 3, 1).numpy()}
-    assert given == {decode_image(png, "image").tobytes() for png in images} - {
+    assert given == {decode_image(png, "image", recording.size).tobytes() for png in images} - {
         sample.image.tobytes() for sample in held_out
     }
 
@@ -153,9 +153,10 @@ def test_cycles_renders_the_same_labels_and_says_that_it_shades_otherwise(index:
     if not same_versions(CYCLES):
         pytest.skip("other versions of the packages that take part")
     assert tells_the_same(".json", made[".json"], recorded_files[".json"])
-    masks = [decode_mask(files[MASK], "").astype(int) for files in (made, recorded_files)]
+    size, pairs = Recording.open(CYCLES).size, (made, recorded_files)
+    masks = [decode_mask(files[MASK], "", size).astype(int) for files in pairs]
     assert np.abs(np.subtract(*masks)).mean() < 5
-    images = [decode_image(files[".png"], "").astype(int) for files in (made, recorded_files)]
+    images = [decode_image(files[".png"], "", size).astype(int) for files in pairs]
     assert np.abs(images[0].mean() - images[1].mean()) < 3
     said: list[str] = []
     recipe_here(decode(recorded_files[".json"], "sample").recipe, say=said.append)

@@ -66,7 +66,7 @@ def test_a_recordings_images_and_labels_are_those_recorded(recording, split, cou
     assert len(data.images) == len(expected) == count
     assert (data.keypoints, data.notes) == (names, ())
     for image, item in zip(data.images, expected, strict=True):
-        np.testing.assert_array_equal(image.load(), decode_image(item.png, ""))
+        np.testing.assert_array_equal(image.load(), decode_image(item.png, "", recording.size))
         np.testing.assert_array_equal(image.pixels, item.entry.labels.pixels)
         np.testing.assert_array_equal(image.visibility, item.entry.visibility)
         assert (image.name, image.box) == (item.entry.key, item.entry.box)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zlib
 from pathlib import Path
 
 import cv2
@@ -296,3 +297,16 @@ def test_a_sample_maker_says_what_photos_it_needs(tmp_path: Path):
     _photo(tmp_path, "a.png")
     with pytest.raises(PhotoError, match="wanted at least 2"):
         SampleMaker(settings, "stick", backgrounds=tmp_path)
+
+
+def test_a_picture_beyond_what_cameras_take_is_refused_by_its_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = _photo(tmp_path, "bomb.png")
+    data = bytearray(path.read_bytes())
+    data[16:24] = (20_000).to_bytes(4) * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
+    path.write_bytes(data)
+    monkeypatch.setattr("blender_scenes.pictures.cv2.imdecode", None)
+    with pytest.raises(PhotoError, match=r"bomb\.png is 20000x20000; expected at most 250 mega"):
+        read_picture(path)

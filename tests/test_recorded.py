@@ -29,7 +29,8 @@ from trainer.data.resampling import effective, importance, systematic
 from trainer.data.source import SourceError
 from trainer.open_source import open_source, recorded_source
 from trainer.run_options import RunOptions
-from trainer.runs.folder import Checkpoint, RunFolder
+from trainer.runs.checkpoint import Checkpoint
+from trainer.runs.folder import RunFolder
 from trainer.runs.progress import Progress
 from trainer.session import build_controller, train
 from trainer.weights.file import read_info

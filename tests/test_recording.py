@@ -1,6 +1,8 @@
 """Laws of recordings: what is complete is whole, what is missing is made, bytes follow from the
 description."""
 
+import contextlib
+import hashlib
 import io
 import json
 import os
@@ -20,6 +22,8 @@ import numpy as np
 import psutil
 import pytest
 from clock_parts import PATIENCE_S
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from recording_parts import (
     FULL_OF_STICKS,
     SMALL,
@@ -35,9 +39,10 @@ from simulator.randomization.hidden import camera
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recorder import RecorderOptions, record
-from simulator.recordings.recording import Recording, describe
+from simulator.recordings.recording import FILE, Recording, describe
 from simulator.recordings.replay import sample_maker_for
 from simulator.recordings.sample_files import (
+    MASK,
     Entry,
     RecordingError,
     decode,
@@ -57,7 +62,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 def entries(recording: Recording) -> Iterator[tuple[Entry, np.ndarray]]:
     for group, file in recording.read():
-        yield decode(read(file, group.entry), group.key), decode_image(read(file, group.image), "")
+        image = decode_image(read(file, group.image), "", recording.size)
+        yield recording.entry(group, file), image
 
 
 def test_a_recording_holds_every_sample_once_and_in_order(whole: Recording) -> None:
@@ -98,7 +104,7 @@ def test_a_mask_is_recorded_as_it_was_made(whole: Recording) -> None:
             recipe = decode(read(file, group.entry), group.key).recipe
             sample = maker.sample(0, recipe.index, recipe.assignment)
             assert group.mask is not None
-            mask = decode_mask(read(file, group.mask), "")
+            mask = decode_mask(read(file, group.mask), "", whole.size)
             np.testing.assert_array_equal(mask, sample.mask)
             assert 0 < mask.mean() < 255
 
@@ -134,7 +140,11 @@ def test_shards_are_tar_files_in_the_layout_of_webdataset(whole: Recording) -> N
         assert names[:3] == [f"0000-00000000{end}" for end in (".png", ".mask.png", ".json")]
         keys = [name.split(".")[0] for name in names]
         assert keys[::3] == keys[1::3] == keys[2::3]
-        assert {(m.mtime, m.uid, m.uname, m.mode) for m in members} == {(0, 0, "", 0o644)}
+        assert {(m.mtime, m.uid, m.mode) for m in members} == {(0, 0, 0o644)}
+        for member in members:
+            held = shard.extractfile(member)
+            assert held is not None
+            assert member.uname == hashlib.sha256(held.read()).hexdigest()[:30]
         file = shard.extractfile(names[2])
         assert file is not None
         assert json.load(file)["key"] == "0000-00000000"
@@ -255,6 +265,93 @@ def test_a_damaged_shard_is_named(whole: Recording, tmp_path: Path) -> None:
         list(entries(recording))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_flipped_bit_of_a_shard_goes_unnoticed_or_it_changes_nothing(
+    whole: Recording, tmp_path: Path, share: float, bit: int
+) -> None:
+    data = bytearray(whole.path(2).read_bytes())
+    at = int(share * len(data))
+    data[at] ^= 1 << bit
+    copy = Recording(tmp_path, whole.about)
+    for shard in whole.shards:
+        copy.path(shard).write_bytes(data if shard == 2 else whole.path(shard).read_bytes())
+    read_again: list[tuple[Entry, np.ndarray]] = []
+    with contextlib.suppress(RecordingError):
+        read_again = list(entries(copy))
+    if not read_again:
+        with pytest.raises(RecordingError, match=r"000002\.tar is damaged"):
+            list(entries(copy))
+        return
+    for (entry, image), (was, shown) in zip(read_again, entries(whole), strict=True):
+        assert entry == was
+        assert (image == shown).all()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_description_in_which_a_bit_flipped_is_named(
+    whole: Recording, tmp_path: Path, share: float, bit: int
+) -> None:
+    text = bytearray((whole.folder / FILE).read_bytes())
+    text[int(share * len(text))] ^= 1 << bit
+    (tmp_path / FILE).write_bytes(text)
+    with pytest.raises(RecordingError, match=FILE):
+        Recording.open(tmp_path)
+
+
+def test_a_description_that_was_edited_is_named_and_one_without_a_digest_is_read(
+    whole: Recording, tmp_path: Path
+) -> None:
+    text = (whole.folder / FILE).read_text()
+    (tmp_path / FILE).write_text(text.replace('"held_out": 3', '"held_out": 4'))
+    with pytest.raises(RecordingError, match=r"dataset\.json was changed since it was written"):
+        Recording.open(tmp_path)
+    (tmp_path / FILE).write_bytes(
+        msgspec.json.encode(msgspec.structs.replace(whole.about, sha256=""))
+    )
+    assert Recording.open(tmp_path).about == msgspec.structs.replace(whole.about, sha256="")
+
+
+def test_a_shard_without_digests_is_read(
+    whole: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.recordings.shards.digest_of", lambda data: "")
+    with ShardWriter(tmp_path / "000000.tar", [whole.key(0)]) as writer:
+        group, file = next(whole.read())
+        assert group.mask is not None
+        held = {".png": group.image, MASK: group.mask, ".json": group.entry}
+        monkeypatch.undo()
+        files = {end: read(file, member) for end, member in held.items()}
+        monkeypatch.setattr("simulator.recordings.shards.digest_of", lambda data: "")
+        writer.add(whole.key(0), files)
+        writer.finish()
+    monkeypatch.undo()
+    old = Recording(tmp_path, msgspec.structs.replace(whole.about, samples=1, held_out=1))
+    ((entry, _),) = entries(old)
+    assert entry == next(entries(whole))[0]
+
+
+@pytest.mark.parametrize("end", [".png", MASK])
+def test_a_picture_of_another_size_is_refused_before_it_is_decoded(
+    end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decoded(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    _, png = cv2.imencode(".png", np.zeros((2, 3), np.uint8))
+    bomb = bytearray(png.tobytes())
+    bomb[16:24] = (30_000).to_bytes(4) * 2
+    monkeypatch.setattr("simulator.recordings.sample_files.cv2.imdecode", decoded)
+    decode_picture = decode_image if end == ".png" else decode_mask
+    for data in (bytes(bomb), png.tobytes()):
+        with pytest.raises(RecordingError, match=r"sample is a picture of .*; expected 64x48"):
+            decode_picture(data, "sample", (64, 48))
+    for none in (b"", b"\xff\xd8\xff\xe0 JPEG", bytes(bomb[:20])):
+        with pytest.raises(RecordingError, match="sample is no picture"):
+            decode_picture(none, "sample", (64, 48))
+
+
 def test_a_shard_in_anothers_place_is_named(whole: Recording, tmp_path: Path) -> None:
     recording = Recording.create(tmp_path / "renamed", whole.about)
     for shard in whole.shards:
@@ -315,7 +412,7 @@ def test_numbers_out_of_range_are_refused() -> None:
 def test_a_png_is_lossless() -> None:
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
     _, png = cv2.imencode(".png", image[..., ::-1])
-    np.testing.assert_array_equal(decode_image(png.tobytes(), ""), image)
+    np.testing.assert_array_equal(decode_image(png.tobytes(), "", (64, 48)), image)
 
 
 def test_the_assignment_of_a_recording_is_its_prior(whole: Recording, ur10) -> None:

@@ -102,15 +102,10 @@ def record(
 def _poses(recording: "Recording") -> str:
     """How many draws were free of collisions, where that was asked."""
     from simulator.randomization.poses import PoseCounts
-    from simulator.recordings.sample_files import decode
-    from simulator.recordings.shards import read
 
     if recording.about.settings.variety.poses is None:
         return ""
-    entries = (
-        decode(read(file, group.entry), f"{file.name}, sample {group.key}")
-        for group, file in recording.read()
-    )
+    entries = (recording.entry(group, file) for group, file in recording.read())
     return PoseCounts.of(entry.hidden.provenance for entry in entries).told
 
 

@@ -19,7 +19,7 @@ from jointloop.common.files import write_bytes
 from jointloop.common.folders import new_folder
 from simulator.labels import OUTSIDE
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import Entry, decode
+from simulator.recordings.sample_files import Entry
 from simulator.recordings.shards import read
 
 CORNER = 0.5
@@ -43,8 +43,7 @@ def items(recording: Recording) -> Iterator[Item]:
         RecordingError: a shard is damaged.
     """
     for group, file in recording.read():
-        where = f"{recording.folder}, sample {group.key}"
-        yield Item(decode(read(file, group.entry), where), read(file, group.image))
+        yield Item(recording.entry(group, file), read(file, group.image))
 
 
 def to_coco(recording: Recording, out: Path) -> list[str]:

@@ -10,6 +10,7 @@ of held-out samples, all others from the recording's prior.
 """
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
-from jointloop.common.files import write_bytes
+from jointloop.common.files import part_of, write_bytes
 from jointloop.common.folders import is_free
 from jointloop.common.lock import Lock
 from simulator.randomization.assignment import Assignment
@@ -27,8 +28,8 @@ from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Recipe, Rendering
 from simulator.recordings.replay import recipe_of
-from simulator.recordings.sample_files import MASK, RecordingError, key_of
-from simulator.recordings.shards import Group, count_part, read_shard
+from simulator.recordings.sample_files import MASK, Entry, RecordingError, decode, key_of
+from simulator.recordings.shards import Group, count_part, read, read_shard
 from simulator.robot import Robot
 
 SHARD_SAMPLES = 256
@@ -39,6 +40,8 @@ SCHEMA = 2
 WORKER = 0
 """Worker id that a recording's draws belong to."""
 FILE = "dataset.json"
+UNSIGNED = "0" * 64
+"""What stands for the digest of dataset.json while it is taken."""
 
 Positive = Annotated[int, Meta(ge=1)]
 
@@ -68,7 +71,7 @@ class Skeleton(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that a recording's bytes follow from."""
 
     schema: int
@@ -81,6 +84,19 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Prior of the training samples."""
     settings: SampleSettings
     rendering: Rendering
+    sha256: str = ""
+    """Of the file's text with `UNSIGNED` in this place; empty in recordings of a time before it."""
+
+    def text(self) -> bytes:
+        """As it stands in its file, with its digest."""
+        unsigned = msgspec.structs.replace(self, sha256=UNSIGNED)
+        text = msgspec.json.format(msgspec.json.encode(unsigned), indent=1) + b"\n"
+        return text.replace(UNSIGNED.encode(), hashlib.sha256(text).hexdigest().encode())
+
+    def is_of(self, text: bytes) -> bool:
+        """Whether a file's text is as it was written, as far as its digest can say."""
+        unsigned = text.replace(self.sha256.encode(), UNSIGNED.encode())
+        return not self.sha256 or hashlib.sha256(unsigned).hexdigest() == self.sha256
 
 
 @dataclass(frozen=True)
@@ -101,13 +117,12 @@ class Recording:
         folder = Path(folder)
         recording = cls(folder, about)
         try:
-            if not is_free(folder):
+            if not is_free(folder, besides=(part_of(folder / FILE).name,)):  # killed at once
                 raise RecordingError(_occupied(folder))
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RecordingError(f"cannot write {folder}: {error.strerror}") from error
-        text = msgspec.json.format(msgspec.json.encode(about), indent=1)
-        write_bytes(folder / FILE, text + b"\n")
+        write_bytes(folder / FILE, about.text())
         return recording
 
     @classmethod
@@ -115,12 +130,13 @@ class Recording:
         """Open a recording, complete or not.
 
         Raises:
-            RecordingError: the folder holds none, or one of another schema.
+            RecordingError: the folder holds none, or one of another schema, or it was changed.
         """
         folder = Path(folder)
         path = folder / FILE
         try:
-            about = msgspec.json.decode(path.read_bytes(), type=Description)
+            text = path.read_bytes()
+            about = msgspec.json.decode(text, type=Description)
         except FileNotFoundError:
             raise RecordingError(f"{folder} holds no recording: it has no {FILE}") from None
         except OSError as error:
@@ -129,6 +145,11 @@ class Recording:
             raise RecordingError(f"{path} describes no recording: {error}") from None
         if not 1 <= about.schema <= SCHEMA:
             raise RecordingError(f"{path} has schema {about.schema}; expected 1 to {SCHEMA}")
+        if not about.is_of(text):
+            raise RecordingError(
+                f"{path} was changed since it was written, or is damaged: its sha256 is not that "
+                "of its text; put back what was there"
+            )
         return cls(folder, about)
 
     @property
@@ -171,6 +192,24 @@ class Recording:
         for shard in complete:
             yield from read_shard(self.path(shard), [self.key(i) for i in self.indices(shard)])
 
+    def entry(self, group: Group, file: BinaryIO) -> Entry:
+        """What the JSON of a sample says, as `read` gave its group.
+
+        Raises:
+            RecordingError: it is damaged, or is that of another sample or recording.
+        """
+        where = f"{self.folder}, sample {group.key}"
+        entry = decode(read(file, group.entry), where)
+        for name, said, own in (
+            ("key", entry.key, group.key),
+            ("robot", entry.robot, self.about.robot.name),
+            ("keypoints", entry.keypoints, self.about.robot.keypoints),
+            ("size", (entry.width, entry.height), self.size),
+        ):
+            if said != own:
+                raise RecordingError(f"{where} says {name} {said!r}; expected {own!r}")
+        return entry
+
     def check(self) -> None:
         """See that all complete shards are whole, without reading what is in their samples.
 
@@ -179,6 +218,11 @@ class Recording:
         """
         for _ in self.read():
             pass
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of its images [px]."""
+        return self.about.settings.width, self.about.settings.height
 
     @property
     def masks(self) -> bool:

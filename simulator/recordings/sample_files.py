@@ -26,7 +26,8 @@ SCHEMA = 1
 """Version of the JSON; grows with every change that an older reader could not read."""
 COMPRESSION = 3
 """Of PNGs, 0 to 9: beyond this they hardly shrink, and take longer than the rendering's labels."""
-
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+"""How one begins; width and height follow."""
 
 MASK = ".mask.png"
 """What follows the key in the name of a mask's file."""
@@ -196,26 +197,43 @@ def decode(data: bytes | memoryview, where: str) -> Entry:
     return entry
 
 
-def decode_image(data: bytes, where: str) -> NDArray[np.uint8]:
+def decode_image(data: bytes, where: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W, 3) RGB of a PNG.
 
-    Raises:
-        RecordingError: it is no picture.
-    """
-    return np.ascontiguousarray(_picture(data, cv2.IMREAD_COLOR, where)[..., ::-1])
-
-
-def decode_mask(data: bytes, where: str) -> NDArray[np.uint8]:
-    """(H, W) coverage of a PNG.
+    Args:
+        data: the PNG.
+        where: what it is called in errors.
+        size: width and height that it must have [px].
 
     Raises:
-        RecordingError: it is no picture.
+        RecordingError: it is no picture, or one of another size.
     """
-    return _picture(data, cv2.IMREAD_GRAYSCALE, where)
+    return np.ascontiguousarray(_picture(data, cv2.IMREAD_COLOR, where, size)[..., ::-1])
 
 
-def _picture(data: bytes, how: int, where: str) -> NDArray[np.uint8]:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
+def decode_mask(data: bytes, where: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) coverage of a PNG; see `decode_image`.
+
+    Raises:
+        RecordingError: it is no picture, or one of another size.
+    """
+    return _picture(data, cv2.IMREAD_GRAYSCALE, where, size)
+
+
+def _picture(data: bytes, how: int, where: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    said = _size_said(data, where)
+    if said != size:  # a few bytes can ask for gigabytes
+        raise RecordingError(
+            f"{where} is a picture of {said[0]}x{said[1]}; expected {size[0]}x{size[1]}"
+        )
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     if picture is None:
         raise RecordingError(f"{where} is no picture that can be read")
     return picture.astype(np.uint8, copy=False)
+
+
+def _size_said(data: bytes, where: str) -> tuple[int, int]:
+    """Width and height [px] by a PNG's header."""
+    if not data.startswith(PNG) or len(data) < 24:
+        raise RecordingError(f"{where} is no picture that can be read")
+    return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])

@@ -1,21 +1,24 @@
 """Shards: tar files of samples in WebDataset's layout: KEY.png, KEY.mask.png and KEY.json of each.
 
 A shard grows as NAME.tar.part and takes its name when it is complete, so NAME.tar is always whole.
-What a killed process left in a part is kept up to its last whole sample. Members carry no time and
-no owner: the same samples give the same bytes.
+What a killed process left in a part is kept up to its last whole sample. Members carry no time: the
+same samples give the same bytes. Their owner's name is the digest of what they hold.
 """
 
+import hashlib
 import os
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from jointloop.common.files import part_of, put_in_place
+from jointloop.common.files import part_of, pour, put_in_place
 from simulator.recordings.sample_files import RecordingError, decode
 
 BLOCK = tarfile.BLOCKSIZE
 END_OF_PNG = b"IEND\xaeB`\x82"
+DIGITS = 30
+"""Of a digest: as many as fit a tar header's name of an owner, in whole bytes."""
 
 
 class Member(NamedTuple):
@@ -25,6 +28,8 @@ class Member(NamedTuple):
     offset: int
     """Where its bytes begin."""
     size: int
+    digest: str = ""
+    """See `digest_of`; empty in recordings of a time before digests."""
 
     @property
     def end(self) -> int:
@@ -55,9 +60,24 @@ def groups(file: BinaryIO) -> Iterator[Group]:
         yield Group(key, image, mask, entry)
 
 
+def digest_of(data: bytes) -> str:
+    """The first digits of a member's SHA-256, hexadecimal."""
+    return hashlib.sha256(data).hexdigest()[:DIGITS]
+
+
 def read(file: BinaryIO, member: Member) -> bytes:
-    """A member's bytes."""
-    return os.pread(file.fileno(), member.size, member.offset)
+    """A member's bytes.
+
+    Raises:
+        RecordingError: they are not those that were recorded.
+    """
+    data = os.pread(file.fileno(), member.size, member.offset)
+    if len(data) != member.size or member.digest not in ("", digest_of(data)):
+        raise RecordingError(
+            f"shard {file.name} is damaged: {member.name} is not what was recorded; remove the "
+            "shard and make it again with `jointloop record --resume`"
+        )
+    return data
 
 
 def read_shard(path: Path, keys: Sequence[str]) -> Iterator[tuple[Group, BinaryIO]]:
@@ -113,7 +133,7 @@ class ShardWriter:
         self.path = path
         try:
             descriptor = os.open(part_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._file = os.fdopen(descriptor, "r+b")
+            self._file = os.fdopen(descriptor, "r+b", buffering=0)  # nothing left for its end
             self.done, end = self._whole(keys)
             """Samples it holds."""
             self._file.truncate(end)
@@ -138,8 +158,8 @@ class ShardWriter:
             RecordingError: it cannot be written.
         """
         try:
-            self._file.write(b"".join(_member(key + end, data) for end, data in files.items()))
-            self._file.flush()
+            members = b"".join(_member(key + end, data) for end, data in files.items())
+            pour(self._file.fileno(), members)
         except OSError as error:
             raise self._cannot(error) from error
         self.done += 1
@@ -153,8 +173,7 @@ class ShardWriter:
         size = self._file.tell() + 2 * BLOCK  # two empty blocks end a tar file
         whole = -(-size // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
         try:
-            self._file.write(b"\0" * (whole - self._file.tell()))
-            self._file.flush()
+            pour(self._file.fileno(), b"\0" * (whole - self._file.tell()))
             put_in_place(self.path)
         except OSError as error:
             raise self._cannot(error) from error
@@ -170,12 +189,12 @@ class ShardWriter:
 
     def _sound(self, group: Group) -> bool:
         """Whether a sample that a killed process, or a power cut, left behind is one."""
+        pictures = [group.image] if group.mask is None else [group.image, group.mask]
         try:
             entry = decode(read(self._file, group.entry), group.key)
+            ends = [read(self._file, picture).endswith(END_OF_PNG) for picture in pictures]
         except RecordingError:
             return False
-        pictures = [group.image] if group.mask is None else [group.image, group.mask]
-        ends = [read(self._file, picture).endswith(END_OF_PNG) for picture in pictures]
         return entry.key == group.key and all(ends)
 
     def _cannot(self, error: OSError) -> RecordingError:
@@ -193,7 +212,7 @@ def _members(file: BinaryIO) -> Iterator[Member]:
             info = tarfile.TarInfo.frombuf(os.pread(file.fileno(), BLOCK, at), "utf-8", "strict")
         except (tarfile.HeaderError, UnicodeDecodeError):
             return
-        member = Member(info.name, at + BLOCK, info.size)
+        member = Member(info.name, at + BLOCK, info.size, info.uname)
         if not info.isreg() or member.size < 0 or member.end > size:
             return
         yield member
@@ -203,5 +222,5 @@ def _members(file: BinaryIO) -> Iterator[Member]:
 def _member(name: str, data: bytes) -> bytes:
     """A file as it stands in a tar file."""
     info = tarfile.TarInfo(name)
-    info.size = len(data)
+    info.size, info.uname = len(data), digest_of(data)
     return info.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % BLOCK)

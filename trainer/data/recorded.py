@@ -26,7 +26,7 @@ from simulator.randomization.poses import PoseCounts
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import decode, decode_image, decode_mask
+from simulator.recordings.sample_files import decode_image, decode_mask
 from simulator.recordings.shards import Group, read
 from simulator.sample import Sample
 from simulator.transport.delivery import Delivery
@@ -86,7 +86,7 @@ class RecordedSource:
         self.counts = SourceCounts()
         self._settings, self._seed, self._follows = settings, seed, follows
         self._share = stream.adaptive_share
-        self._first, self._folder = prior, recording.folder
+        self._first, self._recording = prior, recording
         self._recorded_prior = recording.about.assignment.prior
         self._places, bins, held_out, asked, self.poses = _index(recording)
         apart = np.flatnonzero(held_out)[: stream.held_out]
@@ -162,8 +162,8 @@ class RecordedSource:
         """
         if state["samples"] != len(self._pool):
             raise SourceError(
-                f"{self._folder} has {len(self._pool)} training samples; the run began with "
-                f"{state['samples']}"
+                f"{self._recording.folder} has {len(self._pool)} training samples; the run began "
+                f"with {state['samples']}{self._lack()}"
             )
         self.counts = SourceCounts(**state["counts"])
         self._seen[state["seen"]] = True
@@ -201,13 +201,13 @@ class RecordedSource:
         where = f"{path}, sample {group.key}"
         try:
             with path.open("rb") as file:
-                entry = decode(read(file, group.entry), where)
-                image = decode_image(read(file, group.image), where)
+                entry = self._recording.entry(group, file)
+                image = decode_image(read(file, group.image), where, self._recording.size)
                 coverage = None if group.mask is None else read(file, group.mask)
         except OSError as error:
             raise SourceError(f"{where} cannot be read: {error.strerror}") from error
         unknown = np.full(image.shape[:2], 255, np.uint8)
-        mask = unknown if coverage is None else decode_mask(coverage, where)
+        mask = unknown if coverage is None else decode_mask(coverage, where, self._recording.size)
         settings, labels = self._settings, entry.labels
         belief = belief_map(
             labels.pixels,
@@ -218,6 +218,11 @@ class RecordedSource:
             settings.sigma,
         )
         return Sample(image, mask, belief, labels, entry.hidden)
+
+    def _lack(self) -> str:
+        """Shards that are missing, for errors."""
+        names = [self._recording.path(shard).name for shard in self._recording.missing]
+        return f"; it lacks {', '.join(names)}" if names else ""
 
     def _tell(self, recording: Recording, own: bool, say: Callable[[str], None]) -> None:
         count, samples = len(recording.missing), f"{len(self._pool)} samples to train on"
@@ -271,7 +276,7 @@ def _index(
     places, bins, held_out, asked, poses = [], [], [], [], PoseCounts()
     for group, file in recording.read():
         path = Path(file.name)
-        entry = decode(read(file, group.entry), f"{path}, sample {group.key}")
+        entry = recording.entry(group, file)
         places.append(_Place(path, group))
         bins.append(entry.bins)
         held_out.append(entry.split == "heldout")

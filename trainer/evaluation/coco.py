@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.pictures import read_picture
+from blender_scenes.pictures import read_picture, size_said
 from simulator.labels import OUTSIDE
 from trainer.evaluation.coco_file import Annotation, Box, Category, CocoFile, Picture, read_file
 from trainer.evaluation.coco_images import Located, locate
@@ -233,12 +233,19 @@ def _around(points: NDArray[np.float64]) -> Box:
 
 def _load(path: Path, picture: Picture) -> Image:
     """Upright, or as its pixels lie where that is what its labels are for."""
+    labelled, said = {picture.width, picture.height}, size_said(path)
+    if said and None not in labelled and labelled != {*said}:  # before it costs memory
+        raise _unlike_labels(path, said, picture)
     for turned in (True, False):
         image = np.ascontiguousarray(read_picture(path, turned=turned)[..., ::-1])
         height, width = image.shape[:2]
         if (picture.width or width, picture.height or height) == (width, height):
             return image
     height, width = read_picture(path).shape[:2]
-    raise LabelledError(
-        f"{path} is {width}x{height}, but its labels are for {picture.width}x{picture.height}"
+    raise _unlike_labels(path, (width, height), picture)
+
+
+def _unlike_labels(path: Path, size: tuple[int, int], picture: Picture) -> LabelledError:
+    return LabelledError(
+        f"{path} is {size[0]}x{size[1]}, but its labels are for {picture.width}x{picture.height}"
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Split
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import Entry, decode, decode_image
+from simulator.recordings.sample_files import Entry, decode_image
 from simulator.recordings.shards import Member, read
 
 Image = NDArray[np.uint8]
@@ -132,10 +132,10 @@ def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Want
     match = Match.of(recording.about.robot.keypoints, keypoints, f"{folder}")
     images = []
     for pair, file in recording.read():
-        where = f"{folder}, sample {pair.key}"
-        entry = decode(read(file, pair.entry), where)
+        entry = recording.entry(pair, file)
         if split in ("all", entry.split):
-            load = partial(_from_shard, Path(file.name), pair.image, where)
+            where = f"{folder}, sample {pair.key}"
+            load = partial(_from_shard, Path(file.name), pair.image, where, recording.size)
             images.append(_of_entry(entry, match, load))
     if not images:
         about = recording.about
@@ -158,6 +158,6 @@ def _of_entry(entry: Entry, match: Match, load: Callable[[], Image]) -> Labelled
     )
 
 
-def _from_shard(path: Path, member: Member, where: str) -> Image:
+def _from_shard(path: Path, member: Member, where: str, size: tuple[int, int]) -> Image:
     with path.open("rb") as file:
-        return decode_image(read(file, member), where)
+        return decode_image(read(file, member), where, size)
