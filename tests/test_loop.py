@@ -23,7 +23,7 @@ from trainer.config.config import Config, ConfigError, NetworkConfig
 from trainer.config.presets import preset
 from trainer.data.live import LiveSource
 from trainer.run_options import RunOptions
-from trainer.runs.folder import RunError
+from trainer.runs.checkpoint import RunError
 from trainer.runs.progress import Progress
 from trainer.session import train
 from trainer.weights.initial import InitialWeights

@@ -1,19 +1,23 @@
 """Laws of run folders."""
 
+import contextlib
 import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.config.config import ConfigError
 from trainer.config.presets import preset
 from trainer.models import build
-from trainer.runs.folder import Checkpoint, RunError, RunFolder
-from trainer.weights.file import WeightsInfo, open_network
+from trainer.runs.checkpoint import Checkpoint, RunError
+from trainer.runs.folder import RunFolder
+from trainer.weights.file import WeightsError, WeightsInfo, open_network
 
 CONFIG = preset("tiny")
 INFO = WeightsInfo.of(CONFIG, Robot.named("ur10"))
@@ -59,6 +63,30 @@ def test_a_run_stopped_before_its_first_checkpoint_is_begun_anew(run):
     run.close()
     again = RunFolder.create(run.folder, CONFIG)
     assert again.metrics() == []
+
+
+@pytest.mark.parametrize("name", ["last.safetensors", "last.state.pt.part", "report.html.part"])
+def test_a_run_killed_within_its_first_checkpoint_is_begun_anew(run, name):
+    run.append_metrics({"epoch": 0})
+    (run.folder / name).write_bytes(b"of the untrained network")
+    run.close()
+    RunFolder.create(run.folder, CONFIG).close()
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", "lock"}
+
+
+def test_a_run_killed_at_its_first_write_is_begun_anew(tmp_path):
+    (tmp_path / "config.json.part").write_text('{"sch')
+    RunFolder.create(tmp_path, CONFIG)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "lock"}
+
+
+def test_trained_weights_without_their_checkpoint_are_left_alone(run):
+    for epoch in range(2):
+        run.append_metrics({"epoch": epoch})
+    (run.folder / "last.safetensors").write_bytes(b"weights")
+    run.close()
+    with pytest.raises(RunError, match="already holds a run"):
+        RunFolder.create(run.folder, CONFIG)
 
 
 def test_a_folder_that_only_looks_like_a_run_is_left_alone(tmp_path):
@@ -209,7 +237,9 @@ def test_a_crash_while_saving_leaves_the_last_good_checkpoint(run, monkeypatch):
     def crash(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainer.runs.folder.torch.save", crash)  # after the weights were replaced
+    monkeypatch.setattr(
+        "trainer.runs.checkpoint.torch.save", crash
+    )  # after the weights were replaced
     with pytest.raises(KeyboardInterrupt):
         run.save_checkpoint(network(2), INFO, Checkpoint({}, {"epoch": 2}, {}), best=False)
     back, found = run.load_checkpoint(INFO), network(3)
@@ -230,6 +260,57 @@ def test_a_checkpoint_of_another_version_says_so(run):
     torch.save({"schema": 1, "learner": {}, "loop": {}}, run.folder / "last.state.pt")
     with pytest.raises(RunError, match="has schema 1, expected 2"):
         run.load_checkpoint(INFO)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_of_a_checkpoint_is_named_or_changes_nothing(run, share, bit):
+    kept = {"weights": torch.arange(300.0), "steps": 7}
+    run.save_checkpoint(network(), INFO, Checkpoint(kept, {"epoch": 1}, {}), best=False)
+    path = run.folder / "last.state.pt"
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    back = None
+    with contextlib.suppress(RunError):
+        back = run.load_checkpoint(INFO)
+    if back is None:
+        with pytest.raises(RunError, match=r"cannot read the checkpoint .*last\.state\.pt: "):
+            run.load_checkpoint(INFO)
+    else:
+        assert torch.equal(back.learner["weights"], kept["weights"])
+        assert (back.learner["steps"], back.loop, back.draws) == (7, {"epoch": 1}, {})
+
+
+def test_a_flipped_bit_of_the_weights_beside_a_checkpoint_is_named(run):
+    run.save_checkpoint(network(), INFO, NOTHING, best=False)
+    path = run.folder / "last.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1000] ^= 64
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"last\.safetensors: damaged"):
+        run.load_checkpoint(INFO)
+
+
+def test_an_edited_config_is_named_and_a_longer_run_is_none(run):
+    run.save_checkpoint(network(), INFO, NOTHING, best=False)
+    run.close()
+    edited = run.folder / "config.json"
+    longer = RunFolder.resume(run.folder, CONFIG.changed(epochs=99))
+    longer.load_checkpoint(INFO)
+    longer.close()
+    edited.write_text(CONFIG.changed(batch_size=CONFIG.batch_size + 1).to_json())
+    with pytest.raises(RunError, match=r"config\.json has batch_size \d+, but the run began with"):
+        RunFolder.open(run.folder).load_checkpoint(INFO)
+
+
+def test_a_checkpoint_that_does_not_say_its_config_is_read(run):
+    run.save_checkpoint(network(), INFO, NOTHING, best=False)
+    path = run.folder / "last.state.pt"
+    state = torch.load(path, weights_only=True)
+    del state["config"]
+    torch.save(state, path)
+    assert run.load_checkpoint(INFO) == NOTHING
 
 
 def test_files_are_plain(run):

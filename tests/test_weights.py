@@ -7,6 +7,8 @@ import re
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -180,3 +182,27 @@ def test_a_truncated_file_is_a_clear_error(tmp_path, kept):
 def test_a_folder_is_no_file_of_weights(tmp_path):
     with pytest.raises(WeightsError, match=r"cannot read the weights .*: it is a folder"):
         read_info(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(share=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_named(tmp_path, share, bit):
+    path = tmp_path / "w.safetensors"
+    save_weights(path, network(), INFO)
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1 << bit
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"w\.safetensors"):
+        open_network(path)
+    with pytest.raises(WeightsError, match=r"w\.safetensors"):
+        check_weights(path, INFO)
+
+
+def test_weights_without_a_digest_are_read(tmp_path):
+    path = tmp_path / "w.safetensors"
+    saved = network(3)
+    save_weights(path, saved, INFO)
+    rewritten(path, lambda metadata: None)
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata().keys() == {"jointloop"}
+    assert equal(open_network(path)[0], saved)

@@ -18,7 +18,7 @@ from trainer.data.live import LiveSource
 from trainer.data.recorded import RecordedSource, check_masks
 from trainer.data.source import Source, SourceError
 from trainer.run_options import RunOptions
-from trainer.runs.folder import Checkpoint
+from trainer.runs.checkpoint import Checkpoint
 from trainer.runs.progress import Progress
 
 

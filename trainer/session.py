@@ -25,7 +25,8 @@ from trainer.models import build
 from trainer.open_source import open_source
 from trainer.run_options import RunOptions
 from trainer.runs.budget import Budget
-from trainer.runs.folder import Checkpoint, RunFolder
+from trainer.runs.checkpoint import Checkpoint
+from trainer.runs.folder import RunFolder
 from trainer.runs.log import RunLog
 from trainer.runs.progress import Progress
 from trainer.runs.tensorboard import TensorBoard, available

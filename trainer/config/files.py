@@ -10,6 +10,9 @@ from jointloop.common.toml import dump, load
 from trainer.config.config import SCHEMA, Config, settings_in, stored, timed
 from trainer.config.presets import PRESETS, departures, preset
 
+FIXED = [field.name for field in fields(Config) if field.name not in ("epochs", "minutes")]
+"""What of its config a run keeps to when it goes on."""
+
 
 def read_file(path: Path) -> Tree:
     """The tree of the settings in a TOML file, or in a run's folder or its config.json.
@@ -61,8 +64,7 @@ def resumed(
     """
     asked = merged({"preset": name} if name else {}, *map(timed, trees))
     config = began.over(asked).changed(backgrounds=backgrounds)
-    fixed = [field.name for field in fields(Config) if field.name not in ("epochs", "minutes")]
-    if other := difference(config, began, fixed):
+    if other := difference(config, began, FIXED):
         path, wanted, own = other
         raise ConfigError(
             f"the run began otherwise: {path.removeprefix('settings.')} is "

@@ -14,54 +14,28 @@ tensorboard/      event files; see `trainer.runs.tensorboard`
 import shutil
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from jointloop.common.difference import difference
 from jointloop.common.errors import JointloopError
-from jointloop.common.files import write_beside, write_json, write_npz, write_text
+from jointloop.common.files import part_of, write_json, write_npz, write_text
 from jointloop.common.folders import is_free
 from jointloop.common.lines import append_line, keep_lines, read_lines
 from jointloop.common.lock import Lock
 from trainer.batch import Batch
 from trainer.config.config import Config, ConfigError
-from trainer.config.files import kept
+from trainer.config.files import FIXED, kept
 from trainer.models import BeliefNetwork
+from trainer.runs.checkpoint import STATE, Checkpoint, RunError, read_checkpoint, write_checkpoint
 from trainer.runs.tensorboard import FOLDER
-from trainer.weights.file import WeightsInfo, check_weights, first_line, save_weights
+from trainer.weights.file import WeightsInfo, check_weights, save_weights
 
 METRICS = "metrics.jsonl"
 LOCK = "lock"
 """File that whoever trains holds."""
-SCHEMA = 2
-"""Version of the checkpoint."""
-
-
-class RunError(JointloopError):
-    """A run folder cannot be made, read or gone on with."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a run stands: all that it needs to go on as if it had not stopped."""
-
-    learner: dict[str, Any]
-    """`Learner.state_dict`."""
-    loop: dict[str, Any]
-    """Plain numbers, strings, lists and dicts of the loop's own: epoch, samples, prior, best."""
-    draws: dict[str, Any]
-    """`draws.state_dict`."""
-
-    @property
-    def next_index(self) -> dict[int, int]:
-        """First index of each worker that the run has not used yet; none with a recording."""
-        return self.loop["source"].get("next_index", {})
-
-
-CHECKPOINT = fields(Checkpoint)
 
 
 class RunFolder:
@@ -107,9 +81,7 @@ class RunFolder:
             folder.mkdir(parents=True, exist_ok=True)
             run = RunFolder(folder, config, _locked(folder))
             RunFolder._check_contents(folder)  # nobody else can change it now
-            for name in (*BIRTH, *DERIVED):
-                (folder / name).unlink(missing_ok=True)
-            shutil.rmtree(folder / FOLDER, ignore_errors=True)
+            _clear(folder)
             write_text(folder / "config.json", kept(config) + "\n")
         except OSError as error:
             raise RunError(f"{folder} cannot be written: {error.strerror}") from None
@@ -130,7 +102,7 @@ class RunFolder:
                 f"{folder} holds a finished run; there is nothing to resume. A new run can begin "
                 f"where it ended: --weights {folder / 'last.safetensors'}"
             )
-        if not (folder / "last.state.pt").is_file():
+        if not (folder / STATE).is_file():
             raise RunError(f"{folder} has no checkpoint yet; start it anew, without --resume")
         if config:
             run._check_longer(config)
@@ -236,35 +208,42 @@ class RunFolder:
         for name in ("last", "best") if best else ("last",):
             save_weights(self.folder / f"{name}.safetensors", network, info)
         # The learner's weights stand here too: a crash between two files must not part them.
-        state = {"schema": SCHEMA} | {f.name: getattr(checkpoint, f.name) for f in CHECKPOINT}
-        write_beside(self.folder / "last.state.pt", lambda path: torch.save(state, path))
+        write_checkpoint(self.folder / STATE, checkpoint, self.config)
 
     def load_checkpoint(self, info: WeightsInfo) -> Checkpoint:
         """Where the run stands.
 
         Raises:
-            RunError: there is no checkpoint, or it is damaged.
-            WeightsError: it is for something else.
+            RunError: there is no checkpoint, it is damaged, or it is of another config.
+            WeightsError: it is for something else, or its weights are damaged.
         """
         check_weights(self.folder / "last.safetensors", info)
-        path = self.folder / "last.state.pt"
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            schema = state["schema"]
-            if schema == SCHEMA:
-                return Checkpoint(**{f.name: state[f.name] for f in CHECKPOINT})
-        except Exception as error:  # torch.load documents no list of what damage raises
-            raise RunError(f"cannot read the checkpoint {path}: {first_line(error)}") from None
-        raise RunError(
-            f"the checkpoint {path} has schema {schema}, expected {SCHEMA}: another version of "
-            "Jointloop wrote it; go on with that version, or begin a new run"
-        )
+        checkpoint, trained = read_checkpoint(self.folder / STATE)
+        if trained:
+            self._check_config(trained)
+        return checkpoint
+
+    def _check_config(self, trained: Config) -> None:
+        """Refuse to go on by another config than before, but for how long.
+
+        Raises:
+            RunError: config.json was edited.
+        """
+        if other := difference(self.config, trained, FIXED):
+            name, wanted, own = other
+            raise RunError(
+                f"{self.folder / 'config.json'} has {name} {wanted}, but the run began with {own}; "
+                "put that back"
+            )
 
 
+CHECKPOINTS = ("last.safetensors", "best.safetensors", STATE)
+"""What is kept of every checkpoint, in this order: without the last it is none."""
 BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", METRICS, "config.json")
 """What a run writes before its first checkpoint, beside TensorBoard's events."""
 DERIVED = ("report.html", "prior.png", "gallery.png")
 """What `inspect` makes of a run, and can make again."""
+FILES = (*DERIVED, *BIRTH)
 
 
 def _names(folder: Path) -> set[str]:
@@ -273,20 +252,39 @@ def _names(folder: Path) -> set[str]:
 
 def _stillborn(folder: Path) -> bool:
     """Whether a run began here but never got to a checkpoint, and nothing else lies beside it."""
-    if not folder.is_dir() or not _names(folder) <= {*BIRTH, *DERIVED, FOLDER}:
+    if not folder.is_dir() or (folder / CHECKPOINTS[-1]).exists():
+        return False
+    names = _names(folder)
+    if names == {part_of(folder / "config.json").name}:  # killed at its first write
+        return True
+    parts = {part_of(folder / name).name for name in (*FILES, *CHECKPOINTS)}
+    if not names <= {*FILES, *CHECKPOINTS, FOLDER} | parts:
         return False
     try:
-        RunFolder.open(folder)
+        run = RunFolder.open(folder)
+        return not {*CHECKPOINTS} & names or len(run.metrics()) <= 1  # as of the untrained network
     except JointloopError:
         return False
-    return True
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stillborn run left; what tells that it is one goes last.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    if (folder / FOLDER).exists():
+        shutil.rmtree(folder / FOLDER)
+    for name in (*CHECKPOINTS, *FILES):
+        for path in (part_of(folder / name), folder / name):
+            path.unlink(missing_ok=True)
 
 
 def _locked(folder: Path) -> Lock:
     """Take the folder.
 
     Raises:
-        RunError: another process has it.
+        RunError: another process has it, or it cannot be written.
     """
     try:
         return Lock(folder / LOCK)
@@ -294,6 +292,8 @@ def _locked(folder: Path) -> Lock:
         raise RunError(
             f"{folder} is in use by another trainer; wait for it, or choose another name"
         ) from None
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror}") from None
 
 
 def _described(folder: Path) -> str:

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from feedback.controller import Controller
-from feedback.history import History, movement, prior_of, read_history
+from feedback.history import FILE, History, movement, prior_of, read_history
 from jointloop.common.files import write_json, write_npz
+from jointloop.common.folders import make_folder
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.data.source import Source
@@ -23,7 +24,8 @@ from trainer.evaluation.held_out import Validation
 from trainer.learning import random_state
 from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
-from trainer.runs.folder import Checkpoint, RunFolder
+from trainer.runs.checkpoint import Checkpoint, RunError
+from trainer.runs.folder import METRICS, RunFolder
 from trainer.runs.tensorboard import TensorBoard
 from trainer.weights.file import WeightsInfo
 
@@ -73,11 +75,31 @@ class RunLog:
         self._best = loop["best"]
         self.epoch = loop["epoch"]
         self.held_out = self.run.load_held_out()
+        self._check_rows()
         # A crash before the checkpoint leaves an epoch that was written down and led to nothing:
         # its prior was never sent.
         self.run.keep_metrics(self.epoch + 1)
         self._history.rewind(self.epoch)
         random_state.load_state(checkpoint.draws, self._learner.device)
+
+    def _check_rows(self) -> None:
+        """See that every epoch up to the checkpoint was written down.
+
+        Raises:
+            RunError: one is missing.
+        """
+        epochs = list(range(self.epoch + 1))
+        history = [entry["epoch"] for entry in read_history(self.run.folder)]
+        for name, found, wanted in (
+            (METRICS, [row.get("epoch") for row in self.run.metrics()], epochs),
+            (FILE, history, [-1, *epochs[1:]]),  # the untrained network moves no prior
+        ):
+            for line, epoch in enumerate(wanted):
+                if found[line : line + 1] != [epoch]:
+                    raise RunError(
+                        f"{self.run.folder / name} is damaged: epoch {epoch} of its "
+                        f"{self.epoch} is missing; put that line back"
+                    )
 
     def keep_held_out(self, held_out: Batch) -> Batch:
         """Keep the held-out set for the run's whole life."""
@@ -124,9 +146,7 @@ class RunLog:
             self._learner.state_dict(), loop, random_state.state_dict(self._learner.device)
         )
         self.run.save_checkpoint(self._learner.ema, self._info, checkpoint, best)
-        folder = self.run.folder / "gallery"
-        folder.mkdir(exist_ok=True)
-        write_npz(folder / "gallery.npz", gallery)
+        write_npz(make_folder(self.run.folder / "gallery") / "gallery.npz", gallery)
         entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
         parts = (

@@ -1,19 +1,20 @@
 """Files of weights: safetensors that say in their metadata what they are for."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from jointloop.common.difference import difference
 from jointloop.common.errors import JointloopError
-from jointloop.common.files import write_beside
+from jointloop.common.files import write_bytes
 from jointloop.common.settings import ConfigError, read
 from jointloop.common.versions import installed
 from simulator.randomization.settings import Stride
@@ -25,6 +26,8 @@ from trainer.models import FAMILIES, BeliefNetwork, build
 
 SCHEMA = 2
 """Version of the metadata."""
+DIGEST = "sha256"
+"""Name of the metadata that tell damage; files of a time before have none."""
 ALIKE = ("robot", "keypoints", "stride", "network")
 """What the weights of one run have in common."""
 
@@ -156,17 +159,26 @@ class WeightsInfo:
 
 
 def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
-    """Write a network's weights and what they are for as safetensors."""
+    """Write a network's weights and what they are for as safetensors.
+
+    Raises:
+        FileError: they cannot be written.
+    """
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
-    metadata = {"jointloop": info.to_json()}
+    text = info.to_json()
+    write_bytes(path, save(tensors, {"jointloop": text, DIGEST: _digest(text, tensors)}))
 
-    def save(beside: Path) -> None:
-        beside.touch()
-        mode = beside.stat().st_mode  # as any other file's: safetensors lets no one else read it
-        save_file(tensors, beside, metadata)
-        beside.chmod(mode)
 
-    write_beside(path, save)
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of metadata and tensors: of the JSON, then of each tensor's line and bytes by name.
+
+    A tensor's line is its name, type and shape.
+    """
+    digest = hashlib.sha256(text.encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"\n{name} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def read_info(path: Path) -> WeightsInfo:
@@ -237,7 +249,7 @@ def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tens
     """What a file's weights are for, and the weights."""
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("jointloop")
+            metadata = file.metadata() or {}
             names = file.keys() if tensors else ()
             weights = {name: file.get_tensor(name) for name in names}
     except OSError as error:
@@ -247,13 +259,17 @@ def _read(path: Path, tensors: bool = True) -> tuple[WeightsInfo, dict[str, Tens
         raise WeightsError(
             f"cannot read the weights {path}: damaged, or no safetensors file"
         ) from None
-    if text is None:
+    if (text := metadata.get("jointloop")) is None:
         raise WeightsError(f"cannot read the weights {path}: they carry no metadata of Jointloop")
+    if tensors and metadata.get(DIGEST, "") not in ("", _digest(text, weights)):
+        raise WeightsError(
+            f"cannot read the weights {path}: damaged, their {DIGEST} is not that of what they hold"
+        )
     return WeightsInfo.from_json(text, f"weights {path}"), weights
 
 
 def check_weights(path: Path, info: WeightsInfo, alike: Sequence[str] = ALIKE) -> None:
-    """See by their metadata whether the weights in a file are those of a run.
+    """See by their metadata whether the weights in a file are those of a run, and whole.
 
     Args:
         path: the file.
@@ -263,7 +279,7 @@ def check_weights(path: Path, info: WeightsInfo, alike: Sequence[str] = ALIKE) -
     Raises:
         WeightsError: the file cannot be read, or something of that is not.
     """
-    saved = read_info(path)
+    saved, _ = _read(path)
     if other := difference(saved, info, alike):
         name, theirs, ours = other
         raise WeightsError(
