@@ -316,17 +316,14 @@ def test_a_description_that_was_edited_is_named_and_one_without_a_digest_is_read
 def test_a_shard_without_digests_is_read(
     whole: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulator.recordings.shards.digest_of", lambda data: "")
-    with ShardWriter(tmp_path / "000000.tar", [whole.key(0)]) as writer:
-        group, file = next(whole.read())
-        assert group.mask is not None
-        held = {".png": group.image, MASK: group.mask, ".json": group.entry}
-        monkeypatch.undo()
-        files = {end: read(file, member) for end, member in held.items()}
-        monkeypatch.setattr("simulator.recordings.shards.digest_of", lambda data: "")
-        writer.add(whole.key(0), files)
+    with tarfile.open(whole.path(0)) as shard:
+        members = shard.getmembers()[:3]
+        held = [file.read() for file in map(shard.extractfile, members) if file]
+    ends = (".png", MASK, ".json")
+    with monkeypatch.context() as patched, ShardWriter(tmp_path / "000000.tar", ["any"]) as writer:
+        patched.setattr("simulator.recordings.shards.digest_of", lambda data: "")
+        writer.add(whole.key(0), dict(zip(ends, held, strict=True)))
         writer.finish()
-    monkeypatch.undo()
     old = Recording(tmp_path, msgspec.structs.replace(whole.about, samples=1, held_out=1))
     ((entry, _),) = entries(old)
     assert entry == next(entries(whole))[0]

@@ -1,6 +1,7 @@
 """A run that is killed and goes on ends where it would have ended: bit for bit, on the CPU."""
 
 import errno
+import importlib
 import itertools
 import json
 import os
@@ -256,6 +257,7 @@ def _forked(start: Callable[..., int], *given: Path | int) -> int:
 
 def _spoil_runs(recording: Path, folder: Path) -> None:
     """For every write of a run: a full disk at it, then a kill at it, then on to the end."""
+    importlib.import_module("torch.utils.tensorboard")  # once, not in every process
     for number in itertools.count(1):
         run = folder / str(number)
         ended = _forked(_fails_in_one_line, recording, run, number)
