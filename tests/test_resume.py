@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -200,12 +199,13 @@ def test_a_resume_reads_its_checkpoint_once(
     assert sorted(reads) == ["last.safetensors", "last.state.pt"]
 
 
-def _spoil(number: int, spoilt: Callable[[], None]) -> None:
-    """Write half of what the so many-th write to a file is to write, and then something else."""
+def _spoil(folder: Path, number: int, spoilt: Callable[[], None]) -> None:
+    """Write half of what the so many-th write in a folder is to write, and then something else."""
     write, writes = os.write, itertools.count(1)
 
     def half(descriptor: int, data: memoryview) -> int:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode) and next(writes) == number:
+        place = os.readlink(f"/proc/self/fd/{descriptor}")
+        if place.startswith(f"{folder}/") and next(writes) == number:
             write(descriptor, data[: len(data) // 2])
             spoilt()
         return write(descriptor, data)
@@ -219,7 +219,7 @@ def _fill_up() -> None:
 
 def _fails_in_one_line(recording: Path, folder: Path, number: int) -> int:
     """One start on a disk that is full at that write; 0 where that never comes."""
-    _spoil(number, _fill_up)
+    _spoil(folder, number, _fill_up)
     try:
         sit(recording, folder, epochs=1)
     except FileError as error:
@@ -231,7 +231,7 @@ def _fails_in_one_line(recording: Path, folder: Path, number: int) -> int:
 
 
 def _is_killed(recording: Path, folder: Path, number: int) -> int:
-    _spoil(number, lambda: signal.raise_signal(signal.SIGKILL))
+    _spoil(folder, number, lambda: signal.raise_signal(signal.SIGKILL))
     sit(recording, folder, epochs=1)
     return 0
 

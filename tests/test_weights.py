@@ -198,6 +198,12 @@ def test_a_flipped_bit_anywhere_is_named(tmp_path, share, bit):
         check_weights(path, INFO)
 
 
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    for number in range(20):
+        save_weights(tmp_path / f"{number}", network(3), INFO)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_weights_without_a_digest_are_read(tmp_path):
     path = tmp_path / "w.safetensors"
     saved = network(3)

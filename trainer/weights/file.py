@@ -166,7 +166,18 @@ def save_weights(path: Path, network: BeliefNetwork, info: WeightsInfo) -> None:
     """
     tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
     text = info.to_json()
-    write_bytes(path, save(tensors, {"jointloop": text, DIGEST: _digest(text, tensors)}))
+    data = save(tensors, {"jointloop": text, DIGEST: _digest(text, tensors)})
+    write_bytes(path, _ordered(data))
+
+
+def _ordered(data: bytes) -> bytes:
+    """A safetensors file with its metadata in order, which the library leaves to chance."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors are aligned
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
