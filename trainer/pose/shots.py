@@ -17,7 +17,7 @@ from jointloop.common.errors import JointloopError
 from jointloop.common.files import shown
 from simulator.labels import OUTSIDE
 from simulator.recordings.recording import FILE, Recording
-from simulator.recordings.sample_files import Entry, decode, decode_image
+from simulator.recordings.sample_files import Entry, decode_image
 from simulator.recordings.shards import Member, read
 from simulator.robot import Robot
 from trainer.evaluation.coco import read_coco
@@ -57,9 +57,8 @@ def of_recording(folder: Path, robot: str | None) -> tuple[Robot, list[Shot]]:
     shots = []
     for pair, file in recording.read():
         where = f"{folder}, sample {pair.key}"
-        entry = decode(read(file, pair.entry), where)
-        load = partial(_from_shard, Path(file.name), pair.image, where)
-        shots.append(_of_entry(entry, own, load))
+        load = partial(_from_shard, Path(file.name), pair.image, where, recording.size)
+        shots.append(_of_entry(recording.entry(pair, file), own, load))
     return own, shots
 
 
@@ -186,9 +185,9 @@ def _of_entry(entry: Entry, robot: Robot, load: Callable[[], Image]) -> Shot:
     )
 
 
-def _from_shard(path: Path, member: Member, where: str) -> Image:
+def _from_shard(path: Path, member: Member, where: str, size: tuple[int, int]) -> Image:
     with path.open("rb") as file:
-        return decode_image(read(file, member), where)
+        return decode_image(read(file, member), where, size)
 
 
 def loaded(shot: Shot) -> Image | None:
