@@ -26,7 +26,7 @@ def _tiny() -> Config:
 
 
 def _small() -> Config:
-    """The network of the weights that ship: three times the work of `tiny`."""
+    """Three times the work of `tiny`."""
     return Config(
         preset="small",
         settings=SampleSettings(robot="ur10", width=160, height=120, stride=4, sigma=1.5),
@@ -56,7 +56,7 @@ def _small() -> Config:
 
 
 def _lite() -> Config:
-    """Begins with weights that know photos, so that few samples teach it what a robot is."""
+    """The network of the weights that ship: begins with weights that know photos."""
     small = _small()
     return replace(
         small,
