@@ -85,7 +85,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     settings: SampleSettings
     rendering: Rendering
     sha256: str = ""
-    """Of the file's text with `UNSIGNED` in this place; empty in recordings of a time before it."""
+    """Of the file's text with `UNSIGNED` in this place; empty in memory, and in files of a time
+    before it."""
 
     def text(self) -> bytes:
         """As it stands in its file, with its digest."""
@@ -150,7 +151,7 @@ class Recording:
                 f"{path} was changed since it was written, or is damaged: its sha256 is not that "
                 "of its text; put back what was there"
             )
-        return cls(folder, about)
+        return cls(folder, msgspec.structs.replace(about, sha256=""))
 
     @property
     def shards(self) -> range:
