@@ -15,7 +15,7 @@ demo: setup ## the closed loop on Blender renderings, under five minutes on two 
 	$(BIN)/jointloop demo
 
 test: setup ## every test that takes seconds
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
 
 test-slow: setup ## the tests that take minutes
 	$(BIN)/pytest -m slow

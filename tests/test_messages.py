@@ -62,6 +62,7 @@ def test_an_assignment_is_called_terms_on_the_wire():
         b"\x91" * WORKER_LIMIT,
         b"\xdd\xff\xff\xff\xff",
     ],
+    ids=range(12),  # frames hold random names, and ids are to be the same in every process
 )
 def test_anything_else_from_a_simulator_is_refused(frame: bytes):
     with pytest.raises(WireError):
