@@ -1,20 +1,19 @@
 """What a robot's surface is like, from its meshes without Blender: points on it, tubes, the flange.
 
 Rings sit around tubes, cables run along them, tools hang at the flange. All of it is found from the
-geometry, so it holds for any robot; a link whose meshes cannot be read here has none of it.
+geometry, so it holds for any robot; a link whose meshes cannot be read has none of it.
 """
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.collada import read_collada
 from blender_scenes.spec import RobotModel, Visual
-from jointloop.common.errors import JointloopError
+from simulator.robot.errors import RobotError
 from simulator.robot.robot import Robot
+from simulator.robot.surfaces import read_mesh
 
 POINTS = 6000
 """Sampled on each link."""
@@ -22,7 +21,6 @@ SLICES = 32
 """That a link is cut into, to find its tubes."""
 SHORTEST = 0.05
 """Least length of a tube [reaches]."""
-STL = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("rest", "<u2")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,38 +114,13 @@ def _skin(model: RobotModel, link: int) -> Skin | None:
 
 
 def _triangles(visual: Visual) -> NDArray[np.float64]:
-    """(T, 3, 3) corners in the link's frame [m]; none where its mesh cannot be read here."""
+    """(T, 3, 3) corners in the link's frame [m]; none where its mesh cannot be read."""
     try:
-        own = _primitive(visual) if visual.mesh is None else _read(visual.mesh)
-    except (JointloopError, OSError, ValueError, IndexError):  # who draws the robot names the fault
+        own = _primitive(visual) if visual.mesh is None else read_mesh(visual.mesh)
+    except RobotError:  # who draws the robot names the fault
         return np.zeros((0, 3, 3))
     A = visual.T_link_visual[:3, :3] * np.asarray(visual.scale)
     return own @ A.T + visual.T_link_visual[:3, 3]
-
-
-def _read(path: Path) -> NDArray[np.float64]:
-    if path.suffix.lower() == ".dae":
-        surfaces = read_collada(path)
-        return np.concatenate([np.zeros((0, 3, 3)), *(s.vertices[s.triangles] for s in surfaces)])
-    data = path.read_bytes()
-    if path.suffix.lower() == ".obj":
-        return _read_obj(data.decode(errors="replace"))
-    if path.suffix.lower() != ".stl" or (len(data) - 84) % STL.itemsize or len(data) < 84:
-        return np.zeros((0, 3, 3))
-    return np.frombuffer(data, STL, offset=84)["corners"].astype(np.float64)
-
-
-def _read_obj(text: str) -> NDArray[np.float64]:
-    points, faces = [], []
-    for line in text.splitlines():
-        kind, *words = line.split() or [""]
-        if kind == "v":
-            points.append([float(word) for word in words[:3]])
-        elif kind == "f":
-            at = [int(word.split("/")[0]) for word in words]
-            at = [i - 1 if i > 0 else len(points) + i for i in at]
-            faces += [(at[0], at[i], at[i + 1]) for i in range(1, len(at) - 1)]
-    return np.array(points, np.float64).reshape(-1, 3)[np.array(faces, int).reshape(-1, 3)]
 
 
 def _primitive(visual: Visual) -> NDArray[np.float64]:

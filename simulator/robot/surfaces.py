@@ -53,7 +53,7 @@ def surfaces(model: RobotModel) -> dict[int, Surface]:
 
 
 def _of_visual(visual: Visual) -> Faces:
-    faces = _primitive(visual) if visual.mesh is None else _read(visual.mesh)
+    faces = _primitive(visual) if visual.mesh is None else read_mesh(visual.mesh)
     A = visual.T_link_visual[:3, :3] * np.asarray(visual.scale)
     return (faces @ A.T + visual.T_link_visual[:3, 3]).round(DIGITS)
 
@@ -69,7 +69,12 @@ def _primitive(visual: Visual) -> Faces:
     return _faces(trimesh.creation.icosphere(subdivisions=2, radius=size[0]))
 
 
-def _read(path: Path) -> Faces:
+def read_mesh(path: Path) -> Faces:
+    """The triangles of a mesh file, as they stand in it.
+
+    Raises:
+        RobotError: it cannot be read.
+    """
     kind = path.suffix.lower()
     try:
         if why := fault(path):
