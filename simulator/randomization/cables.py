@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
 from blender_scenes import spec
-from simulator.randomization.tools import Paint, aim, triples
+from simulator.randomization.primitives import Paint, aim, triples
 from simulator.robot.surface import Tube
 
 Points = NDArray[np.float64]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes import spec
+from simulator.randomization.primitives import triple
 from simulator.randomization.stage import along_bones
 from simulator.randomization.variety import (
     BackgroundVariety,
@@ -28,12 +29,6 @@ HELD_OUT_SHARE = 0.2
 def number(rng: np.random.Generator, bounds: Range) -> float:
     """One uniform draw."""
     return float(rng.uniform(*bounds))
-
-
-def triple(values: Sequence[float] | NDArray[np.float64]) -> spec.Vector:
-    """Three plain floats."""
-    x, y, z = (float(v) for v in values)
-    return x, y, z
 
 
 def draw_sun(variety: LightVariety, rng: np.random.Generator) -> spec.Sun:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from blender_scenes import spec
 from jointloop.common.settings import Range, Share
-from simulator.randomization.draw_parts import number, triple
+from simulator.randomization.draw_parts import number
 from simulator.randomization.pictures import FilmVariety, HeldVariety, LampVariety
+from simulator.randomization.primitives import triple
 from simulator.randomization.views import View, axes
 
 PAD = 0.06

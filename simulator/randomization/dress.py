@@ -17,6 +17,7 @@ from blender_scenes import spec
 from jointloop.common.hints import Within
 from jointloop.common.settings import Checked, Range, Share
 from simulator.randomization import cables, tools
+from simulator.randomization.primitives import Paint, aim, triple
 from simulator.robot import Robot
 from simulator.robot.surface import Body, Skin, body
 
@@ -211,7 +212,7 @@ def _ring(
     grey = float(rng.uniform(0.005, 0.04) if rng.random() < 0.7 else rng.uniform(0.5, 0.85))
     color = tools.vivid(rng).color if rng.random() < 0.15 else (grey, grey, grey)
     size = (wide, wide, float(rng.uniform(0.008, 0.03)))
-    return spec.Prop("cylinder", _triple(place), tools.aim(along), size, color, 0.8, 0.0)
+    return spec.Prop("cylinder", triple(place), aim(along), size, color, 0.8, 0.0)
 
 
 def _decal(own: Body, T_world_link: Poses, rng: np.random.Generator) -> spec.Prop:
@@ -229,7 +230,7 @@ def _decal(own: Body, T_world_link: Poses, rng: np.random.Generator) -> spec.Pro
     color = (0.02, 0.02, 0.02) if kind > 0.8 else color
     size = (wide, high, 2 * (STICKER + FLAT))
     return spec.Prop(
-        "box", _triple(T[:3, :3] @ place + T[:3, 3]), turn, size, color,
+        "box", triple(T[:3, :3] @ place + T[:3, 3]), turn, size, color,
         float(rng.uniform(0.2, 0.7)), 0.0,
     )  # fmt: skip
 
@@ -250,7 +251,7 @@ def _outermost(
     return place, normal
 
 
-def _sheath(rng: np.random.Generator) -> tools.Paint:
+def _sheath(rng: np.random.Generator) -> Paint:
     """Of a cable or hose: black mostly, grey, teal, or another colour."""
     kind, grey = float(rng.random()), float(rng.uniform(0.005, 0.03))
     light = float(rng.uniform(0.15, 0.6))
@@ -258,9 +259,4 @@ def _sheath(rng: np.random.Generator) -> tools.Paint:
     color = (grey, grey, grey) if kind < 0.55 else (light, light, light)
     color = teal if kind > 0.7 else color
     color = tools.vivid(rng).color if kind > 0.85 else color
-    return tools.Paint(color, float(rng.uniform(0.25, 0.7)))
-
-
-def _triple(values: NDArray[np.float64]) -> spec.Vector:
-    x, y, z = (float(v) for v in values)
-    return x, y, z
+    return Paint(color, float(rng.uniform(0.25, 0.7)))

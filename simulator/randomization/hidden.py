@@ -21,6 +21,7 @@ from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Spl
 from simulator.randomization.dress import draw_dress
 from simulator.randomization.others import Other, bones, draw_others, posed
 from simulator.randomization.poses import draw_pose
+from simulator.randomization.primitives import triple
 from simulator.randomization.scenery import draw_scenery
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import CameraVariety, Variety
@@ -245,7 +246,7 @@ def _anywhere(
         azimuth=draw_parts.number(rng, variety.azimuth),
         elevation=draw_parts.number(rng, variety.elevation),
         roll=draw_parts.number(rng, variety.roll),
-        look_at=draw_parts.triple(look_at),
+        look_at=triple(look_at),
         focal=focal,
         distortion=draw_parts.draw_distortion(variety, lens_rng),
     )

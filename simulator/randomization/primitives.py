@@ -1,14 +1,16 @@
-"""Parts that furniture is made of: primitives in a thing's own frame, and paints.
+"""Parts that furniture and tools are made of: primitives in a thing's own frame, and paints.
 
 A thing stands on z = 0 about its own origin and shows its front along +x. Lengths are in metres.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from blender_scenes.spec import Prop, Vector
 
@@ -108,14 +110,32 @@ def cone(at: Vector, width: float, height: float, paint: Paint) -> Prop:
 def rod(start: Vector, end: Vector, width: float, paint: Paint) -> Prop:
     """A cylinder from one point to another."""
     x, y, z = (b - a for a, b in zip(start, end, strict=True))
-    length, flat = math.sqrt(x * x + y * y + z * z), math.hypot(x, y)
-    turn = STILL
-    if flat > 0:
-        angle = math.atan2(flat, z)
-        turn = (-y / flat * angle, x / flat * angle, 0.0)
+    length = math.sqrt(x * x + y * y + z * z)
+    turn = aim((x, y, z)) if x or y else STILL  # downwards is as upwards
     mx, my, mz = ((a + b) / 2 for a, b in zip(start, end, strict=True))
     size = (width, width, max(length, width / 10))
     return Prop("cylinder", (mx, my, mz), turn, size, paint.color, paint.roughness, paint.metallic)
+
+
+def aim(along: Sequence[float] | NDArray[np.float64]) -> Vector:
+    """The turn that takes +z to a direction (3,)."""
+    x, y, z = (float(component) for component in along)
+    sine = math.hypot(x, y)
+    if sine <= 1e-9 * abs(z):
+        return STILL if z > 0 else (math.pi, 0.0, 0.0)
+    angle = math.atan2(sine, z)
+    return -y / sine * angle, x / sine * angle, 0.0
+
+
+def triple(values: Sequence[float] | NDArray[np.float64]) -> Vector:
+    """Three plain floats."""
+    x, y, z = (float(v) for v in values)
+    return x, y, z
+
+
+def triples(rows: NDArray[np.float64]) -> list[Vector]:
+    """(N, 3) numbers as plain floats."""
+    return [(x, y, z) for x, y, z in rows.tolist()]
 
 
 def disc(at: Vector, width: float, depth: float, paint: Paint, yaw: float = 0.0) -> Prop:
@@ -132,54 +152,28 @@ def wire(points: list[Vector], width: float, paint: Paint) -> Thing:
 
 def placed(thing: Iterable[Prop], at: Vector, yaw: float) -> Thing:
     """A thing turned about z and moved."""
-    cosine, sine = math.cos(yaw), math.sin(yaw)
-    moved = []
-    for part in thing:
-        x, y, z = part.position
-        place = (at[0] + cosine * x - sine * y, at[1] + sine * x + cosine * y, at[2] + z)
-        moved.append(
-            Prop(
-                part.kind,
-                place,
-                _turned(part.rotation, yaw),
-                part.size,
-                part.color,
-                part.roughness,
-                part.metallic,
-            )
-        )
-    return moved
+    parts = list(thing)
+    if not parts:
+        return []
+    spin = Rotation.from_rotvec([0.0, 0.0, yaw])
+    places = spin.apply([part.position for part in parts]) + np.array(at)
+    turns = (spin * Rotation.from_rotvec([part.rotation for part in parts])).as_rotvec()
+    return [
+        replace(part, position=place, rotation=turn)
+        for part, place, turn in zip(parts, triples(places), triples(turns), strict=True)
+    ]
 
 
 def shortened(part: Prop) -> Prop:
     """A part whose numbers keep `DIGITS` after the point."""
-    return Prop(
-        part.kind,
-        _short(part.position),
-        _short(part.rotation),
-        _short(part.size),
-        _short(part.color),
-        round(part.roughness, DIGITS),
-        part.metallic,
+    return replace(
+        part,
+        position=_short(part.position),
+        rotation=_short(part.rotation),
+        size=_short(part.size),
+        color=_short(part.color),
+        roughness=round(part.roughness, DIGITS),
     )
-
-
-def _turned(rotation: Vector, yaw: float) -> Vector:
-    """Axis times angle of a rotation, followed by one about z; by quaternions."""
-    angle = math.sqrt(sum(r * r for r in rotation))
-    if angle == 0:
-        return (0.0, 0.0, math.remainder(yaw, 2 * math.pi))
-    s = math.sin(angle / 2) / angle
-    w, (x, y, z) = math.cos(angle / 2), (s * r for r in rotation)
-    c, k = math.cos(yaw / 2), math.sin(yaw / 2)
-    w, x, y, z = c * w - k * z, c * x - k * y, c * y + k * x, c * z + k * w
-    if w < 0:
-        w, x, y, z = -w, -x, -y, -z
-    norm = math.sqrt(x * x + y * y + z * z)
-    if norm == 0:
-        return STILL
-    scale = 2 * math.atan2(norm, w) / norm
-    return scale * x, scale * y, scale * z
 
 
 def _short(values: Vector) -> Vector:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from blender_scenes import solids, spec
 from simulator import labels
@@ -128,13 +129,7 @@ def distances(props: Sequence[spec.Prop], points: Points) -> Points:
 
 def _boxes(props: Sequence[spec.Prop]) -> tuple[Points, Points, Points]:
     """(N, 3, 3) rotations, (N, 3) centres and (N, 3) sizes of the boxes around primitives."""
-    turn = np.array([part.rotation for part in props])
-    angle = np.linalg.norm(turn, axis=1)
-    x, y, z = (turn / np.maximum(angle, 1e-12)[:, None]).T
-    zero = np.zeros_like(x)
-    K = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    R = np.eye(3) + sine * K + (1 - cosine) * (K @ K)
+    R = Rotation.from_rotvec([part.rotation for part in props]).as_matrix()
     return R, np.array([part.position for part in props]), np.array([part.size for part in props])
 
 

@@ -16,17 +16,9 @@ from scipy.spatial.transform import Rotation
 
 from blender_scenes import spec
 from blender_scenes.spec import Vector
+from simulator.randomization.primitives import Paint, aim, triples
 
 Kind = Literal["box", "cylinder", "sphere", "cone", "line"]
-
-
-@dataclass(frozen=True)
-class Paint:
-    """A surface."""
-
-    color: Vector
-    roughness: float
-    metallic: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +102,6 @@ def props(
     ]
 
 
-def triples(rows: NDArray[np.float64]) -> list[Vector]:
-    """(N, 3) numbers as plain floats."""
-    return [(x, y, z) for x, y, z in rows.tolist()]
-
-
 Made = tuple[list[Piece], float]
 """Pieces, and the height at which what comes after them begins."""
 
@@ -130,16 +117,6 @@ def _rod(start: Vector, end: Vector, thick: float, paint: Paint) -> Piece:
     x, y, z = (np.add(start, end) / 2).tolist()
     length = float(np.linalg.norm(along))
     return Piece("cylinder", (x, y, z), (thick, thick, length), paint, aim(along))
-
-
-def aim(along: NDArray[np.float64]) -> Vector:
-    """The turn that takes +z to a direction."""
-    x, y, z = (float(component) for component in along)
-    sine = math.hypot(x, y)
-    if sine <= 1e-9 * abs(z):
-        return (0.0, 0.0, 0.0) if z > 0 else (math.pi, 0.0, 0.0)
-    angle = math.atan2(sine, z)
-    return -y / sine * angle, x / sine * angle, 0.0
 
 
 def turned(out: NDArray[np.float64], angle: float) -> Vector:
