@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jointloop.common.files import part_of, pour, put_in_place
-from simulator.recordings.sample_files import RecordingError, decode
+from simulator.recordings.sample_files import RecordingError, decode, decode_image
 
 BLOCK = tarfile.BLOCKSIZE
 END_OF_PNG = b"IEND\xaeB`\x82"
@@ -78,6 +81,23 @@ def read(file: BinaryIO, member: Member) -> bytes:
             "shard and make it again with `jointloop record --resume`"
         )
     return data
+
+
+def read_image(path: Path, member: Member, where: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB of a member of the shard at that path.
+
+    Args:
+        path: of the shard.
+        member: the image's.
+        where: what it is called in errors.
+        size: width and height that it must have [px].
+
+    Raises:
+        RecordingError: it is damaged, or of another size.
+        OSError: the shard cannot be read.
+    """
+    with path.open("rb") as file:
+        return decode_image(read(file, member), where, size)
 
 
 def read_shard(path: Path, keys: Sequence[str]) -> Iterator[tuple[Group, BinaryIO]]:

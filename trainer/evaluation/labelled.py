@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Split
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import Entry, decode_image
-from simulator.recordings.shards import Member, read
+from simulator.recordings.sample_files import Entry
+from simulator.recordings.shards import read_image
 
 Image = NDArray[np.uint8]
 Wanted = Split | Literal["all"]
@@ -135,7 +135,7 @@ def of_recording(folder: Path, keypoints: Sequence[str], robot: str, split: Want
         entry = recording.entry(pair, file)
         if split in ("all", entry.split):
             where = f"{folder}, sample {pair.key}"
-            load = partial(_from_shard, Path(file.name), pair.image, where, recording.size)
+            load = partial(read_image, Path(file.name), pair.image, where, recording.size)
             images.append(_of_entry(entry, match, load))
     if not images:
         about = recording.about
@@ -156,8 +156,3 @@ def _of_entry(entry: Entry, match: Match, load: Callable[[], Image]) -> Labelled
     return LabelledImage(
         entry.key, load, labels.pixels[chosen], labels.visibility[chosen], labels.box
     )
-
-
-def _from_shard(path: Path, member: Member, where: str, size: tuple[int, int]) -> Image:
-    with path.open("rb") as file:
-        return decode_image(read(file, member), where, size)

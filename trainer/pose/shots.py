@@ -17,8 +17,8 @@ from jointloop.common.errors import JointloopError
 from jointloop.common.files import shown
 from simulator.labels import OUTSIDE
 from simulator.recordings.recording import FILE, Recording
-from simulator.recordings.sample_files import Entry, decode_image
-from simulator.recordings.shards import Member, read
+from simulator.recordings.sample_files import Entry
+from simulator.recordings.shards import read_image
 from simulator.robot import Robot
 from trainer.evaluation.coco import read_coco
 from trainer.inference.closer import Closer
@@ -57,7 +57,7 @@ def of_recording(folder: Path, robot: str | None) -> tuple[Robot, list[Shot]]:
     shots = []
     for pair, file in recording.read():
         where = f"{folder}, sample {pair.key}"
-        load = partial(_from_shard, Path(file.name), pair.image, where, recording.size)
+        load = partial(read_image, Path(file.name), pair.image, where, recording.size)
         shots.append(_of_entry(recording.entry(pair, file), own, load))
     return own, shots
 
@@ -183,11 +183,6 @@ def _of_entry(entry: Entry, robot: Robot, load: Callable[[], Image]) -> Shot:
         Lens(np.array(entry.K), np.array(entry.distortion)),
         Truth(T_camera_world @ T_world_base, np.array(entry.hidden.q)),
     )
-
-
-def _from_shard(path: Path, member: Member, where: str, size: tuple[int, int]) -> Image:
-    with path.open("rb") as file:
-        return decode_image(read(file, member), where, size)
 
 
 def loaded(shot: Shot) -> Image | None:
