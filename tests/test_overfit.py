@@ -31,7 +31,7 @@ def sticks(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 @pytest.fixture(scope="module")
 def batch(sticks: Recording) -> Batch:
     prior = JointPrior.uniform(ROBOT.lower, ROBOT.upper, SMALL.bins)
-    with contextlib.closing(recorded_source(CONFIG, sticks, prior, lambda line: None)) as pool:
+    with contextlib.closing(recorded_source(CONFIG, [sticks], prior, lambda line: None)) as pool:
         return pool.batch(CONFIG.batch_size)
 
 

@@ -20,7 +20,7 @@ from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.config.augmentation import AMOUNTS
-from trainer.config.config import Config
+from trainer.config.config import Config, ConfigError
 from trainer.config.presets import preset
 from trainer.data import recorded as pools
 from trainer.data.recorded import RecordedSource
@@ -64,7 +64,7 @@ def uniform(recording: Recording) -> JointPrior:
 def pool_of(recording: Recording, feedback: bool = True, **changes: object) -> RecordedSource:
     said: list[str] = []
     config = config_of(recording, feedback, **changes)
-    return recorded_source(config, recording, uniform(recording), said.append)
+    return recorded_source(config, [recording], uniform(recording), said.append)
 
 
 def hard(recording: Recording, bins: int = 4) -> JointPrior:
@@ -183,7 +183,7 @@ def test_the_held_out_set_is_the_recordings_and_never_trained_on(recording: Reco
 def test_a_recording_that_holds_nothing_out_gives_its_first_samples(tmp_path: Path) -> None:
     plain = recorded(tmp_path / "plain", description(samples=24, held_out=0))
     said: list[str] = []
-    source = recorded_source(config_of(plain, feedback=False), plain, uniform(plain), said.append)
+    source = recorded_source(config_of(plain, feedback=False), [plain], uniform(plain), said.append)
     held = source.hold(12, uniform(plain))
     assert [sample.hidden.provenance.index for sample in held] == list(range(12))
     apart = {sample.labels.pixels[0, 0] for sample in held}
@@ -209,7 +209,7 @@ def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) 
     config = config_of(recording)
     settings = replace(config.settings, stride=8, sigma=0.75)
     source = recorded_source(
-        replace(config, settings=settings), recording, uniform(recording), print
+        replace(config, settings=settings), [recording], uniform(recording), print
     )
     batch = source.batch(8)
     for i in range(8):
@@ -245,13 +245,13 @@ def test_a_recording_of_other_settings_is_refused(recording: Recording) -> None:
     config = config_of(recording)
     other = replace(config, settings=replace(config.settings, width=96))
     with pytest.raises(SourceError, match="was recorded with width 64; the run has 96"):
-        recorded_source(other, recording, uniform(recording), print)
+        recorded_source(other, [recording], uniform(recording), print)
 
 
 def test_too_small_a_recording_is_refused(tmp_path: Path) -> None:
     few = recorded(tmp_path / "few", description(samples=12, held_out=6))
     with pytest.raises(SourceError, match=r"6 training samples .* at least a batch of 8"):
-        recorded_source(config_of(few), few, uniform(few), print)
+        recorded_source(config_of(few), [few], uniform(few), print)
 
 
 def test_what_is_complete_can_be_trained_on(recording: Recording, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_what_is_complete_can_be_trained_on(recording: Recording, tmp_path: Path
     for shard in (0, 2):
         partly.path(shard).write_bytes(recording.path(shard).read_bytes())
     said: list[str] = []
-    source = recorded_source(config_of(partly), partly, uniform(partly), said.append)
+    source = recorded_source(config_of(partly), [partly], uniform(partly), said.append)
     assert said == [
         f"{partly.folder}: 36 samples to train on, 12 held out; 1 of 3 shards are missing"
     ]
@@ -269,6 +269,59 @@ def test_what_is_complete_can_be_trained_on(recording: Recording, tmp_path: Path
     with pytest.raises(SourceError, match="has 60 training samples; the run began with 36"):
         whole.load_state(state)
     whole.close()
+
+
+def mixed_with(recording: Recording, *others: Recording, feedback: bool = True) -> RecordedSource:
+    config = config_of(recording, feedback)
+    return recorded_source(config, [recording, *others], uniform(recording), lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Of another seed, with a prior that is not uniform."""
+    folder = tmp_path_factory.mktemp("pools") / "other"
+    settings = replace(SMALL, seed=5)
+    about = description(samples=36, held_out=6, shard_samples=24, settings=settings)
+    wanted = hard(Recording(folder, about))
+    return recorded(folder, description(36, 6, 24, settings, prior=wanted), workers=2)
+
+
+def test_mixed_recordings_are_trained_on_in_one_pass(
+    recording: Recording, other: Recording
+) -> None:
+    alone = pool_of(recording, feedback=False)
+    source = mixed_with(recording, other, feedback=False)
+    held, expected = (one.hold(12, uniform(recording)) for one in (source, alone))
+    seen = [name for _ in range(15) for name in names(source.batch(6))]
+    theirs = mixed_with(other, feedback=False)
+    found = {name for _ in range(10) for name in names(alone.batch(6))}
+    found |= {name for _ in range(5) for name in names(theirs.batch(6))}
+    assert len(set(seen)) == len(seen) == 60 + 30
+    assert set(seen) == found  # held-out samples of neither
+    for one, same in zip(held, expected, strict=True):
+        np.testing.assert_array_equal(one.image, same.image)
+    for one in (source, alone, theirs):
+        one.close()
+
+
+def test_mixed_recordings_keep_their_shares_under_any_prior(
+    recording: Recording, other: Recording
+) -> None:
+    pool = pools.Pool([recording, other], 12)
+    for prior in (uniform(recording), hard(recording)):
+        weights = pool.weights(prior)
+        np.testing.assert_allclose([weights[:60].sum(), weights[60:].sum()], [60 / 90, 30 / 90])
+
+
+def test_what_is_mixed_is_of_one_size(recording: Recording, tmp_path: Path) -> None:
+    small = recorded(tmp_path / "small", description(4, 1, settings=replace(SMALL, width=96)))
+    with pytest.raises(SourceError, match=r"with size 96x48, .* with 64x48; what is mixed is of"):
+        mixed_with(recording, small)
+
+
+def test_mixing_needs_a_recording_to_mix_with() -> None:
+    with pytest.raises(ConfigError, match="it goes with a recording"):
+        RunOptions(Path("run"), mixed=(Path("more"),))
 
 
 class Lines(Progress):
@@ -341,7 +394,7 @@ def test_a_recording_of_other_settings_is_refused_by_the_one_that_differs(
     prior, _ = build_controller(config, Robot.named("ur10"))
     told = rf"with variety\.camera\.lens {variety.camera.lens}; the run has {other.camera.lens}$"
     with pytest.raises(SourceError, match=told):
-        recorded_source(config, recording, prior, print)
+        recorded_source(config, [recording], prior, print)
 
 
 def test_a_network_that_takes_other_sizes_says_how_to_record_anew(recording: Recording) -> None:

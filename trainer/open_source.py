@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from simulator.fleet.fleet import Fleet
@@ -42,21 +42,26 @@ def open_source(
         )
     if recording is None:
         return _simulated(config, options, robot, prior, checkpoint, progress)
-    return contextlib.closing(recorded_source(config, recording, prior, progress.say))
+    mixed = [Recording.open(folder) for folder in options.mixed]
+    return contextlib.closing(recorded_source(config, [recording, *mixed], prior, progress.say))
 
 
 def recorded_source(
-    config: Config, recording: Recording, prior: JointPrior, say: Callable[[str], None]
+    config: Config,
+    recordings: Sequence[Recording],
+    prior: JointPrior,
+    say: Callable[[str], None],
 ) -> RecordedSource:
-    """Samples of a recording, as a config asks for them.
+    """Samples of a recording, and of those mixed in, as a config asks for them.
 
     Raises:
         SourceError: the recording is not the run's, or lacks what it needs.
         RecordingError: a shard is damaged.
     """
-    check_masks(recording, config.augment)
+    for recording in recordings:
+        check_masks(recording, config.augment)
     return RecordedSource(
-        recording,
+        recordings,
         config.settings,
         config.stream,
         prior,

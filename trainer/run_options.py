@@ -23,6 +23,8 @@ class RunOptions:
     """Where simulators connect."""
     recording: Path | None = None
     """Folder of a recording to train from, in place of simulators."""
+    mixed: tuple[Path, ...] = ()
+    """Folders of further recordings, whose training samples are mixed in."""
     start: InitialWeights = field(default_factory=InitialWeights)
     """Files of weights that a new run begins with."""
     worker: WorkerOptions | None = None
@@ -44,5 +46,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.timeout < math.inf:
             raise ConfigError(f"timeout is {self.timeout}; expected seconds, at least 0")
+        if self.mixed and self.recording is None:
+            raise ConfigError(
+                f"mix is {', '.join(map(str, self.mixed))}; it goes with a recording (--from), "
+                "whose robot, size and held-out set are the run's"
+            )
         if not self.silence > 0:
             raise ConfigError(f"silence is {self.silence}; expected seconds, more than 0")

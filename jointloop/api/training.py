@@ -1,5 +1,6 @@
 """A run from Python: what `jointloop train` does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def train(
     *,
     workers: int | None = None,
     recording: Path | str | None = None,
+    mixed: Sequence[Path | str] = (),
     bind: str | None = None,
     keys: Path | str | None = None,
     engine: Engine = "cycles",
@@ -68,6 +70,7 @@ def train(
         run: its folder; a new one, unless the run is resumed.
         workers: simulators to start here; or `recording` or `bind`, exactly one of the three.
         recording: folder of a recording to train from.
+        mixed: folders of further recordings, whose training samples are mixed in.
         bind: where simulators that are started elsewhere connect, such as tcp://127.0.0.1:5555.
         keys: folder that `jointloop keys` made, for a `bind` that other machines reach.
         engine: of simulators started here: cycles, eevee, workbench or stick.
@@ -86,11 +89,7 @@ def train(
         JointloopError: an input or the environment does not allow it; the folder keeps everything
             up to the last epoch.
     """
-    if (workers, recording, bind).count(None) != 2:
-        raise ConfigError(
-            f"workers is {workers}, recording {recording}, bind {bind}; expected one of the three: "
-            "simulators to start here, a recording, or an address for simulators started elsewhere"
-        )
+    _check_one_of(workers, recording, bind)
     note = None if workers is None else need(engine)
     config = _named(preset(config) if isinstance(config, str) else config, weights, backbone)
     options = RunOptions(
@@ -98,6 +97,7 @@ def train(
         workers=workers,
         bind=bind or "tcp://127.0.0.1:*",
         recording=_path(recording),
+        mixed=tuple(map(Path, mixed)),
         start=InitialWeights.given(_path(backbone), _path(weights)),
         worker=WorkerOptions("", engine=engine, spp=spp, backgrounds=_path(backgrounds)),
         resume=resume,
@@ -112,6 +112,14 @@ def train(
         if note:
             progress.say(f"note: {note}")
         return Run(options.folder, session.train(config, options, progress))
+
+
+def _check_one_of(workers: int | None, recording: Path | str | None, bind: str | None) -> None:
+    if (workers, recording, bind).count(None) != 2:
+        raise ConfigError(
+            f"workers is {workers}, recording {recording}, bind {bind}; expected one of the three: "
+            "simulators to start here, a recording, or an address for simulators started elsewhere"
+        )
 
 
 def _path(given: Path | str | None) -> Path | None:

@@ -62,6 +62,9 @@ class TrainOptions:
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Folder of a recording to train from, in place of simulators; it decides on robot, size and
     variety."""
+    mix: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Folder of a further recording of that robot and size, whose training samples are mixed in;
+    may be given several times."""
     feedback: bool = True
     """Bend the prior towards what is still wrong."""
     size: str | None = None
@@ -226,6 +229,7 @@ class TrainOptions:
             workers=self.workers,
             bind=self.bind or "tcp://127.0.0.1:*",
             recording=self.from_,
+            mixed=self.mix,
             start=InitialWeights.given(self.backbone, self.weights),
             worker=WorkerOptions(
                 "",

@@ -10,11 +10,10 @@ a resumed run goes on exactly where it was.
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,27 +21,20 @@ from numpy.typing import NDArray
 from jointloop.common.difference import difference
 from jointloop.common.draws import random_source
 from simulator.labels import OUTSIDE, belief_map
-from simulator.randomization.poses import PoseCounts
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recording import Recording
-from simulator.recordings.sample_files import decode_image, decode_mask
-from simulator.recordings.shards import Group, read
 from simulator.sample import Sample
 from simulator.transport.delivery import Delivery
 from trainer.batch import Batch, stack
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.config import Config, ConfigError, StreamConfig
-from trainer.data.resampling import effective, importance, systematic
+from trainer.data.pool import Pool
+from trainer.data.resampling import effective, systematic
 from trainer.data.source import SourceCounts, SourceError
 
 DRAWS = 0x706F6F6C
 """Stream of the pool's random numbers."""
-
-
-class _Place(NamedTuple):
-    shard: Path
-    group: Group
 
 
 class RecordedSource:
@@ -52,7 +44,7 @@ class RecordedSource:
     then kept from training.
 
     Args:
-        recording: its complete shards are used.
+        recordings: their complete shards are used; the first one's settings are the run's.
         settings: of the run's samples; stride and sigma of its belief maps.
         stream: how many samples are held out, and which share follows the prior.
         prior: the one the run begins with.
@@ -68,7 +60,7 @@ class RecordedSource:
 
     def __init__(
         self,
-        recording: Recording,
+        recordings: Sequence[Recording],
         settings: SampleSettings,
         stream: StreamConfig,
         prior: JointPrior,
@@ -78,6 +70,7 @@ class RecordedSource:
         follows: bool = True,
         say: Callable[[str], None] = print,
     ) -> None:
+        recording = recordings[0]
         if other := difference(_settings_of(recording, settings), settings):
             name, found, wanted = other
             raise SourceError(
@@ -85,29 +78,20 @@ class RecordedSource:
             )
         self.counts = SourceCounts()
         self._settings, self._seed, self._follows = settings, seed, follows
-        self._share = stream.adaptive_share
-        self._first, self._recording = prior, recording
-        self._recorded_prior = recording.about.assignment.prior
-        self._places, bins, held_out, asked, self.poses = _index(recording)
-        apart = np.flatnonzero(held_out)[: stream.held_out]
-        own = len(apart) > 0
-        self._held = apart if own else np.arange(min(stream.held_out, len(held_out)))
-        free = ~held_out
-        free[self._held] = False
-        self._pool = np.flatnonzero(free)
-        """Of `_places`, those that are trained on."""
-        self._bins, self._asked = bins[self._pool], asked[self._pool]
+        self._share, self._first = stream.adaptive_share, prior
+        self._pool = Pool(recordings, stream.held_out)
+        self.poses = self._pool.poses
         if len(self._pool) < batch_size:
             raise SourceError(
-                f"{recording.folder} has {len(self._pool)} training samples beside "
-                f"{len(self._held)} held-out ones; expected at least a batch of "
+                f"{self._pool.folder} has {len(self._pool)} training samples beside "
+                f"{len(self._pool.held)} held-out ones; expected at least a batch of "
                 f"{batch_size}"
             )
         self._seen = np.zeros(len(self._pool), bool)
         self._weights: NDArray[np.float64] | None = None
         self._effective = self._effective_adaptive = float(len(self._pool))
         self._readers = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-        self._tell(recording, own, say)
+        self._tell(say)
 
     def close(self) -> None:
         """End the threads that read."""
@@ -115,18 +99,15 @@ class RecordedSource:
 
     def hold(self, count: int, prior: JointPrior) -> list[Sample]:
         """The held-out set: at most `count` samples; they were drawn when they were recorded."""
-        return list(self._readers.map(self._sample, self._held[:count]))
+        return list(self._readers.map(self._sample, self._pool.held[:count]))
 
     def send(self, prior: JointPrior) -> None:
         """Draw training samples as if they came from this prior from now on."""
         if not self._follows:
             return
-        adaptive, uniform = (
-            importance(self._bins, wanted, self._recorded_prior, self._asked)
-            for wanted in (prior, self._first)
-        )
-        self._weights = self._share * adaptive + (1 - self._share) * uniform
-        self._effective = effective(self._weights)
+        adaptive, uniform = self._pool.weights(prior), self._pool.weights(self._first)
+        weights = self._share * adaptive + (1 - self._share) * uniform
+        self._weights, self._effective = weights, effective(weights)
         self._effective_adaptive = effective(adaptive)
 
     def batch(self, size: int) -> Batch:
@@ -136,7 +117,7 @@ class RecordedSource:
             chosen = self._in_turn(size)
         else:
             chosen = systematic(self._weights, size, self._random(self.counts.consumed))
-        samples = list(self._readers.map(self._sample, self._pool[chosen]))
+        samples = list(self._readers.map(self._sample, self._pool.training[chosen]))
         self._seen[chosen] = True
         self.counts.new = int(self._seen.sum())
         self.counts.consumed += size
@@ -162,7 +143,7 @@ class RecordedSource:
         """
         if state["samples"] != len(self._pool):
             raise SourceError(
-                f"{self._recording.folder} has {len(self._pool)} training samples; the run began "
+                f"{self._pool.folder} has {len(self._pool)} training samples; the run began "
                 f"with {state['samples']}{self._lack()}"
             )
         self.counts = SourceCounts(**state["counts"])
@@ -172,7 +153,7 @@ class RecordedSource:
         """What came of the samples, as plain numbers for the run's metrics."""
         return {
             "samples_rendered": 0,
-            "samples_received": len(self._pool) + len(self._held),
+            "samples_received": len(self._pool) + len(self._pool.held),
             "samples_consumed": self.counts.consumed,
             "samples_new": self.counts.new,
             "delivery": Delivery().to_json(),
@@ -197,17 +178,7 @@ class RecordedSource:
 
     def _sample(self, place: int) -> Sample:
         """One sample, with a belief map of the run's stride and sigma."""
-        path, group = self._places[place]
-        where = f"{path}, sample {group.key}"
-        try:
-            with path.open("rb") as file:
-                entry = self._recording.entry(group, file)
-                image = decode_image(read(file, group.image), where, self._recording.size)
-                coverage = None if group.mask is None else read(file, group.mask)
-        except OSError as error:
-            raise SourceError(f"{where} cannot be read: {error.strerror}") from error
-        unknown = np.full(image.shape[:2], 255, np.uint8)
-        mask = unknown if coverage is None else decode_mask(coverage, where, self._recording.size)
+        image, mask, entry = self._pool.load(place)
         settings, labels = self._settings, entry.labels
         belief = belief_map(
             labels.pixels,
@@ -221,14 +192,16 @@ class RecordedSource:
 
     def _lack(self) -> str:
         """Shards that are missing, for errors."""
-        names = [self._recording.path(shard).name for shard in self._recording.missing]
+        names = [path.name for path in self._pool.missing]
         return f"; it lacks {', '.join(names)}" if names else ""
 
-    def _tell(self, recording: Recording, own: bool, say: Callable[[str], None]) -> None:
-        count, samples = len(recording.missing), f"{len(self._pool)} samples to train on"
-        partly = f"; {count} of {len(recording.shards)} shards are missing" if count else ""
-        say(f"{recording.folder}: {samples}, {len(self._held)} held out{partly}")
-        if not own:
+    def _tell(self, say: Callable[[str], None]) -> None:
+        pool, count = self._pool, len(self._pool.missing)
+        shards = sum(len(recording.shards) for recording in pool.recordings)
+        partly = f"; {count} of {shards} shards are missing" if count else ""
+        trained = f"{len(pool)} samples to train on"
+        say(f"{pool.folder}: {trained}, {len(pool.held)} held out{partly}")
+        if not pool.holds_out:
             say(
                 "note: the recording holds no sample out; its first ones are, though their "
                 "backgrounds are trained on too"
@@ -266,21 +239,3 @@ def check_masks(recording: Recording, augment: AugmentConfig) -> None:
 def _settings_of(recording: Recording, own: SampleSettings) -> SampleSettings:
     """Settings of a recording's samples, with a run's own belief maps."""
     return replace(recording.about.settings, stride=own.stride, sigma=own.sigma)
-
-
-def _index(
-    recording: Recording,
-) -> tuple[list[_Place], NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_], PoseCounts]:
-    """Where the samples lie, their (N, D) bins, (N,) whether they are held out, (N,) whether their
-    poses had to be free, and how many draws were."""
-    places, bins, held_out, asked, poses = [], [], [], [], PoseCounts()
-    for group, file in recording.read():
-        path = Path(file.name)
-        entry = recording.entry(group, file)
-        places.append(_Place(path, group))
-        bins.append(entry.bins)
-        held_out.append(entry.split == "heldout")
-        asked.append(entry.hidden.provenance.free is not None)
-        poses.count(entry.hidden.provenance)
-    flags = np.array(held_out, bool), np.array(asked, bool)
-    return places, np.array(bins, np.int64), *flags, poses
