@@ -234,13 +234,12 @@ def main(options: Options) -> None:
         found = {name: np.array([run[name] for run in runs], float) for name in runs[0]}
         base = {FORMER: PLAIN, WHOLE: "", PLAIN: WHOLE}.get(arm.name, WHOLE)
         bases[arm.name] = found
-        told["arms"][arm.name] = {"against": base} | {
+        row = {
             name: compare(values, bases[base][name] if base else None)
             for name, values in found.items()
         }
-        print(
-            arm.name, *(line(name, one) for name, one in told["arms"][arm.name].items()), sep="  "
-        )
+        told["arms"][arm.name] = {"against": base} | row
+        print(arm.name, *(line(name, one) for name, one in row.items()), sep="  ", flush=True)
         figures.write(options.json, told)
 
 
