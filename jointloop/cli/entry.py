@@ -47,6 +47,8 @@ NEEDED = {"torch": "this needs PyTorch", "av": "videos need PyAV"}
 def main() -> None:
     """Run one verb; a user's mistake ends as one line and exit code 2."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what it cannot read, we say ourselves
+    # NumPy's matrices are small here; more threads of OpenBLAS would spin beside those of PyTorch.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as behind nohup
             signal.signal(number, _stop)
