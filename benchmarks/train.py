@@ -92,7 +92,7 @@ class Clock:
 
 def recording_of(folder: Path, settings: SampleSettings, samples: int) -> Recording:
     """A small recording of sticks."""
-    rendering = rendering_here("stick", 4, settings.height)
+    rendering = rendering_here("stick", 4, settings)
     recording = Recording.create(folder, describe(settings, rendering, samples, 4, samples))
     record(recording, 1, say=lambda line: None)
     return recording
@@ -140,7 +140,7 @@ def measure(config: Config, device: str, seconds: float, patience: float) -> dic
     learner, _ = build_learner(config, robot, device)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         recording = recording_of(Path(folder) / "sticks", settings, READY * size + 4)
-        source = recorded_source(config, recording, prior, lambda line: None)
+        source = recorded_source(config, [recording], prior, lambda line: None)
         stack.callback(source.close)
         ready = [source.batch(size) for _ in range(READY)]
         started = time.perf_counter()

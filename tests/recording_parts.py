@@ -12,7 +12,7 @@ from simulator.recordings.recording import Description, Recording, describe
 from simulator.recordings.replay import rendering_here
 
 SMALL = SampleSettings(width=64, height=48, variety=CALM)
-STICK = rendering_here("stick", SPP, SMALL.height)
+STICK = rendering_here("stick", SPP, SMALL)
 
 
 def description(

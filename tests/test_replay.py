@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from recording_parts import SMALL, STICK, description, jointloop, recorded
 
-from blender_scenes.spec import SHADING
+from blender_scenes.spec import SHADING, SPP
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.variety import Variety
@@ -93,7 +93,7 @@ def test_other_versions_are_named(samples: Path, tmp_path: Path) -> None:
 
 
 def test_what_was_shaded_otherwise_is_said_in_one_line() -> None:
-    here = rendering_here("cycles", 2, 120)
+    here = rendering_here("cycles", 2, SMALL)
     fields = msgspec.to_builtins(here)
     assert fields.pop("shading") == SHADING == 2
     of_old = msgspec.convert(fields, Rendering)
@@ -162,9 +162,18 @@ def photos(folder: Path, count: int = 6) -> Path:
     return folder
 
 
+def test_pictures_that_are_all_small_are_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    mine, large = photos(tmp_path / "mine"), replace(SMALL, width=128)
+    for settings in (SMALL, large):
+        rendering_here("stick", SPP, settings, mine, said.append)
+    (line,) = said
+    assert line.startswith(f"note: backgrounds {mine}: its largest picture is 80x60, so all are")
+
+
 def test_other_backgrounds_are_refused(tmp_path: Path) -> None:
     mine, others = photos(tmp_path / "mine"), photos(tmp_path / "others", 5)
-    rendering = rendering_here("stick", 4, 48, mine)
+    rendering = rendering_here("stick", 4, SMALL, mine)
     recipe = recipe_of(SMALL, rendering, 0, 0)
     assert sample_of(recipe, mine) == sample_of(recipe, mine)
     with pytest.raises(RecordingError, match=r"expected 6 pictures .* these are 5 pictures"):

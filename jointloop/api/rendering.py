@@ -128,7 +128,7 @@ def record(
     settings = _settings(settings)
     need(engine, device)
     folder = None if backgrounds is None else Path(backgrounds)
-    rendering = rendering_here(engine, spp, settings.height, folder, _quiet, device)
+    rendering = rendering_here(engine, spp, settings, folder, _quiet, device)
     about = describe(settings, rendering, count, held_out, shard_samples, prior)
     recording = Recording.create(Path(out), about)
     recorder.record(recording, workers, folder, _quiet)

@@ -78,7 +78,7 @@ def record(
         manner = rendering_here(
             engine or "cycles",
             SPP if spp is None else spp,
-            settings.height,
+            settings,
             backgrounds,
             say,
             device or "cpu",
@@ -142,7 +142,7 @@ def _note_differences(recording: "Recording", backgrounds: Path | None) -> None:
     """Say what here is not as it was when the recording began."""
     from simulator.recordings.replay import rendering_here
 
-    then, height = recording.about.rendering, recording.about.settings.height
-    here = rendering_here(then.engine, then.spp, height, backgrounds, say, then.device)
+    then, settings = recording.about.rendering, recording.about.settings
+    here = rendering_here(then.engine, then.spp, settings, backgrounds, say, then.device)
     for difference in then.differences(here):
         say(f"note: begun with {difference}")

@@ -72,7 +72,7 @@ def replay(
     else:
         settings = over(own(), wanted)
         chosen = None if prior is None else read_prior(prior, prior_version)
-        rendering = rendering_here(engine, spp, settings.height, backgrounds, say, device)
+        rendering = rendering_here(engine, spp, settings, backgrounds, say, device)
         recipe = recipe_of(settings, rendering, worker, index or 0, split, chosen)
     tell_robots(recipe.settings)
     ready(recipe.rendering.engine, recipe.rendering.device)

@@ -22,29 +22,31 @@ from simulator.sample_maker import SampleMaker, detail_for
 def rendering_here(
     engine: Engine,
     spp: int,
-    height: int,
+    settings: SampleSettings,
     backgrounds: Path | None = None,
     say: Callable[[str], None] = print,
     device: Device = "cpu",
 ) -> Rendering:
-    """How this machine makes images of that height.
+    """How this machine makes images of that size.
 
     Args:
         engine: what makes them.
         spp: Cycles' samples per pixel.
-        height: of the images [px].
+        settings: of the samples.
         backgrounds: folder of the user's pictures.
-        say: takes one line for each picture that cannot be read.
+        say: takes one line for each picture that cannot be read, and one where all are small.
         device: that Cycles computes on.
 
     Raises:
         SceneError: the folder cannot be used.
     """
     photos = None if backgrounds is None else Photos(backgrounds, say)
+    if photos and (line := photos.too_small(settings.width, settings.height)):
+        say(f"note: {line}")
     return Rendering(
         engine=engine,
         spp=spp,
-        detail=None if engine == "stick" else detail_for(height),
+        detail=None if engine == "stick" else detail_for(settings.height),
         backgrounds=None if photos is None else Listing.of(photos.folder, photos.names),
         versions=versions(engine),
         device=device,
@@ -102,8 +104,8 @@ def recipe_here(
     Raises:
         SceneError: the folder cannot be used.
     """
-    then, height = recorded.rendering, recorded.settings.height
-    here = rendering_here(then.engine, then.spp, height, backgrounds, say, then.device)
+    then, settings = recorded.rendering, recorded.settings
+    here = rendering_here(then.engine, then.spp, settings, backgrounds, say, then.device)
     here = msgspec.structs.replace(here, detail=then.detail)
     for difference in then.differences(here):
         say(f"note: it was made with {difference}")
@@ -122,7 +124,7 @@ def sample_maker_for(
         settings: of the samples.
         rendering: how they are made.
         backgrounds: folder of the user's pictures.
-        say: takes one line for each picture that cannot be read.
+        say: takes one line for each picture that cannot be read, and one where all are small.
 
     Raises:
         RecordingError: the folder is not the one that `rendering` means.
