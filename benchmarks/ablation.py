@@ -25,10 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import jointloop
+from blender_scenes.spec import SPP
 from jointloop.common.errors import JointloopError
 from simulator.labels import OUTSIDE
 from simulator.randomization.settings import SampleSettings, parse_size
 from simulator.randomization.variety import CALM, FULL, REAL, Variety
+from simulator.recordings import recorder
+from simulator.recordings.recording import Recording, describe
+from simulator.recordings.replay import rendering_here
 from trainer.config.config import Config
 from trainer.config.files import read_file, resolve
 from trainer.evaluation.evaluate import evaluate, open_data
@@ -91,19 +95,19 @@ class Arm:
 def arms(former: Path | None) -> list[Arm]:
     """Everything, everything without one part, and the plain variety for what is older."""
     camera, light = REAL.camera, REAL.light
-    found = [
+    return [
         Arm(WHOLE),
         Arm("backgrounds", replace(REAL, background=CALM.background), photos=False),
         Arm("room and furniture", replace(REAL, scenery=None, distractors=None)),
         Arm("tools and cables", replace(REAL, dress=None)),
         Arm("held cameras", replace(REAL, camera=replace(camera, held=None))),
-        Arm("lamps", replace(REAL, light=replace(light, lamps=None))),
-        Arm("film", replace(REAL, film=None, sensor=None)),
-        Arm("free poses", replace(REAL, poses=None)),
         Arm("pretrained features", pretrained=False),
         Arm(PLAIN, FULL),
+        *([] if former is None else [Arm(FORMER, FULL, recording=former)]),
+        Arm("free poses", replace(REAL, poses=None)),
+        Arm("film", replace(REAL, film=None, sensor=None)),
+        Arm("lamps", replace(REAL, light=replace(light, lamps=None))),
     ]
-    return found if former is None else [*found, Arm(FORMER, FULL, recording=former)]
 
 
 def record(arm: Arm, options: Options) -> Path:
@@ -111,11 +115,15 @@ def record(arm: Arm, options: Options) -> Path:
     if arm.recording is not None:
         return arm.recording
     folder = options.out / "recordings" / arm.key
-    if not folder.exists():
+    pictures = options.backgrounds if arm.photos else None
+    if folder.exists():
+        recording = Recording.open(folder)
+    else:
         width, height = parse_size(options.size)
         settings = SampleSettings(width=width, height=height, seed=3, variety=arm.variety)
-        pictures = options.backgrounds if arm.photos else None
-        jointloop.record(settings, folder, options.samples, held_out=16, backgrounds=pictures)
+        manner = rendering_here("cycles", SPP, settings, pictures)
+        recording = Recording.create(folder, describe(settings, manner, options.samples, 16))
+    recorder.record(recording, 2, pictures, say=lambda line: None)
     return folder
 
 
@@ -171,7 +179,9 @@ def findings(arm: Arm, options: Options) -> Iterator[dict[str, Any]]:
         if not kept.exists():
             data = record(arm, options)
             if not (run / "summary.json").exists():
-                jointloop.train(config(arm, options, seed), run, recording=data, quiet=True)
+                jointloop.train(
+                    config(arm, options, seed), run, recording=data, resume=run.exists(), quiet=True
+                )
             kept.write_text(json.dumps(judge(run / "last.safetensors", options.sets)))
         yield json.loads(kept.read_text())
 
