@@ -201,6 +201,15 @@ def test_every_size_is_drawn_by_seed_and_number_alone(batch: Batch) -> None:
     assert [augment_of(config(sizes, seed=1))(batch, i).size for i in range(40)] != drawn
 
 
+def test_batches_of_one_step_are_of_one_size_and_changed_each_in_its_own_way(batch: Batch) -> None:
+    made = augment_of(config(SEVERAL))
+    for step in range(8):
+        first, second = (made(batch, 2 * step + rank, step) for rank in range(2))
+        assert first.size == second.size
+        assert not torch.equal(first.images, second.images)
+    assert len({made(batch, 0, step).size for step in range(40)}) == len(SIZES)
+
+
 def test_all_of_a_batch_has_the_drawn_size_and_targets_peak_at_keypoints(batch: Batch) -> None:
     made = augment_of(config(SEVERAL))
     seen = set()

@@ -56,6 +56,11 @@ def test_true_samples_pass_however_augmented(sticks: Recording, amount: str) -> 
     assert len(seen.batch) == SAMPLES
 
 
+def test_several_sizes_are_looked_at_at_one(sticks: Recording) -> None:
+    several = replace(AMOUNTS["light"], sizes=("64x48", "48x64"))
+    assert failing(looked(sticks, replace(CONFIG, augment=several))) == {}
+
+
 def test_the_batches_are_those_that_training_begins_with(
     sticks: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,8 @@ from trainer.config.config import Config
 
 DRAWS = 0x61756720
 """Stream of augmentation's random numbers."""
+SIZES = 0x73697A65
+"""Stream of those that choose sizes."""
 COVERED = 0.85
 """An image whose picture covers less of its frame gets a new background, where these are wanted."""
 
@@ -89,18 +91,20 @@ class Augment:
         """
         return Augment(config.augment, config.settings, config.seed, mirror, device, config.sizes)
 
-    def __call__(self, batch: Batch, number: int) -> Batch:
+    def __call__(self, batch: Batch, number: int, step: int | None = None) -> Batch:
         """The batch, changed; one that nothing is to happen to comes back as it is.
 
-        Seed and number decide on all draws, whatever was drawn before.
+        Seed, number and step decide on all draws, whatever was drawn before.
 
         Args:
             batch: on its device; is left as it was.
             number: of the batch in its run, or whatever else tells it from others.
+            step: decides on the size; None takes the number. Batches that processes share in one
+                step are of one size, or all would wait for the largest.
         """
         c, rng = self.config, random_source(self._seed, DRAWS, number)
-        several = len(self._sizes) > 1
-        size = self._sizes[int(rng.integers(len(self._sizes))) if several else 0]
+        drawn = random_source(self._seed, SIZES, number if step is None else step)
+        size = self._sizes[int(drawn.integers(len(self._sizes)))]
         moves = c.moves or size != batch.size
         if moves or c.background or c.tints:
             images, masks = batch.images.float(), batch.masks.float()

@@ -87,7 +87,7 @@ class Learner:
         set_rate(self.optimiser.param_groups, rate)
         share = self._team.deal(batch, progress).to(self.device)
         number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
-        batch = self.augment(share, number)
+        batch = self.augment(share, number, self.steps)
         self.network.train()
         loss = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)

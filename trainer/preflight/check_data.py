@@ -81,7 +81,8 @@ def see(config: Config, robot: Robot, source: Source, augment: Augment) -> Seen:
     """
     count = -(-SAMPLES // config.batch_size)
     given = [source.batch(config.batch_size) for _ in range(count)]
-    changed = [augment(b.to(augment.device), number) for number, b in enumerate(given)]
+    # All at one of the sizes that they may be trained at, to be looked at together.
+    changed = [augment(b.to(augment.device), number, step=0) for number, b in enumerate(given)]
     raw = join(given)
     digests = {hashlib.sha256(image.tobytes()).digest() for image in raw.images.numpy()}
     return Seen(
