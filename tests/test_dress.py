@@ -16,6 +16,7 @@ from blender_scenes.stick_scene import StickScene
 from simulator import labels
 from simulator.randomization import cables, hidden, tools
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.details import DetailVariety
 from simulator.randomization.dress import DressVariety, draw_dress
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -49,7 +50,7 @@ def test_dress_adds_props_and_changes_nothing_else(ur10: Robot, index: int):
 
 
 def test_real_is_dressed():
-    assert REAL.dress == DressVariety()
+    assert REAL.dress == DressVariety(details=DetailVariety())
 
 
 @pytest.mark.parametrize("name", ROBOTS)

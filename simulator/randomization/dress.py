@@ -1,4 +1,4 @@
-"""What sits on a robot at work: a tool at its flange, cables and hoses, bands, stickers.
+"""What sits on a robot at work: a tool at its flange, cables and hoses, bands, stickers, details.
 
 All of it is primitives in the world, placed on the robot's own surface for the pose that is drawn:
 they show, and hide what lies behind them, as all props do.
@@ -17,6 +17,7 @@ from blender_scenes import spec
 from jointloop.common.hints import Within
 from jointloop.common.settings import Checked, Range, Share
 from simulator.randomization import cables, tools
+from simulator.randomization.details import DetailVariety, draw_details
 from simulator.randomization.primitives import Paint, aim, triple
 from simulator.robot import Robot
 from simulator.robot.surface import Body, Skin, body
@@ -39,7 +40,7 @@ FLAT = 0.0015
 
 
 @dataclass(frozen=True)
-class DressVariety(Checked, where="variety.dress"):
+class DressVariety(Checked, where="variety.dress", later=("details",)):
     """What sits on the robot: tools, cables, bands, stickers."""
 
     tools: Share = 0.8
@@ -60,6 +61,8 @@ class DressVariety(Checked, where="variety.dress"):
     """Share of images with stickers on the robot."""
     most_patches: Annotated[int, Meta(ge=1, le=MOST_PATCHES)] = 3
     """Most bands, and most stickers, in one image."""
+    details: DetailVariety | None = None
+    """Gaps and clamps between the robot's parts, bolts, print: what its meshes leave out."""
 
 
 def draw_dress(
@@ -90,9 +93,11 @@ def draw_dress(
     count = variety.most_patches + 1
     if band and own.tubes:
         made += [_band(own, T_world_link, rng) for _ in range(int(rng.integers(1, count)))]
+    stickers: list[spec.Prop] = []
     if decal and own.skins:
-        made += [_decal(own, T_world_link, rng) for _ in range(int(rng.integers(1, count)))]
-    return tuple(made)
+        stickers = [_decal(own, T_world_link, rng) for _ in range(int(rng.integers(1, count)))]
+    details = draw_details(variety.details, robot, T_world_link, stickers, rng)
+    return (*made, *stickers, *details)
 
 
 def _tool(

@@ -205,6 +205,7 @@ def _draw_props(
     keypoints, eye = robot.keypoints_world(T_world_link), seen_by.T_world_camera[:3, 3]
     props = draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props"))
     props += draw_dress(variety.dress, robot, T_world_link, source("dress"))
+    props = props[: spec.MAX_PROPS]  # details come last
     room = spec.MAX_PROPS - len(props)
     skeletons = [bones(other) for other in others]
     return props + draw_scenery(

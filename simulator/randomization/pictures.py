@@ -91,9 +91,9 @@ class LampVariety(Checked, where="variety.light.lamps"):
 class FilmVariety(Checked, where="variety.film"):
     """What a camera's processing and the way to a file do to the picture; labels do not move."""
 
-    moving: Share = 0.15
+    moving: Share = 0.1
     """Share of images smeared by motion."""
-    motion: Annotated[Range, Within(0, 64)] = (1.0, 5.0)
+    motion: Annotated[Range, Within(0, 64)] = (1.0, 4.0)
     """How far things move while the shutter is open [px]."""
     vignette: Annotated[Range, Within(0, 1)] = (0.0, 0.3)
     """Share of the light that is lost in the corners."""
@@ -115,13 +115,13 @@ class FilmVariety(Checked, where="variety.film"):
     """Encoded level that becomes white."""
     contrast: Annotated[Range, Within(-1, 1)] = (-0.3, 0.8)
     """How much of an S the tone curve is."""
-    sharpened: Share = 0.5
+    sharpened: Share = 0.75
     """Share of images that are sharpened."""
-    sharpening: Annotated[Range, Within(0, 10)] = (0.2, 1.2)
+    sharpening: Annotated[Range, Within(0, 10)] = (0.3, 1.6)
     """Of those: share of the difference from a blurred copy that is added."""
-    resampled: Share = 0.4
+    resampled: Share = 0.2
     """Share of images made smaller and enlarged again."""
-    scale: Annotated[Range, Within(0.1, 1)] = (0.5, 0.95)
+    scale: Annotated[Range, Within(0.1, 1)] = (0.65, 0.95)
     """Of those: the size in between, over their own."""
     compressed: Share = 0.5
     """Share of images compressed as JPEG, beside what the sensor does."""

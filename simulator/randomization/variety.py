@@ -15,6 +15,7 @@ from msgspec import Meta
 from jointloop.common.hints import ANGLE, Within
 from jointloop.common.settings import Checked, ConfigError, Range, Share, read
 from jointloop.common.toml import load
+from simulator.randomization.details import DetailVariety
 from simulator.randomization.dress import DressVariety
 from simulator.randomization.pictures import FilmVariety, HeldVariety, LampVariety
 from simulator.randomization.poses import PoseVariety
@@ -216,10 +217,10 @@ REAL = Variety(
         clutter=3.0,
     ),
     distractors=DistractorVariety(props=0.2, occluders=0.15, robots=("panda",)),
-    sensor=SensorVariety(blur=(0.0, 0.4), noise=(0.0, 0.0)),
+    sensor=SensorVariety(blur=(0.0, 0.3), noise=(0.0, 0.0)),
     film=FilmVariety(),
     poses=PoseVariety(free=0.8),
-    dress=DressVariety(),
+    dress=DressVariety(details=DetailVariety()),
     scenery=SceneryVariety(),
 )
 """Scenes as cameras see them; its noise is the film's."""
