@@ -14,6 +14,7 @@ from jointloop.common.errors import NoBlenderError
 from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.hidden import draw
+from simulator.randomization.mesh_tools import models
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
@@ -79,6 +80,8 @@ class SampleMaker:
         distractors = self.settings.variety.distractors
         names = () if distractors is None else distractors.robots
         others = {name: Robot.named(name).model for name in names}
+        dress = self.settings.variety.dress
+        others |= {} if dress is None else models(dress.tool_mesh)
         if engine == "stick":
             from blender_scenes.stick_scene import StickScene
 

@@ -22,6 +22,7 @@ from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.randomization.variety import FULL, REAL, DistractorVariety, Variety
 from simulator.robot import Robot
+from simulator.robot.grippers import known_grippers
 from simulator.robot.surface import body
 
 TOOL = DressVariety(tools=1, cables=0, bands=0, decals=0)
@@ -50,7 +51,7 @@ def test_dress_adds_props_and_changes_nothing_else(ur10: Robot, index: int):
 
 
 def test_real_is_dressed():
-    assert REAL.dress == DressVariety(details=DetailVariety())
+    assert REAL.dress == DressVariety(tool_mesh=known_grippers(), details=DetailVariety())
 
 
 @pytest.mark.parametrize("name", ROBOTS)

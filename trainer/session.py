@@ -9,6 +9,7 @@ import torch
 
 from feedback.controller import Controller
 from feedback.selection import HighLoss, SelectionRule
+from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -124,6 +125,9 @@ def resolve_config(
     """
     config = config if recording is None else recorded(config, recording)
     robot = Robot.named(config.settings.robot)
+    dress = config.settings.variety.dress
+    if recording is None and dress is not None:
+        models(dress.tool_mesh)  # a fault in one is told before anything renders
     return options.start.checked(config, robot), robot
 
 

@@ -40,13 +40,18 @@ FLAT = 0.0015
 
 
 @dataclass(frozen=True)
-class DressVariety(Checked, where="variety.dress", later=("details",)):
+class DressVariety(Checked, where="variety.dress", later=("details", "tool_mesh", "mesh_share")):
     """What sits on the robot: tools, cables, bands, stickers."""
 
     tools: Share = 0.8
     """Share of images with a tool at the flange; robots that bring fingers keep them."""
     tool_size: Annotated[Range, Within(0.1, 10)] = (0.8, 1.3)
     """Factor on tools that fit the flange."""
+    tool_mesh: tuple[str, ...] = ()
+    """Tools that are meshes: panda-hand, talos-gripper, pal-pro-gripper, z1-gripper, or paths of
+    mesh files or folders of them: metres, +z out of the robot, z = 0 at the flange."""
+    mesh_share: Share = 0.4
+    """Share of images with one of them, in place of what is made of primitives."""
     cables: Share = 0.6
     """Share of images with cables along the robot."""
     most_cables: Annotated[int, Meta(ge=1, le=MOST_CABLES)] = 3
@@ -66,7 +71,11 @@ class DressVariety(Checked, where="variety.dress", later=("details",)):
 
 
 def draw_dress(
-    variety: DressVariety | None, robot: Robot, T_world_link: Poses, rng: np.random.Generator
+    variety: DressVariety | None,
+    robot: Robot,
+    T_world_link: Poses,
+    rng: np.random.Generator,
+    carries: bool = False,
 ) -> tuple[spec.Prop, ...]:
     """Everything on the robot, in the world.
 
@@ -75,6 +84,7 @@ def draw_dress(
         robot: whose surface carries it.
         T_world_link: (L, 4, 4) poses of its links.
         rng: random source.
+        carries: whether the flange has a tool already.
     """
     if variety is None:
         return ()
@@ -86,7 +96,7 @@ def draw_dress(
         variety.decals,
     )
     made: list[spec.Prop] = []
-    if tool:
+    if tool and not carries:
         made += _tool(variety, own, T_world_link, rng)
     if cable:
         made += _cables(variety, robot, own, T_world_link, rng)

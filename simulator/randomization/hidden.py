@@ -19,6 +19,8 @@ from jointloop.common.draws import random_source
 from simulator.randomization import draw_parts, draw_pictures
 from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
 from simulator.randomization.dress import draw_dress
+from simulator.randomization.mesh_tools import MeshTool, draw_mesh_tool
+from simulator.randomization.mesh_tools import posed as posed_tool
 from simulator.randomization.others import Other, bones, draw_others, posed
 from simulator.randomization.poses import draw_pose
 from simulator.randomization.primitives import triple
@@ -48,6 +50,7 @@ PARTS = (
     "lamps",
     "film",
     "scenery",
+    "mesh tool",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 LOWEST = 0.05
@@ -114,6 +117,8 @@ class Hidden:
     provenance: Provenance
     lamps: Lamps = ()
     film: spec.Film = spec.NO_FILM
+    tool: MeshTool | None = None
+    """At the flange, in place of one made of primitives."""
 
 
 def draw(
@@ -151,6 +156,7 @@ def draw(
     others = draw_others(variety.distractors, robot, seen_by, source("others"))
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
+    tool = _draw_tool(variety, robot, source("mesh tool"))
     sun = draw_parts.draw_sun(variety.light, source("sun"))
     environment = draw_parts.draw_environment(variety.light, light)
     return Hidden(
@@ -165,7 +171,7 @@ def draw(
             variety.background, photos, assignment.split == "heldout", source("background")
         ),
         stand=_draw_stand(variety, robot, keypoints, seen_by, source("stand")),
-        props=_draw_props(variety, robot, T_world_link, others, seen_by, source),
+        props=_draw_props(variety, robot, T_world_link, others, seen_by, source, tool is not None),
         others=others,
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
@@ -174,7 +180,13 @@ def draw(
         ),
         lamps=lamps,
         film=draw_pictures.draw_film(variety.film, source("film")),
+        tool=tool,
     )
+
+
+def _draw_tool(variety: Variety, robot: Robot, rng: np.random.Generator) -> MeshTool | None:
+    dress = variety.dress
+    return dress and draw_mesh_tool(dress.tool_mesh, dress.mesh_share, robot, rng)
 
 
 def _draw_stand(
@@ -200,11 +212,12 @@ def _draw_props(
     others: Sequence[Other],
     seen_by: spec.Camera,
     source: Callable[[str], np.random.Generator],
+    carries: bool,
 ) -> tuple[spec.Prop, ...]:
     """Loose primitives, what the robot wears, and in the room that these leave the scenery."""
     keypoints, eye = robot.keypoints_world(T_world_link), seen_by.T_world_camera[:3, 3]
     props = draw_parts.draw_props(variety.distractors, robot, keypoints, eye, source("props"))
-    props += draw_dress(variety.dress, robot, T_world_link, source("dress"))
+    props += draw_dress(variety.dress, robot, T_world_link, source("dress"), carries)
     props = props[: spec.MAX_PROPS]  # details come last
     room = spec.MAX_PROPS - len(props)
     skeletons = [bones(other) for other in others]
@@ -263,8 +276,12 @@ def _covering(view: View, width: int, height: int) -> View:
 
 def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
     """What a scene needs to show the hidden variables."""
+    T_world_link = robot.forward(hidden.q)
+    others = tuple(posed(other) for other in hidden.others)
+    if hidden.tool is not None:
+        others += (posed_tool(hidden.tool, robot, T_world_link),)
     return spec.Frame(
-        T_world_link=robot.forward(hidden.q),
+        T_world_link=T_world_link,
         camera=camera(hidden.view, width, height),
         sun=hidden.sun,
         environment=hidden.environment,
@@ -273,7 +290,7 @@ def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
         background=hidden.background,
         stand=hidden.stand,
         props=hidden.props,
-        others=tuple(posed(other) for other in hidden.others),
+        others=others,
         sensor=hidden.sensor,
         lamps=hidden.lamps,
         film=hidden.film,

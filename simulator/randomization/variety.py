@@ -20,6 +20,7 @@ from simulator.randomization.dress import DressVariety
 from simulator.randomization.pictures import FilmVariety, HeldVariety, LampVariety
 from simulator.randomization.poses import PoseVariety
 from simulator.randomization.scenery import SceneryVariety
+from simulator.robot.grippers import known_grippers
 
 TURNS = 32 * math.pi
 """Bound of angles that have none of their own [rad]."""
@@ -220,7 +221,7 @@ REAL = Variety(
     sensor=SensorVariety(blur=(0.0, 0.3), noise=(0.0, 0.0)),
     film=FilmVariety(),
     poses=PoseVariety(free=0.8),
-    dress=DressVariety(details=DetailVariety()),
+    dress=DressVariety(tool_mesh=known_grippers(), details=DetailVariety()),
     scenery=SceneryVariety(),
 )
 """Scenes as cameras see them; its noise is the film's."""

@@ -24,6 +24,7 @@ from jointloop.common.files import part_of, write_bytes
 from jointloop.common.folders import is_free
 from jointloop.common.lock import Lock
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Recipe, Rendering
@@ -298,6 +299,8 @@ def describe(
         raise RecordingError(f"held-out samples: {held_out}; expected 0 to all {samples}")
     recipe = recipe_of(settings, rendering, WORKER, 0, prior=prior)
     robot = Robot.named(settings.robot)
+    if settings.variety.dress is not None:
+        models(settings.variety.dress.tool_mesh)  # a fault in one is told before anything renders
     return Description(
         schema=SCHEMA,
         samples=samples,

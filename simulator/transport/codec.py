@@ -19,6 +19,7 @@ from blender_scenes import spec
 from simulator.labels import OUTSIDE, VISIBLE, in_frame
 from simulator.randomization.assignment import Count
 from simulator.randomization.hidden import Hidden, camera
+from simulator.randomization.mesh_tools import stands_for
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
@@ -133,6 +134,8 @@ class Codec:
         self._robot = robot
         distractors = settings.variety.distractors
         self._others = () if distractors is None else distractors.robots
+        dress = settings.variety.dress
+        self._tools = () if dress is None else dress.tool_mesh
         self._lower = prior.lower
         self._width = (prior.upper - prior.lower) / settings.bins
         self._image = Block("uint8", (settings.height, settings.width, 3))
@@ -253,6 +256,8 @@ class Codec:
             raise WireError("hidden", f"background {image[:64]!r} is no picture of theme {theme}")
         if not 0 <= hidden.background.clutter < spec.CLUTTERS:
             raise WireError("hidden", f"clutter {hidden.background.clutter} is no seed")
+        if hidden.tool is not None and not stands_for(self._tools, hidden.tool.name):
+            raise WireError("hidden", f"tool {hidden.tool.name[:64]!r} is none of {self._tools}")
         for other in hidden.others:
             if len(other.q) > MAX_JOINTS:
                 raise WireError("hidden", f"another robot has {len(other.q)} joints")
