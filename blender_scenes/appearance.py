@@ -16,8 +16,17 @@ from numpy.typing import NDArray
 
 from blender_scenes.background import mended
 from blender_scenes.blender import bpy, mathutils
-from blender_scenes.shading import lamp_inputs, lamp_names, light_group, light_input
-from blender_scenes.spec import HDRIS, MATERIAL_SLOTS, PLACES, Environment, Material, Sun
+from blender_scenes.shading import lamp_inputs, lamp_names, light_group, light_input, wear_inputs
+from blender_scenes.spec import (
+    HDRIS,
+    MATERIAL_SLOTS,
+    NO_WEAR,
+    PLACES,
+    Environment,
+    Material,
+    Sun,
+    Wear,
+)
 from jointloop.common.errors import SceneError
 
 FOLDER = Path(__file__).parent / "places"
@@ -59,7 +68,7 @@ class Materials:
         """One material for each base colour (linear RGB)."""
         self.base = [base_look(color) for color in colors]
         self.blocks = [bpy.data.materials.new(f"base {i}") for i in range(len(colors))]
-        self._coats = [surroundings.coat(block) for block in self.blocks]
+        self._coats = [surroundings.coat(block, robot=True) for block in self.blocks]
         for block in self.blocks:
             block.use_backface_culling = False
         self._shown: list[Look | None] = [None] * len(colors)
@@ -134,19 +143,23 @@ def T_world_sun(sun: Sun) -> NDArray[np.float64]:
 class Surroundings:
     """Light from all around, which materials look up in one picture of all HDRIs."""
 
-    def __init__(self, scene: bpy.types.Scene, lamps: int = 0) -> None:
-        """Room for so many lamps; every one costs, dark or not."""
+    def __init__(self, scene: bpy.types.Scene, lamps: int = 0, worn: bool = False) -> None:
+        """Room for so many lamps, and for wear; every one costs, dark or not."""
         scene.world = None  # all light from there is looked up
         self.panoramas = {name: load_hdri(name) for name in HDRIS}
         """Linear RGB (h, w, 3) float32 of each HDRI, first row up."""
-        self._group = light_group(list(self.panoramas.values()), lamps)
+        self._group = light_group(list(self.panoramas.values()), lamps, worn)
         self._places: dict[str, NDArray[np.float32]] = {}
+        self._worn = worn
         self._coats: list[bpy.types.Node] = []
+        self._robots: list[bpy.types.Node] = []
+        self._shown_wear: tuple[Wear, Wear] | None = None
         self._shown: Environment | None = None
         self._lamps: list[Sun | None] = [None] * lamps
 
-    def coat(self, material: bpy.types.Material) -> bpy.types.Node:
-        """Have a material shine in this light; its node takes Color, Roughness and Metallic."""
+    def coat(self, material: bpy.types.Material, robot: bool = False) -> bpy.types.Node:
+        """Have a material, a robot's or not, shine in this light; its node takes Color, Roughness
+        and Metallic."""
         material.use_nodes = True
         material.cycles.emission_sampling = "NONE"  # it passes light on, it is no lamp
         tree = material.node_tree
@@ -156,6 +169,8 @@ class Surroundings:
         output = tree.nodes.new("ShaderNodeOutputMaterial")
         tree.links.new(made.outputs[0], output.inputs["Surface"])
         self._coats.append(made)
+        if robot:
+            self._robots.append(made)
         return made
 
     def panorama(self, name: str) -> NDArray[np.float32]:
@@ -188,6 +203,23 @@ class Surroundings:
         for coat in self._coats:
             coat.inputs["Light"].default_value = light
         self._shown = environment
+
+    def show_wear(self, robots: Wear, others: Wear) -> None:
+        """Set how worn robots are, and all that stands around.
+
+        Raises:
+            SceneError: there is wear, and the scene was built for none.
+        """
+        wanted = robots, others
+        if not self._worn and wanted != (NO_WEAR, NO_WEAR):
+            raise SceneError("a frame shows wear; the scene was built for none")
+        if not self._worn or wanted == self._shown_wear:
+            return
+        for coat in self._coats:
+            wear, dust = wear_inputs(robots if coat in self._robots else others)
+            coat.inputs["Wear"].default_value = wear
+            coat.inputs["Dust"].default_value = dust
+        self._shown_wear = wanted
 
     def show_lamps(self, lamps: Sequence[Sun]) -> None:
         """Set the lamps beside the sun.

@@ -54,6 +54,7 @@ class RobotScene:
         backgrounds: Photos | None = None,
         others: Mapping[str, RobotModel] | None = None,
         lamps: int = 0,
+        worn: bool = False,
         engine: Engine = "cycles",
         device: Device = "cpu",
     ) -> None:
@@ -66,6 +67,7 @@ class RobotScene:
             backgrounds: the pictures that frames of theme "photos" name.
             others: models of the further robots that frames may show, by name.
             lamps: most lamps beside the sun that frames may show.
+            worn: whether frames may show wear.
             engine: one of Blender's; only Cycles on the CPU draws the same bytes everywhere.
             device: that Cycles computes on; the others draw with what OpenGL there is.
 
@@ -88,7 +90,7 @@ class RobotScene:
         self.scene = bpy.context.scene
         configure(self.scene, spp, engine, device)
         self.sun = SunLight(self.scene)
-        self.surroundings = Surroundings(self.scene, lamps)
+        self.surroundings = Surroundings(self.scene, lamps, worn)
         self.robot = Figure.built(self.scene, model, read, detail, self.surroundings)
         self.links = self.robot.links
         """Blender's object of each visible link, by index into `model.links`."""
@@ -182,6 +184,7 @@ class RobotScene:
         self.sun.show(frame.sun)
         self.surroundings.show(frame.environment)
         self.surroundings.show_lamps(frame.lamps)
+        self.surroundings.show_wear(frame.wear, frame.stains)
         self.robot.materials.show(frame.materials)
         self.scene.view_settings.exposure = frame.exposure
         self.scene.cycles.seed = frame.seed

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from blender_scenes import lightmaps
 from blender_scenes.blender import bpy
-from blender_scenes.spec import Sun
+from blender_scenes.spec import Sun, Wear
 
 DIELECTRIC = 0.04
 """F0 of what is no metal, of any colour."""
@@ -32,14 +32,19 @@ DIELECTRIC = 0.04
 NARROWEST = 1e-3
 """Least spread of a mirrored lamp [rad^2]: of a ceiling light 7 degrees wide."""
 
+SPOTS = 5.0
+"""Contrast of the noise that makes spots: about -1 between them, 1 in their middle."""
+
 Socket: TypeAlias = bpy.types.NodeSocket
 
 
-def light_group(panoramas: Sequence[NDArray[np.float32]], lamps: int = 0) -> bpy.types.NodeTree:
+def light_group(
+    panoramas: Sequence[NDArray[np.float32]], lamps: int = 0, worn: bool = False
+) -> bpy.types.NodeTree:
     """The node group. Inputs: Color, Roughness, Metallic, Light, those of lamps; output: Shader.
 
     Light is (turn, place, strength): see `light_input`. For each of so many lamps there are the
-    inputs of `lamp_inputs`.
+    inputs of `lamp_inputs`. Where surfaces are worn, there are Wear and Dust: see `wear_inputs`.
     """
     group = bpy.data.node_groups.new("looked-up light", "ShaderNodeTree")
     for name, kind in (
@@ -47,12 +52,16 @@ def light_group(panoramas: Sequence[NDArray[np.float32]], lamps: int = 0) -> bpy
         ("Roughness", "Float"),
         ("Metallic", "Float"),
         ("Light", "Vector"),
+        *((("Wear", "Vector"), ("Dust", "Color")) if worn else ()),
         *(entry for i in range(lamps) for entry in zip(lamp_names(i), LAMP_KINDS, strict=True)),
     ):
         group.interface.new_socket(name, in_out="INPUT", socket_type=f"NodeSocket{kind}")
     group.interface.new_socket("Shader", in_out="OUTPUT", socket_type="NodeSocketShader")
     nodes = _Nodes(group)
     color, roughness, metallic, light, *lamp = list(nodes.node("NodeGroupInput").outputs)[:-1]
+    if worn:
+        wear, dust, *lamp = lamp
+        color, roughness = nodes.worn(color, roughness, wear, dust)
     atlas = _picture("lights", lightmaps.atlas(panoramas))
     table = _picture("split sum", lightmaps.split_sum()[::-1])  # roughness grows upwards
     sky = _Sky(nodes, atlas, len(panoramas), light)
@@ -100,6 +109,11 @@ def light_input(place: int, count: int, rotation: float, strength: float) -> tup
     middle = place * rows + (lightmaps.HEIGHT - 1) / 2 + 0.5
     turn = rotation / (2 * np.pi) + 0.5 + 0.5 / lightmaps.WIDTH
     return turn, 1 - middle / (count * rows), strength
+
+
+def wear_inputs(wear: Wear) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The group's inputs Wear, (dust, spots a metre, roughness), and Dust."""
+    return (wear.dust, 1 / wear.size, wear.roughness), (*wear.color, 1.0)
 
 
 LAMP_KINDS = ("Vector", "Vector", "Float")
@@ -164,7 +178,7 @@ class _Nodes:
     def split(self, vector: Socket) -> Sequence[Socket]:
         return list(self.node("ShaderNodeSeparateXYZ", vector).outputs)
 
-    def mix(self, share: Socket, low: Sequence[float], high: Socket) -> Socket:
+    def mix(self, share: Socket, low: "Socket | Sequence[float]", high: Socket) -> Socket:
         made = self.node("ShaderNodeMix")
         made.data_type = "VECTOR"
         factor, a, b = (
@@ -172,9 +186,27 @@ class _Nodes:
             for name in ("Factor_Float", "A_Vector", "B_Vector")
         )
         self._tree.links.new(share, factor)
-        a.default_value = low
+        if isinstance(low, Socket):
+            self._tree.links.new(low, a)
+        else:
+            a.default_value = low
         self._tree.links.new(high, b)
         return next(s for s in made.outputs if s.identifier == "Result_Vector")
+
+    def worn(
+        self, color: Socket, roughness: Socket, wear: Socket, dust: Socket
+    ) -> tuple[Socket, Socket]:
+        """Colour and roughness of a surface with spots of dust, and of polish between them."""
+        share, scale, rough = self.split(wear)
+        noise = self.node("ShaderNodeTexNoise", self.node("ShaderNodeTexCoord").outputs["Object"])
+        self._tree.links.new(scale, noise.inputs["Scale"])
+        noise.inputs["Detail"].default_value = 2.0
+        signed = self.math("MULTIPLY_ADD", noise.outputs["Fac"], SPOTS, -SPOTS / 2)
+        rougher = self.math("MULTIPLY_ADD", signed, rough, roughness)
+        rougher.node.use_clamp = True
+        spots = self.math("MULTIPLY", signed, share)
+        spots.node.use_clamp = True
+        return self.mix(spots, color, dust), rougher
 
     def lamps(
         self, inputs: Sequence[Socket], normal: Socket, reflection: Socket, roughness: Socket

@@ -161,6 +161,23 @@ class Material:
 
 
 @dataclass(frozen=True)
+class Wear:
+    """Spots of dust or grease upon surfaces, and polish between them."""
+
+    dust: float = 0.0
+    """Share of the surface's colour that it takes in the middle of spots."""
+    color: Vector = (0.5, 0.5, 0.5)
+    """Linear RGB of it."""
+    roughness: float = 0.0
+    """How much rougher spots are; what lies between them is as much smoother."""
+    size: float = 0.1
+    """Of spots [m]."""
+
+
+NO_WEAR = Wear()
+
+
+@dataclass(frozen=True)
 class Background:
     """What stands behind everything: a panorama seen through the same lens, or a photo."""
 
@@ -248,6 +265,10 @@ class Frame:
     lamps: tuple[Sun, ...] = ()
     """Further far lights, which throw no shadows."""
     film: Film = NO_FILM
+    wear: Wear = NO_WEAR
+    """Of the robot, and of further ones."""
+    stains: Wear = NO_WEAR
+    """Of all else that stands before the background."""
     seed: int = 0
     """Of the renderer's and the sensor's noise, 0 to 2**31 - 1."""
 

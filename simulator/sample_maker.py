@@ -104,6 +104,7 @@ class SampleMaker:
             backgrounds=self.backgrounds,
             others=others,
             lamps=0 if lamps is None else lamps.room,
+            worn=self.settings.variety.worn,
             engine=engine,
             device=device,
         )

@@ -19,6 +19,7 @@ from simulator.randomization.variety import (
     MaterialVariety,
     Range,
     SensorVariety,
+    WearVariety,
 )
 from simulator.robot import Robot
 
@@ -80,6 +81,21 @@ def pool(names: Sequence[str], held_out: bool) -> tuple[str, ...]:
     order = sorted(names, key=lambda name: (zlib.crc32(name.encode()), name))
     count = max(1, round(HELD_OUT_SHARE * len(order)))
     return tuple(order[:count] if held_out else order[count:])
+
+
+def draw_wear(variety: WearVariety | None, rng: np.random.Generator) -> spec.Wear:
+    """Spots upon surfaces: dust, mostly light, or grease."""
+    if variety is None or rng.random() >= variety.share:
+        return spec.NO_WEAR
+    grey = float(rng.uniform(0.35, 0.8) if rng.random() < 0.65 else rng.uniform(0.01, 0.1))
+    warm = float(rng.uniform(0.75, 1.0))
+    low, high = (math.log(size) for size in variety.size)
+    return spec.Wear(
+        dust=number(rng, variety.dust),
+        color=(grey, grey * (1 + warm) / 2, grey * warm),
+        roughness=number(rng, variety.roughness),
+        size=math.exp(float(rng.uniform(low, high))),
+    )
 
 
 def draw_background(

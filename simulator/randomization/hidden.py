@@ -51,6 +51,8 @@ PARTS = (
     "film",
     "scenery",
     "mesh tool",
+    "wear",
+    "stains",
 )
 """Append only: a part's place is what its random numbers are counted by."""
 LOWEST = 0.05
@@ -119,6 +121,10 @@ class Hidden:
     film: spec.Film = spec.NO_FILM
     tool: MeshTool | None = None
     """At the flange, in place of one made of primitives."""
+    wear: spec.Wear = spec.NO_WEAR
+    """Of the robot."""
+    stains: spec.Wear = spec.NO_WEAR
+    """Of all that stands around."""
 
 
 def draw(
@@ -181,6 +187,8 @@ def draw(
         lamps=lamps,
         film=draw_pictures.draw_film(variety.film, source("film")),
         tool=tool,
+        wear=draw_parts.draw_wear(variety.wear, source("wear")),
+        stains=draw_parts.draw_wear(variety.stains, source("stains")),
     )
 
 
@@ -294,5 +302,7 @@ def frame(robot: Robot, hidden: Hidden, width: int, height: int) -> spec.Frame:
         sensor=hidden.sensor,
         lamps=hidden.lamps,
         film=hidden.film,
+        wear=hidden.wear,
+        stains=hidden.stains,
         seed=hidden.noise_seed,
     )

@@ -99,6 +99,20 @@ class MaterialVariety(Checked, where="variety.materials"):
 
 
 @dataclass(frozen=True)
+class WearVariety(Checked, where="variety.wear"):
+    """Spots of dust or grease upon surfaces."""
+
+    share: Share = 0.6
+    """Share of images with spots."""
+    dust: Between01 = (0.0, 0.5)
+    """Share of the surface's colour that they take in their middle."""
+    roughness: Between01 = (0.0, 0.25)
+    """How much rougher they are, and what lies between them smoother."""
+    size: Annotated[Range, Within(1e-3, 10)] = (0.01, 0.15)
+    """Of spots [m]."""
+
+
+@dataclass(frozen=True)
 class BackgroundVariety(Checked, where="variety.background", later=("places", "clutter")):
     """What stands behind the robot."""
 
@@ -171,8 +185,12 @@ class SensorVariety(Checked, where="variety.sensor"):
     """Of their compression."""
 
 
+LATER = ("poses", "dress", "film", "scenery", "wear", "stains")
+"""Parts that varieties of earlier versions lack."""
+
+
 @dataclass(frozen=True)
-class Variety(Checked, where="variety", later=("poses", "dress", "film", "scenery")):
+class Variety(Checked, where="variety", later=LATER):
     """All parts; one that is None is switched off."""
 
     camera: CameraVariety = CameraVariety()
@@ -195,6 +213,15 @@ class Variety(Checked, where="variety", later=("poses", "dress", "film", "scener
     """What a camera's processing and the way to a file do to the picture; labels do not move."""
     scenery: SceneryVariety | None = None
     """A room around the robot, and what stands in it."""
+    wear: WearVariety | None = None
+    """Spots of dust or grease upon the robot."""
+    stains: WearVariety | None = None
+    """Spots upon all that stands around, floors and walls among it."""
+
+    @property
+    def worn(self) -> bool:
+        """Whether anything is."""
+        return self.wear is not None or self.stains is not None
 
 
 CALM = Variety(distractors=None, sensor=None)
