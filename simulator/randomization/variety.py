@@ -250,6 +250,8 @@ REAL = Variety(
     poses=PoseVariety(free=0.8),
     dress=DressVariety(tool_mesh=known_grippers(), details=DetailVariety()),
     scenery=SceneryVariety(),
+    wear=WearVariety(),
+    stains=WearVariety(),
 )
 """Scenes as cameras see them; its noise is the film's."""
 
