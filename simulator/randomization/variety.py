@@ -245,7 +245,7 @@ REAL = Variety(
         clutter=3.0,
     ),
     distractors=DistractorVariety(props=0.2, occluders=0.15, robots=("panda",)),
-    sensor=SensorVariety(blur=(0.0, 0.3), noise=(0.0, 0.0)),
+    sensor=SensorVariety(blur=(0.0, 0.3), noise=(0.0, 0.0), saturation=(0.3, 1.0)),
     film=FilmVariety(),
     poses=PoseVariety(free=0.8),
     dress=DressVariety(tool_mesh=known_grippers(), details=DetailVariety()),
