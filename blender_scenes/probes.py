@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from blender_scenes.blender import bpy
 from blender_scenes.robot_scene import RobotScene
+from blender_scenes.scene import OTHER
 from blender_scenes.spec import (
     MATERIAL_SLOTS,
     NO_STAND,
-    OTHER,
     Camera,
     Frame,
     Material,

@@ -29,8 +29,9 @@ from blender_scenes.film import NEAR, Box, aim, configure, crop, read_tga, scrat
 from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.meshes import quiet, read_robot
 from blender_scenes.photos import Photos
+from blender_scenes.scene import OTHER, Rendered
 from blender_scenes.shapes import Shapes
-from blender_scenes.spec import OTHER, SPP, Camera, Device, Engine, Frame, Rendered, RobotModel
+from blender_scenes.spec import SPP, Camera, Device, Engine, Frame, RobotModel
 from jointloop.common.errors import SceneError
 
 MARGIN = 2
@@ -38,7 +39,7 @@ MARGIN = 2
 
 
 class RobotScene:
-    """A robot in Blender; see `blender_scenes.spec.Scene`."""
+    """A robot in Blender; see `blender_scenes.scene.Scene`."""
 
     shares = True
     """Whether pixels give their neighbours a share of their light."""
@@ -147,7 +148,7 @@ class RobotScene:
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """What a ray from the camera centre through each target meets first.
 
-        See `blender_scenes.spec.Scene.first_hits`.
+        See `blender_scenes.scene.Scene.first_hits`.
         """
         eye = frame.camera.T_world_camera[:3, 3]
         rays = targets - eye
@@ -160,7 +161,7 @@ class RobotScene:
         return np.minimum(distances, nearest), np.where(nearest < distances, OTHER, hits)
 
     def silhouette(self, frame: Frame) -> NDArray[np.bool_]:
-        """Pixels that the robot covers; see `blender_scenes.spec.Scene.silhouette`."""
+        """Pixels that the robot covers; see `blender_scenes.scene.Scene.silhouette`."""
         bent = self._bend(frame.camera)
         camera = frame.camera if bent is None else bent.pinhole
         points, faces = self.robot.surface(camera.T_camera_world @ frame.T_world_link)

@@ -1,16 +1,15 @@
 """What to render, in plain numbers: the language between the simulator and its scenes. No bpy.
 
 A `RobotModel` says what a scene is built from, once. A `Frame` says all that one image shows; a
-`Scene` turns frames into pixels and answers which surface a camera ray meets first.
+`Scene` (see `scene`) makes an image of it.
 
 Conventions: lengths [m], angles [rad], `T_a_b` maps points in frame b to frame a. Camera axes are
 OpenCV's (+x right, +y down, +z forward). Pixel centres lie at integers. Colours are linear RGB.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -271,53 +270,3 @@ class Frame:
     """Of all else that stands before the background."""
     seed: int = 0
     """Of the renderer's and the sensor's noise, 0 to 2**31 - 1."""
-
-
-OTHER = -2
-"""In place of a link's index: a surface that is not the robot's."""
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """What a scene makes of a frame."""
-
-    image: NDArray[np.uint8]
-    """(H, W, 3) RGB, C-contiguous."""
-    mask: NDArray[np.uint8]
-    """(H, W) coverage of the image by what stands before the background, 0 to 255."""
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    """Wall time by stage: sync, render, read, composite."""
-
-
-class Scene(Protocol):
-    """A robot that can be posed, seen and probed. Built once, rendered many times."""
-
-    model: RobotModel
-
-    def render(self, frame: Frame) -> Rendered:
-        """Draw one frame."""
-        ...
-
-    def silhouette(self, frame: Frame) -> NDArray[np.bool_]:
-        """(H, W) pixels whose centre the robot covers, as if nothing stood before it."""
-        ...
-
-    def first_hits(
-        self, frame: Frame, targets: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """What a ray from the camera centre through each target meets first.
-
-        Args:
-            frame: the scene's state; need not have been rendered.
-            targets: (N, 3) points in the world [m].
-
-        Returns:
-            (N,) distance from the camera centre to the first surface [m], inf where there is none,
-            and (N,) index of the link it belongs to, `OTHER` for what is not the robot, -1 where
-            there is none.
-        """
-        ...
-
-    def close(self) -> None:
-        """Give back what the scene holds (temporary files, data blocks)."""
-        ...

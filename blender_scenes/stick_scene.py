@@ -16,16 +16,8 @@ from blender_scenes import outline, solids
 from blender_scenes.clutter import strew
 from blender_scenes.lens import Bend, bend, distorts
 from blender_scenes.photos import Photos
-from blender_scenes.spec import (
-    OTHER,
-    Background,
-    Camera,
-    Frame,
-    Material,
-    Rendered,
-    RobotModel,
-    Sun,
-)
+from blender_scenes.scene import OTHER, Rendered
+from blender_scenes.spec import Background, Camera, Frame, Material, RobotModel, Sun
 from jointloop.common.errors import SceneError
 
 RADIUS = 0.05
@@ -86,7 +78,7 @@ class StickScene:
         return Rendered(pixels, mask, {"render": time.perf_counter() - started})
 
     def silhouette(self, frame: Frame) -> NDArray[np.bool_]:
-        """Pixels that the robot covers; see `spec.Scene.silhouette`."""
+        """Pixels that the robot covers; see `scene.Scene.silhouette`."""
         bent, camera = _lens(frame.camera)
         covered = np.zeros((camera.height, camera.width), np.float32)
         for _, ends in _cuts(frame.camera, self._sticks, frame.T_world_link):
@@ -97,7 +89,7 @@ class StickScene:
     def first_hits(
         self, frame: Frame, targets: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """First capsule or solid along each ray; see `spec.Scene.first_hits`."""
+        """First capsule or solid along each ray; see `scene.Scene.first_hits`."""
         eye = frame.camera.T_world_camera[:3, 3]
         rays = targets - eye
         rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)

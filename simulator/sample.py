@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blender_scenes.processing import process
-from blender_scenes.spec import Scene
+from blender_scenes.scene import Scene
 from simulator import labels
 from simulator.randomization.hidden import Hidden, frame
 from simulator.randomization.settings import SampleSettings

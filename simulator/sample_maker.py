@@ -9,7 +9,8 @@ from typing import Self
 
 from blender_scenes.photos import Photos
 from blender_scenes.pictures import PhotoError
-from blender_scenes.spec import SPP, Device, Engine, Scene
+from blender_scenes.scene import Scene
+from blender_scenes.spec import SPP, Device, Engine
 from jointloop.common.errors import NoBlenderError
 from jointloop.common.settings import ConfigError
 from simulator.randomization.assignment import Assignment

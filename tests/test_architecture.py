@@ -23,7 +23,7 @@ from module_parts import (
 COMMON = "jointloop.common"
 ORDER = {
     "blender_scenes": (
-        "processing_spec spec blender lens pictures photos clutter background outline solids "
+        "processing_spec spec scene blender lens pictures photos clutter background outline solids "
         "collada_polygons collada mesh_files meshes lightmaps shading appearance figures shapes "
         "film sensor processing robot_scene stick_scene probes engines"
     ),

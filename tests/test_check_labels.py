@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from blender_scenes.scene import OTHER
 from blender_scenes.spec import (
     MATERIAL_SLOTS,
-    OTHER,
     Background,
     Camera,
     Environment,

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blender_scenes.spec import OTHER, Frame, Material, OtherRobot, Prop, Scene, Stand
+from blender_scenes.scene import OTHER, Scene
+from blender_scenes.spec import Frame, Material, OtherRobot, Prop, Stand
 from blender_scenes.stick_scene import StickScene
 from jointloop.common.errors import SceneError
 from simulator import labels
