@@ -14,7 +14,7 @@ import msgpack
 import numpy as np
 import zmq
 
-SCHEMA, RUN, SAMPLES, BINS = 5, "listener", 6, 16
+SCHEMA, RUN, SAMPLES, BINS = 6, "listener", 6, 16
 RANGE = [np.pi] * 6  # of the UR10's joints, either way from zero [rad]
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/listen_to_fleet")
 out.mkdir(parents=True, exist_ok=True)

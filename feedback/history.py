@@ -56,10 +56,12 @@ def read_history(folder: Path) -> list[dict[str, Any]]:
     """The entries of a run's prior history, oldest first; none if there is no file yet.
 
     Returns:
-        Dicts with `version`, `epoch` (-1: what the run began with), `time` [s since 1970], `alpha`
-        (D, K), `lower` and `upper` (D,) [rad], `selected` (M,) and `rule`, the name of what
-        selected them (None where nothing did, and in histories older than rules), `losses` (M,) and
-        `movement` (see the function of that name; from the run's first prior).
+        Dicts with `version`, `epoch` (-1: what the run began with, 0: expected poses), `time` [s
+        since 1970], `alpha` (D, K), `lower` and `upper` (D,) [rad], `selected` (M,) and `rule`, the
+        name of what selected them or else moved the prior (None where nothing did, and in histories
+        older than rules), `losses` (M,), `bin_losses` (D, K) mean held-out loss of each bin (None
+        before a look), `chance` (of a rule that selects none; see `Chance`) and `movement` (see the
+        function of that name; from the run's first prior).
 
     Raises:
         HistoryError: a line other than a half-written last one is no such entry.
@@ -132,7 +134,9 @@ class History:
             "time": time.time(),
             "selected": observation.selected.tolist(),
             "rule": observation.rule,
-            "losses": [loss if math.isfinite(loss) else None for loss in observation.losses],
+            "losses": [_number(loss) for loss in observation.losses],
+            "bin_losses": _rows(observation.bin_losses),
+            "chance": observation.chance and observation.chance.to_json(),
             "movement": movement(self._first, prior),
             "lower": prior.lower.tolist(),
             "upper": prior.upper.tolist(),
@@ -144,4 +148,13 @@ class History:
 
 def _entry(row: dict[str, Any]) -> dict[str, Any]:
     prior_of(row)
-    return {"rule": None} | row | {"epoch": int(row["epoch"])}
+    later = {"rule": None, "bin_losses": None, "chance": None}  # than the first histories
+    return later | row | {"epoch": int(row["epoch"])}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _rows(values: NDArray[np.float64] | None) -> list[list[float | None]] | None:
+    return None if values is None else [[_number(value) for value in row] for row in values]

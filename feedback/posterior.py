@@ -38,6 +38,14 @@ def bin_counts(bins: ArrayLike, K: int) -> NDArray[np.int64]:
     return counts
 
 
+def weighted_counts(
+    bins: NDArray[np.int64], weights: NDArray[np.float64], K: int
+) -> NDArray[np.float64]:
+    """(D, K) sum of the weights (M,) of the samples in each bin, of bins (M, D) under K."""
+    sums = [np.bincount(row, weights, minlength=K) for row in bins.T]
+    return np.array(sums, np.float64)
+
+
 def posterior(prior: JointPrior, bins: ArrayLike, weight: float = 1.0) -> JointPrior:
     """The prior given the selected samples, one version on.
 

@@ -57,7 +57,7 @@ class HighLoss:
         return select(losses, self.share)
 
 
-def rule_name(rule: SelectionRule) -> str:
+def rule_name(rule: object) -> str:
     """What a prior history calls a rule: a dataclass by its fields, anything else by its name."""
     if is_dataclass(rule):
         return repr(rule)

@@ -31,7 +31,7 @@ ORDER = {
         "robot labels randomization sample drawing sample_maker transport fleet recordings "
         "label_check"
     ),
-    "feedback": "selection posterior controller history report",
+    "feedback": "selection posterior rules chance controller history report",
     "trainer": (
         "config batch beliefs augmentation data models metrics weights distributed learning "
         "evaluation inference gap pose runs loop run_options open_source session preflight"

@@ -45,6 +45,7 @@ def batch() -> Batch:
         pixels,
         visibility,
         rng.integers(0, 16, (N, 6)),
+        np.ones(N),
     )
 
 

@@ -105,7 +105,8 @@ def test_a_share_of_the_rate_is_a_share() -> None:
 def test_the_command_line_takes_names_of_backbones() -> None:
     def asked(backbone: str) -> tuple[str | None, Path | None]:
         options = TrainOptions("lite", run=Path("r"), workers=1, backbone=Path(backbone))
-        return options.resolved(None).network.backbone, options.run_options().start.backbone
+        config = options.resolved(None)
+        return config.network.backbone, options.run_options(config).start.backbone
 
     assert asked("none") == (None, None)
     assert asked("efficientnet-lite0") == ("efficientnet-lite0", Path("efficientnet-lite0"))

@@ -39,7 +39,8 @@ def held_out() -> Batch:
     images = torch.zeros(n, 3, 48, 48, dtype=torch.uint8)
     images[:, :2] = beliefs.repeat_interleave(4, 2).repeat_interleave(4, 3)
     masks = torch.zeros(n, 48, 48, dtype=torch.uint8)
-    return Batch(images, masks, beliefs, pixels, visibility, rng.integers(0, 16, (n, 6)))
+    bins = rng.integers(0, 16, (n, 6))
+    return Batch(images, masks, beliefs, pixels, visibility, bins, np.ones(n))
 
 
 def test_a_network_that_knows_everything_errs_nowhere(held_out):

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from simulator.randomization.assignment import Assignment
 from simulator.recordings.convert import to_coco, to_dream
 from simulator.recordings.recipe import versions
 from simulator.recordings.recording import FILE, Recording
@@ -105,7 +106,7 @@ def test_a_trainer_takes_its_samples(folder: Path) -> None:
     prior, _ = build_controller(config, robot)
     options, progress = RunOptions(Path("run")), Progress()
     with open_source(config, options, recording, robot, prior, None, progress) as source:
-        held_out = source.hold(HELD_OUT, prior)
+        held_out = source.hold(HELD_OUT, Assignment.of(prior))
         batch = source.batch(SAMPLES - HELD_OUT)
     files = files_in_tars(folder)
     images = {files[name] for name in files if name.endswith(".png") and MASK not in name}

@@ -29,7 +29,7 @@ def batch(seed: int = 0, n: int = 4) -> Batch:
     pixels = np.repeat((cells[:, None] + 0.5) * 4 - 0.5, JOINTS, axis=1)
     visibility = np.tile(np.array([2, 0], np.uint8), (n, 1))
     masks = torch.zeros(n, 32, 32, dtype=torch.uint8)
-    return Batch(images, masks, beliefs, pixels, visibility, np.zeros((n, 6), np.int64))
+    return Batch(images, masks, beliefs, pixels, visibility, np.zeros((n, 6), np.int64), np.ones(n))
 
 
 def test_training_on_one_batch_lowers_its_loss():

@@ -131,12 +131,12 @@ def test_the_buffer_forgets_the_oldest(make) -> None:
 def test_the_held_out_set_is_drawn_apart_and_never_trained_on(make, uniform: JointPrior) -> None:
     arrived = [(0, make(0, i)) for i in range(3)]
     source, hub = source_of([arrived[:2], arrived[2:]])
-    held = source.hold(3, uniform)
+    held = source.hold(3, Assignment.of(uniform, "heldout"))
     assert [s.hidden.provenance.index for s in held] == [0, 1, 2]
     assert hub.assigned[0].split == "heldout"
     assert hub.limits == [3, None]
     assert source.counts.new == 0
-    source.send(uniform)
+    source.send(Assignment.of(uniform))
     assert hub.assigned[1].split == "train"
 
 

@@ -118,7 +118,8 @@ def test_weights_make_free_poses_of_one_prior_look_like_those_of_another(ur10: R
 
     def bins(prior: JointPrior, seed: int) -> np.ndarray:
         rng, coin = np.random.default_rng(seed), np.random.default_rng(0)
-        poses = [draw_pose(PoseVariety(), ur10, prior, rng, coin) for _ in range(2000)]
+        terms = Assignment.of(prior)
+        poses = [draw_pose(PoseVariety(), ur10, terms, rng, coin) for _ in range(2000)]
         return np.stack([pose.bins for pose in poses])
 
     recorded, wanted = bins(first, 1), bins(other, 2)

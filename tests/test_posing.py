@@ -13,7 +13,7 @@ from cli_parts import jointloop
 from recording_parts import SMALL, description, recorded
 
 from simulator.recordings.recording import Recording
-from simulator.robot import Robot
+from simulator.robot import AnglesError, Robot
 from trainer.pose.joints import read_joints
 from trainer.pose.lenses import PoseError, lens_in
 from trainer.pose.shots import of_recording
@@ -160,7 +160,7 @@ NAMES = ",".join(UR10.angle_names)
         (f"{NAMES}\n0,0,0,0,0,0,0\n", "more values than names"),
         (f"{NAMES}\n0,0,0,0,0,zero\n", "has 'zero' for wrist_3_joint"),
         (f"{NAMES}\n0,0,0,0,0,0\n0,0,0,0,0,0\n", "has 2 rows for 1 images"),
-        (f"{NAMES}\n0,0,90,0,0,0\n", "has elbow_joint at 90 rad"),
+        (f"{NAMES}\n0,0,90,0,0,0\n", "has elbow_joint at 90 radians"),
         (f"image,{NAMES}\nb.png,0,0,0,0,0,0\n", "has no row for a.png"),
         ("", "holds no joint angles"),
     ],
@@ -170,7 +170,7 @@ def test_joint_angles_of_another_length_or_order_are_named(
 ) -> None:
     path = tmp_path / "q.csv"
     path.write_text(text)
-    with pytest.raises(PoseError, match=message):
+    with pytest.raises(AnglesError, match=message):
         read_joints(path, UR10, "rad", ["a.png"])
 
 

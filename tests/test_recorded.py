@@ -15,6 +15,7 @@ from rich.console import Console
 
 from feedback.report.report import write_report
 from simulator.labels import belief_map
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -137,9 +138,9 @@ def test_systematic_resampling_has_no_bias() -> None:
 def test_batches_follow_the_prior(recording: Recording) -> None:
     prior = hard(recording)
     source = pool_of(recording)
-    source.send(uniform(recording))
+    source.send(Assignment.of(uniform(recording)))
     flat = np.concatenate([source.batch(8).bins for _ in range(40)])
-    source.send(prior)
+    source.send(Assignment.of(prior))
     bowed = np.concatenate([source.batch(8).bins for _ in range(40)])
     assert (bowed < 4).mean() > (flat < 4).mean() + 0.15
     source.close()
@@ -147,10 +148,10 @@ def test_batches_follow_the_prior(recording: Recording) -> None:
 
 def test_half_of_the_draws_stay_with_the_first_prior_as_in_a_fleet(recording: Recording) -> None:
     source = pool_of(recording)
-    source.send(uniform(recording))
+    source.send(Assignment.of(uniform(recording)))
     all_of_it = source.traffic()["pool"]
     assert all_of_it["effective"] == all_of_it["effective_adaptive"] == all_of_it["samples"] == 60
-    source.send(hard(recording))
+    source.send(Assignment.of(hard(recording)))
     pool = source.traffic()["pool"]
     assert pool["effective_adaptive"] < pool["effective"] < 60
     assert f"worth {pool['effective']:.0f} of 60" in source.note()
@@ -172,7 +173,7 @@ def test_without_feedback_every_sample_comes_once_before_any_comes_again(
 
 def test_the_held_out_set_is_the_recordings_and_never_trained_on(recording: Recording) -> None:
     source = pool_of(recording, feedback=False)
-    held = source.hold(12, uniform(recording))
+    held = source.hold(12, Assignment.of(uniform(recording)))
     assert [sample.hidden.provenance.index for sample in held] == list(range(12))
     assert {sample.hidden.provenance.split for sample in held} == {"heldout"}
     apart = {sample.labels.pixels[0, 0] for sample in held}
@@ -184,7 +185,7 @@ def test_a_recording_that_holds_nothing_out_gives_its_first_samples(tmp_path: Pa
     plain = recorded(tmp_path / "plain", description(samples=24, held_out=0))
     said: list[str] = []
     source = recorded_source(config_of(plain, feedback=False), [plain], uniform(plain), said.append)
-    held = source.hold(12, uniform(plain))
+    held = source.hold(12, Assignment.of(uniform(plain)))
     assert [sample.hidden.provenance.index for sample in held] == list(range(12))
     apart = {sample.labels.pixels[0, 0] for sample in held}
     assert not apart & {name for _ in range(3) for name in names(source.batch(8))}
@@ -221,13 +222,13 @@ def test_belief_maps_have_the_stride_and_sigma_of_the_run(recording: Recording) 
 @pytest.mark.parametrize("feedback", [True, False])
 def test_a_pool_goes_on_where_it_was(recording: Recording, feedback: bool) -> None:
     one, other = (pool_of(recording, feedback) for _ in range(2))
-    one.send(hard(recording))
+    one.send(Assignment.of(hard(recording)))
     for _ in range(9):
         one.batch(8)
     state = json.loads(json.dumps(one.state_dict()))
     expected = [names(one.batch(8)) for _ in range(9)]
     other.load_state(state)
-    other.send(hard(recording))
+    other.send(Assignment.of(hard(recording)))
     assert [names(other.batch(8)) for _ in range(9)] == expected
     assert (one.counts.new, one.counts.consumed) == (other.counts.new, other.counts.consumed)
     one.close()

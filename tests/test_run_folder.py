@@ -186,6 +186,7 @@ def test_the_held_out_set_comes_back_as_it_was(run):
         np.where(np.arange(12).reshape(2, 3, 2) == 5, np.nan, 1.5),
         np.array([[0, 1, 2], [2, 2, 2]], np.uint8),
         rng.integers(0, 16, (2, 6)),
+        np.array([1.0, 0.0]),
     )
     run.save_held_out(batch)
     back = run.load_held_out()

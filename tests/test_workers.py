@@ -186,14 +186,17 @@ def test_samples_nobody_asked_for_are_rejected():
         r.accept(stranger, 0.0)
 
 
-def test_adaptive_workers_get_the_newest_prior_and_uniform_ones_only_the_split():
+def test_training_samples_of_uniform_workers_alone_come_from_the_first_prior():
     r = workers(share=0.5)
     uniform, adaptive = join(r), join(r)
     assert (uniform.adaptive, adaptive.adaptive) == (False, True)
     r.assign(Assignment.of(prior(3), "heldout"))
     given = [r.assign_to(worker) for worker in (uniform, adaptive)]
-    assert [(a.version, a.split) for a in given if a] == [(0, "heldout"), (3, "heldout")]
+    assert [(a.version, a.split) for a in given if a] == [(3, "heldout"), (3, "heldout")]
     assert [r.assign_to(worker) for worker in (uniform, adaptive)] == [None, None]
+    r.assign(Assignment.of(prior(4)))
+    given = [r.assign_to(worker) for worker in (uniform, adaptive)]
+    assert [(a.version, a.split) for a in given if a] == [(0, "train"), (4, "train")]
 
 
 def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():

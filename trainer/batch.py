@@ -32,6 +32,9 @@ class Batch:
     """(N, J) 0 outside the frame, 1 inside but hidden, 2 visible."""
     bins: NDArray[np.int64]
     """(N, D) bin of every joint angle."""
+    uniform: NDArray[np.float64]
+    """(N,) weights that make the samples stand for uniform poses: 1, or 0 for other ones, or the
+    ratio of densities."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,7 +72,8 @@ class Batch:
         for name in ON_DEVICE:
             if arrays[name].dtype != np.uint8:
                 raise ValueError(f"{name} is of {arrays[name].dtype}; expected uint8")
-        values: dict[str, Any] = {f.name: arrays[f.name] for f in fields(Batch)}
+        earlier = {"uniform": np.ones(len(arrays["images"]))}  # batches kept before it was there
+        values: dict[str, Any] = {f.name: (earlier | dict(arrays))[f.name] for f in fields(Batch)}
         values |= {name: torch.from_numpy(values[name]) for name in ON_DEVICE}
         values["images"] = values["images"].contiguous(memory_format=torch.channels_last)
         return Batch(**values)
@@ -96,7 +100,14 @@ def stack(samples: Sequence[Sample]) -> Batch:
         pixels=np.stack([s.labels.pixels for s in samples]),
         visibility=np.stack([s.labels.visibility for s in samples]),
         bins=np.array([s.hidden.bins for s in samples], dtype=np.int64),
+        uniform=np.array([_is_uniform(s) for s in samples], np.float64),
     )
+
+
+def _is_uniform(sample: Sample) -> bool:
+    """Whether its pose came from the prior that a run begins with."""
+    source = sample.hidden.provenance
+    return source.prior_version == 0 and source.row is None
 
 
 def join(batches: Sequence[Batch]) -> Batch:

@@ -8,7 +8,8 @@
 from collections.abc import Iterator
 
 from feedback.controller import Controller
-from simulator.randomization.prior import JointPrior
+from simulator.randomization.assignment import Assignment
+from simulator.randomization.expected import Expected, training_terms
 from trainer.augmentation.resize import resized
 from trainer.batch import Batch, stack
 from trainer.config.config import Config
@@ -28,27 +29,46 @@ def close_the_loop(
     log: RunLog,
     budget: Budget,
     progress: Progress,
+    expected: Expected | None = None,
 ) -> None:
     """Train on what the source renders, and send it a prior that renders what is still wrong."""
-    held_out = log.held_out or log.keep_held_out(_held_out(config, source, controller.prior))
+    held_out = log.held_out or _hold(config, source, controller, log, expected)
     if log.epoch < 0:
         progress.say(log.add(0, [], validate(learner.ema, held_out, log.names)))
     budget.start()
     while budget.remains(log.epoch):
         epoch = log.epoch + 1
-        source.send(controller.prior)
+        source.send(training_terms(controller.prior, expected))
         losses = [
             learner.step(batch, budget.progress)
             for batch in _epoch(config, source, budget, epoch, progress)
         ]
         judged = validate(learner.ema, held_out, log.names)
-        controller.observe(epoch, judged.losses, held_out.bins)
+        controller.observe(epoch, judged.losses, held_out.bins, learner.seen())
         progress.say(log.add(epoch, losses, judged))
 
 
-def _held_out(config: Config, source: Source, prior: JointPrior) -> Batch:
-    """The held-out set, at the size that the network is judged at."""
-    return resized(stack(source.hold(config.stream.held_out, prior)), config.size, config.settings)
+def _hold(
+    config: Config,
+    source: Source,
+    controller: Controller,
+    log: RunLog,
+    expected: Expected | None,
+) -> Batch:
+    """The held-out set, at the size that the network is judged at; kept for the run's whole life.
+
+    Where poses are expected it shows those, and uniform ones are kept beside.
+    """
+
+    def held(count: int, terms: Assignment) -> Batch:
+        return resized(stack(source.hold(count, terms)), config.size, config.settings)
+
+    count = config.stream.held_out
+    if expected is None:
+        return log.keep_held_out(held(count, Assignment.of(controller.prior, "heldout")))
+    beside = max(round(config.expect.elsewhere * count), 1)
+    log.keep_elsewhere(held(beside, Assignment.of(controller.first, "heldout")))
+    return log.keep_held_out(held(count, expected.held_out_terms(controller.prior)))
 
 
 def _epoch(

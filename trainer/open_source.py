@@ -8,6 +8,7 @@ from dataclasses import replace
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.expected import Expected
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -30,6 +31,7 @@ def open_source(
     prior: JointPrior,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    expected: Expected | None = None,
 ) -> contextlib.AbstractContextManager[Source]:
     """Samples of the recording, or of simulators where there is none.
 
@@ -41,7 +43,7 @@ def open_source(
             "the run began with simulators; go on with --workers N or --bind ADDRESS, not --from"
         )
     if recording is None:
-        return _simulated(config, options, robot, prior, checkpoint, progress)
+        return _simulated(config, options, robot, prior, checkpoint, progress, expected)
     mixed = [Recording.open(folder) for folder in options.mixed]
     return contextlib.closing(recorded_source(config, [recording, *mixed], prior, progress.say))
 
@@ -67,7 +69,7 @@ def recorded_source(
         prior,
         batch_size=config.batch_size,
         seed=config.seed,
-        follows=config.feedback.enabled,
+        follows=config.adapts,
         say=say,
     )
 
@@ -80,6 +82,7 @@ def _simulated(
     prior: JointPrior,
     checkpoint: Checkpoint | None,
     progress: Progress,
+    expected: Expected | None,
 ) -> Iterator[LiveSource]:
     """Samples as they come from simulators, started here or elsewhere."""
     hub = Hub(
@@ -89,10 +92,11 @@ def _simulated(
         robot,
         Assignment.of(prior, "heldout"),
         credits=config.stream.credits,
-        adaptive_share=config.stream.adaptive_share if config.feedback.enabled else 0.0,
+        adaptive_share=config.stream.adaptive_share if config.adapts else 0.0,
         security=options.security,
         next_index=checkpoint.next_index if checkpoint else {},
         silence_s=options.silence,
+        expect=expected.digest if expected else "",
     )
     with hub, _fleet(options, hub.local_address, progress.say) as fleet:
         progress.say(f"{options.folder}: listening for simulators at {hub.address}")
@@ -111,7 +115,7 @@ def _simulated(
 def _without_effect(config: Config, workers: int | None) -> str | None:
     """What to say where feedback is on, and none of the simulators started here follows it."""
     share = config.stream.adaptive_share
-    if not config.feedback.enabled or workers is None:
+    if not config.adapts or workers is None:
         return None
     if any(is_adaptive(worker, share) for worker in range(workers)):
         return None

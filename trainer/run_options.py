@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from feedback.selection import SelectionRule
+from feedback.rules import Rule
 from simulator.fleet.worker import WorkerOptions
+from simulator.randomization.expected import Expected
 from simulator.transport import Security
 from trainer.config.config import ConfigError
 from trainer.weights.initial import InitialWeights
@@ -39,8 +40,10 @@ class RunOptions:
     """cpu, cuda, cuda:N, or auto: a GPU where there is one."""
     tensorboard: bool = True
     """Write event files for TensorBoard, where it is installed."""
-    rule: SelectionRule | None = None
-    """Selects held-out samples; None takes the config's share, the highest losses first."""
+    rule: Rule | None = None
+    """Selects held-out samples; None takes the config's."""
+    expected: Expected | None = None
+    """Poses that the robot is expected to take, of a new run; one that is resumed has its own."""
     security: Security = field(default_factory=Security)
 
     def __post_init__(self) -> None:

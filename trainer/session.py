@@ -5,10 +5,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
+from feedback.chance import too_few
 from feedback.controller import Controller
-from feedback.selection import HighLoss, SelectionRule
+from feedback.rules import SELECTS, Rule, rule_named
+from feedback.selection import select
+from simulator.randomization.expected import Expected
 from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
@@ -58,6 +62,7 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         else:
             RunFolder.check_vacant(options.folder)
             config, robot = resolve_config(config, options, recording)
+            _check_expected(config, options, robot)
         checkpoint = run and run.load_checkpoint(WeightsInfo.of(config, robot))
         team = stack.enter_context(gather(options.device, options.timeout))
         _share_out(config, options, team)
@@ -66,9 +71,11 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         start = RANDOM if checkpoint else options.start.completed(config)
         learner, origin = build_learner(config, robot, device, start)
         prior, controller = build_controller(config, robot, options.rule)
+        expected = _expected(run, config, options)
+        learner.watched = controller.watches
         budget = Budget(config.epochs, config.minutes)
         source = stack.enter_context(
-            open_source(config, options, recording, robot, prior, checkpoint, progress)
+            open_source(config, options, recording, robot, prior, checkpoint, progress, expected)
         )
         # A new one only now: a mistake in the arguments leaves no folder behind.
         run = run or RunFolder.create(options.folder, config)
@@ -79,12 +86,14 @@ def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, 
         if checkpoint:
             log.restore(checkpoint)
             origin = f"{run.folder}: going on after epoch {log.epoch}"
-        for line in _notes(origin, learner, team):
+        elif expected:
+            log.expect(expected)
+        for line in _notes(origin, learner, team, config, expected, prior):
             progress.say(line)
         team.begin(config.to_json(), learner.state_dict())
         learner.join(team)
         try:
-            close_the_loop(config, source, learner, controller, log, budget, progress)
+            close_the_loop(config, source, learner, controller, log, budget, progress, expected)
         except LearnerError as error:
             raise LearnerError(f"{error}; {run.folder} keeps epoch {log.epoch}") from None
         return log.finish()
@@ -159,18 +168,18 @@ def build_learner(
 
 
 def build_controller(
-    config: Config, robot: Robot, rule: SelectionRule | None = None
+    config: Config, robot: Robot, rule: Rule | None = None
 ) -> tuple[JointPrior, Controller]:
     """The uniform prior that a run begins with, and the controller that moves it.
 
     Args:
         config: of the run.
         robot: whose joint angles are drawn.
-        rule: selects held-out samples; None takes the config's share, the highest losses first.
+        rule: selects held-out samples; None takes the config's.
     """
     feedback = config.feedback
     prior = JointPrior.uniform(robot.lower, robot.upper, config.settings.bins, feedback.alpha0)
-    chosen = rule or HighLoss(feedback.select)
+    chosen = rule or rule_named(feedback.rule, feedback.select, config.seed)
     return prior, Controller(prior, chosen, enabled=feedback.enabled, weight=feedback.weight)
 
 
@@ -206,9 +215,63 @@ def _share_out(config: Config, options: RunOptions, team: Team) -> None:
         torch.set_num_threads(max(1, cores // team.local))
 
 
-def _notes(origin: str, learner: Learner, team: Team) -> Iterator[str]:
+def _expected(run: RunFolder | None, config: Config, options: RunOptions) -> Expected | None:
+    """The poses that a run expects: a new one's are given, a resumed one has its own.
+
+    Raises:
+        ConfigError: others are given than the run began with.
+        RunError: its own cannot be read.
+    """
+    given = options.expected
+    if run is None or not config.expect.log:
+        return given
+    own = run.load_expected()
+    if given is not None and given.digest != own.digest:
+        raise ConfigError(f"{run.folder} began with other expected poses; leave --expect out")
+    return own
+
+
+def _check_expected(config: Config, options: RunOptions, robot: Robot) -> None:
+    """Refuse expected poses that the run cannot use.
+
+    Raises:
+        ConfigError: they are named and not there, or come with a recording.
+        ExpectError: they are too few.
+    """
+    expected = options.expected
+    if (config.expect.log is None) != (expected is None):
+        raise ConfigError(
+            f"expect.log is {config.expect.log}; give the log itself: --expect FILE"
+            if expected is None
+            else "expected poses are given, but expect.log does not name them"
+        )
+    if expected is None:
+        return
+    if options.recording is not None:
+        raise ConfigError(
+            "--expect decides what simulators render, and a recording is rendered; record with "
+            "--expect, then train --from that"
+        )
+    expected.check(build_controller(config, robot)[0])
+
+
+def _notes(
+    origin: str,
+    learner: Learner,
+    team: Team,
+    config: Config,
+    expected: Expected | None,
+    prior: JointPrior,
+) -> Iterator[str]:
     """What a user should know before the first step."""
     yield origin
+    if expected:
+        yield from expected.notes(prior)
+    feedback = config.feedback
+    if feedback.enabled and feedback.rule in SELECTS:
+        selected = len(select(np.zeros(config.stream.held_out), feedback.select))
+        if note := too_few(selected, config.settings.bins):
+            yield note
     yield f"training on {learner.device}, precision {learner.precision}"
     if note := team.note():
         yield note

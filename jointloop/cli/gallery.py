@@ -3,12 +3,14 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
+import tyro
 
 from blender_scenes.spec import Device, Engine
 from jointloop.cli.app import ready, say, tell_robots
+from jointloop.cli.expecting import NOTHING, ExpectOptions
 from jointloop.cli.form import takes
 from jointloop.cli.sampling import asked, over, shape
 from jointloop.cli.sampling import settings as own
@@ -32,6 +34,7 @@ def gallery(
     size: str | None = None,
     variety: str | None = None,
     backgrounds: Path | None = None,
+    expecting: Annotated[ExpectOptions, tyro.conf.arg(name="")] = NOTHING,
     split: Literal["train", "heldout"] = "train",
     engine: Engine = "cycles",
     device: Device = "cpu",
@@ -52,7 +55,8 @@ def gallery(
         variety: full (unless the file says otherwise), calm, real, or a TOML file; single
             settings override it.
         backgrounds: Folder of your own pictures to stand behind the robot.
-        split: Training and held-out samples see different backgrounds.
+        expecting: Poses that the robot is expected to take.
+        split: Training and held-out samples see different backgrounds, and other rows of a log.
         engine: cycles, eevee and workbench render with Blender; stick draws the robot as sticks.
         device: That Blender renders on: cpu or gpu.
         spp: Cycles' samples per pixel.
@@ -61,7 +65,6 @@ def gallery(
     """
     from simulator.drawing.drawing import contact_sheet, write_png
     from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
-    from simulator.randomization.assignment import Assignment
     from simulator.randomization.prior import JointPrior
     from simulator.sample_maker import SampleMaker
 
@@ -74,7 +77,8 @@ def gallery(
     ready(engine, device)
     with SampleMaker(settings, engine, spp, backgrounds, say=say, device=device) as maker:
         arm = maker.robot
-        assignment = Assignment.of(JointPrior.uniform(arm.lower, arm.upper, settings.bins), split)
+        uniform = JointPrior.uniform(arm.lower, arm.upper, settings.bins)
+        assignment = expecting.terms(uniform, split, settings, say)
         started = time.perf_counter()
         made = [maker.sample(0, i, assignment) for i in range(samples)]
         pace = samples / (time.perf_counter() - started)

@@ -1,10 +1,13 @@
 """record: keeps samples in tar shards."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.app import ready, say, tell_robots
+from jointloop.cli.expecting import NOTHING, ExpectOptions
 from jointloop.cli.form import takes
 from jointloop.cli.priors import read_prior
 from jointloop.cli.sampling import asked, over, shape
@@ -30,6 +33,7 @@ def record(
     size: str | None = None,
     variety: str | None = None,
     prior: Path | None = None,
+    expecting: Annotated[ExpectOptions, tyro.conf.arg(name="")] = NOTHING,
     engine: Engine | None = None,
     device: Device | None = None,
     spp: int | None = None,
@@ -43,8 +47,8 @@ def record(
         samples: How many, the held-out ones included.
         workers: Processes that render.
         resume: Go on with the recording in the folder; what else is given must agree with it.
-        held_out: The first so many are drawn from the uniform prior, before backgrounds that no
-            other sample shows; by default a tenth.
+        held_out: The first so many are drawn from the uniform prior, or held-out rows of what is
+            expected, before backgrounds that no other sample shows; by default a tenth.
         shard_samples: Samples in one shard, 256 by default.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Image size WIDTHxHEIGHT.
@@ -52,6 +56,7 @@ def record(
             settings override it.
         prior: Prior of the joint angles: a JSON file or a run's prior_history.jsonl, whose last
             one counts; by default uniform.
+        expecting: Poses that the robot is expected to take.
         engine: By default cycles; eevee and workbench render with Blender too; stick draws the
             robot as sticks.
         device: That Blender renders on: cpu (the default) or gpu.
@@ -84,7 +89,10 @@ def record(
             device or "cpu",
         )
         ready(manner.engine, manner.device)
-        about = describe(settings, manner, samples, held_out, shard_samples, chosen)
+        expected = expecting.read(settings, say)
+        if chosen is not None and expected is not None:
+            raise JointloopError("--prior and --expect both say what to draw; leave one out")
+        about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
         recording = Recording.create(out, about)
     tell_robots(recording.about.settings)
     before = recording.count()

@@ -1,12 +1,16 @@
 """simulate: renders for a trainer elsewhere; never loads torch."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from blender_scenes.spec import SPP, Device, Engine
 from jointloop.cli.app import ready, say
+from jointloop.cli.expecting import NOTHING, ExpectOptions
 from jointloop.cli.form import takes
-from jointloop.cli.sampling import asked, shape
+from jointloop.cli.sampling import asked, over, shape
+from jointloop.cli.sampling import settings as own
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat
 
@@ -23,6 +27,7 @@ def simulate(
     config: Path | None = None,
     size: str | None = None,
     variety: str | None = None,
+    expecting: Annotated[ExpectOptions, tyro.conf.arg(name="")] = NOTHING,
     timeout: float = 86_400.0,
     silence: float = 180.0,
     insecure: bool = False,
@@ -44,6 +49,7 @@ def simulate(
         config: File of settings that the run must have; see `jointloop config`.
         size: Image size WIDTHxHEIGHT that the run must have.
         variety: full, calm, real, or a TOML file that the run must have.
+        expecting: Poses that the run must expect.
         timeout: Longest wait for the trainer, at the beginning and whenever it is gone [s].
         silence: Replace a simulator that shows no life for so long [s]; the longest that an image
             may take.
@@ -56,6 +62,7 @@ def simulate(
     from simulator.transport import check_way
 
     wanted = flat(asked(given, config, size, variety))
+    wanted |= _expected(wanted, expecting)
     _check_wishes(wanted)
     ready(engine, device)
     check_way(connect, insecure, keys)
@@ -72,6 +79,18 @@ def simulate(
         notes=True,
     )
     return Fleet(workers, options, say=say, silence_s=silence).run()
+
+
+def _expected(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, str]:
+    """The wish for a run that expects these poses; they are for its robot and number of bins."""
+    if expecting.expect is None:
+        return {}
+    from jointloop.common.settings import nested
+    from simulator.randomization.wishes import EXPECT
+
+    expected = expecting.read(over(own(), nested(wanted)), say)
+    assert expected is not None
+    return {EXPECT: expected.digest}
 
 
 def _check_wishes(wanted: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ def train(
         return 0
     if options.workers:
         ready(options.engine, options.render_device)
-    config, run_options = options.resolved(given), options.run_options()
+    config = options.resolved(given)
+    run_options = options.run_options(config)
     tell_robots(config.settings)
     if options.check_data:
         return check_data(config, run_options)
@@ -65,7 +66,7 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     from trainer.runs.log import error_line
 
     samples, prior = summary["samples"], summary["prior"]
-    before, after = summary["before"], summary["after"]
+    elsewhere = summary.get("elsewhere", {})
     report = write_report(run)
     rendered = f"{samples['rendered']} rendered"
     if pool := summary.get("pool"):
@@ -76,15 +77,28 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     )
     if line := _absence(**summary.get("simulators", {})):
         out.print(f"absence   {line}", markup=False)
-    for name, error in (("before", before), ("after", after)):
-        out.print(f"{name:<9} held out: {error_line(error)}")
-    entropy = " ".join(f"{value:.2f}" for value in prior["entropy"])
-    versions = f"{prior['versions']} version{'s' * (prior['versions'] != 1)}"
-    out.print(
-        f"prior     {versions}, moved {prior['total_variation_mean']:.1%} of its mass; "
-        f"entropy per joint {entropy} (1 is uniform)"
-    )
+    for name in ("before", "after"):
+        out.print(f"{name:<9} held out: {error_line(summary[name])}")
+        if elsewhere:
+            out.print(f"{'':<9} uniform poses: {error_line(elsewhere[name])}")
+    out.print(f"prior     {_moved(prior)}", markup=False)
     out.print(f"summary   {run / 'summary.json'}\nreport    {report}", markup=False)
+
+
+def _moved(prior: dict[str, Any]) -> str:
+    """How far the prior moved, beside how far chance would have moved it."""
+    from feedback.chance import Chance
+
+    versions = f"{prior['versions']} version{'s' * (prior['versions'] != 1)}"
+    if prior["beside_chance"] is None:
+        return f"{versions}, moved {prior['total_variation_mean']:.1%} of its mass, none by losses"
+    text = f"{versions}; losses moved {Chance(**prior['beside_chance']).words}"
+    if lossy := prior["selected_bins"]:
+        text += (
+            f"; its bins had {lossy['before']:.2f} times the mean loss at first, "
+            f"{lossy['after']:.2f} times at last"
+        )
+    return text
 
 
 def _absence(

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from blender_scenes.spec import SPP, Device, Engine
+from jointloop.cli.app import say
+from jointloop.cli.expecting import expected_in
 from jointloop.cli.form import Shape
 from jointloop.cli.helped import helped
 from jointloop.common.errors import JointloopError
+from jointloop.common.files import shown
 from jointloop.common.settings import Tree, flat, merged, nested
+from simulator.robot.angles import Unit
 
 if TYPE_CHECKING:
+    from simulator.randomization.expected import Expected
     from trainer.config.config import Config
     from trainer.run_options import RunOptions
 
@@ -35,8 +40,12 @@ def shape(words: list[str]) -> Shape:
     return Shape(
         Config,
         base,
-        hidden=frozenset({"preset", "weights"}),
-        aliases={"optimiser.learning_rate": "learning-rate"},
+        hidden=frozenset({"preset", "weights", "expect.log"}),
+        aliases={
+            "optimiser.learning_rate": "learning-rate",
+            "expect.mode": "expect-mode",
+            "expect.jitter": "expect-jitter",
+        },
         kept=frozenset({"settings.seed"}),
     )
 
@@ -67,6 +76,12 @@ class TrainOptions:
     may be given several times."""
     feedback: bool = True
     """Bend the prior towards what is still wrong."""
+    expect: Path | None = None
+    """Log of joint angles that the robot is expected to take: CSV with named columns, JSON lines,
+    .npy with columns in the robot's order, or the folder of a recording. The detector is judged on
+    held-out rows of it, and adaptive simulators render the others."""
+    expect_unit: Unit | None = None
+    """Of the angles in the log: degrees or radians; a recording has its own."""
     size: str | None = None
     """Image size WIDTHxHEIGHT, in place of the preset's."""
     variety: str | None = None
@@ -196,6 +211,9 @@ class TrainOptions:
                 }
             )
         )
+        if self.expect is not None:  # losses need not move what the log says
+            known = {"expect": {"log": shown(self.expect.name)}, "feedback": {"rule": "expected"}}
+            asked = merged(asked, known)
         if self.backbone is not None:
             asked = merged(asked, {"network": {"backbone": named(self.backbone)}})
         return asked
@@ -217,7 +235,27 @@ class TrainOptions:
                 f"robot, size and variety are the recording's; with --from, leave out --{option}"
             )
 
-    def run_options(self) -> "RunOptions":
+    def expected(self, config: "Config") -> "Expected | None":
+        """The poses that the run expects, if it does.
+
+        Raises:
+            JointloopError: the log cannot be used.
+        """
+        if self.expect is None:
+            if self.expect_unit is not None:
+                raise JointloopError("--expect-unit is given without a log; give --expect FILE too")
+            return None
+        found, _ = expected_in(
+            self.expect,
+            self.expect_unit,
+            config.expect.mode,
+            config.expect.jitter,
+            config.settings,
+            say,
+        )
+        return found
+
+    def run_options(self, config: "Config") -> "RunOptions":
         """Where, for how long and with whom."""
         from simulator.fleet.worker import WorkerOptions
         from simulator.transport import Security
@@ -243,5 +281,6 @@ class TrainOptions:
             silence=self.silence,
             tensorboard=self.tensorboard,
             device=self.device,
+            expected=self.expected(config),
             security=Security(self.insecure, self.keys),
         )

@@ -1,4 +1,4 @@
-"""What a simulator is to draw from: a prior of the joint angles, and a split.
+"""What a simulator is to draw from: a prior of the joint angles or a bank of poses, and a split.
 
 In plain numbers with limits on their lengths, so that it goes as it is over the wire and into
 recordings.
@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
+from simulator.randomization.bank import Bank, BankError, Count, PerJoint
 from simulator.randomization.prior import JointPrior, PriorError
 from simulator.robot import MAX_JOINTS
 
@@ -18,8 +19,6 @@ Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
 
 MAX_BINS = 256
-Count = Annotated[int, Meta(ge=0, lt=2**62)]
-PerJoint = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_JOINTS)]
 Row = Annotated[tuple[float, ...], Meta(min_length=2, max_length=MAX_BINS)]
 Rows = Annotated[tuple[Row, ...], Meta(min_length=1, max_length=MAX_JOINTS)]
 
@@ -33,18 +32,26 @@ class Assignment(msgspec.Struct, frozen=True, dict=True):
     """(D,) [rad]; likewise upper."""
     upper: PerJoint
     version: Count
-    """Of the prior."""
+    """Of the prior, and of the bank that comes with it."""
     split: Split
+    bank: Bank | msgspec.UnsetType = msgspec.UNSET
+    """Poses to draw from; without one, they come from the prior."""
 
     @classmethod
-    def of(cls, prior: JointPrior, split: Split = "train") -> "Assignment":
-        """To draw samples of that split from that prior."""
+    def of(
+        cls,
+        prior: JointPrior,
+        split: Split = "train",
+        bank: Bank | msgspec.UnsetType = msgspec.UNSET,
+    ) -> "Assignment":
+        """To draw samples of that split from that prior, or from that bank."""
         return cls(
             alpha=tuple(map(tuple, prior.alpha.tolist())),
             lower=tuple(prior.lower.tolist()),
             upper=tuple(prior.upper.tolist()),
             version=prior.version,
             split=split,
+            bank=bank,
         )
 
     @cached_property
@@ -63,8 +70,19 @@ class Assignment(msgspec.Struct, frozen=True, dict=True):
         """This assignment, which is for that many joints and bins.
 
         Raises:
-            PriorError: it is for others, or holds no usable prior.
+            PriorError: it is for others, or holds no usable prior or bank.
         """
         if (shape := self.prior.alpha.shape) != (joints, bins):
             raise PriorError(f"prior: alpha is of shape {shape}; expected ({joints}, {bins})")
+        if self.bank is not msgspec.UNSET:
+            try:
+                self.bank.check(self.prior.lower, self.prior.upper)
+            except BankError as error:
+                raise PriorError(str(error)) from None
         return self
+
+    def only(self, row: int | None) -> "Assignment":
+        """This assignment with that row of its bank alone; the sample drawn by it is the same."""
+        if self.bank is msgspec.UNSET or row is None:
+            return self
+        return msgspec.structs.replace(self, bank=self.bank.only(row))

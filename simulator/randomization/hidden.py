@@ -83,6 +83,8 @@ class Provenance:
     """Poses drawn until one was free of collisions, or as many as were allowed."""
     free: bool | None = None
     """Whether the pose is free of collisions; None where nobody asked."""
+    row: int | None = None
+    """Of the log of expected poses, from 0; None where the pose came from the prior."""
 
 
 # Lengths are bounded where they stand: the wire reads what strangers send.
@@ -154,7 +156,7 @@ def draw(
         one = settings.one_draw_per_prior
         return generator(seed, worker, prior.version, "dirichlet") if one else None
 
-    pose = draw_pose(variety.poses, robot, prior, source("joints"), source("poses"), shared)
+    pose = draw_pose(variety.poses, robot, assignment, source("joints"), source("poses"), shared)
     T_world_link = robot.forward(pose.q)
     keypoints = robot.keypoints_world(T_world_link)
     view = _draw_view(robot, keypoints, settings, source)
@@ -182,7 +184,14 @@ def draw(
         sensor=draw_parts.draw_sensor(variety.sensor, source("sensor")),
         noise_seed=int(source("render").integers(2**31)),
         provenance=Provenance(
-            worker, index, seed, prior.version, assignment.split, pose.tries, pose.free
+            worker,
+            index,
+            seed,
+            prior.version,
+            assignment.split,
+            pose.tries,
+            pose.free,
+            pose.row,
         ),
         lamps=lamps,
         film=draw_pictures.draw_film(variety.film, source("film")),

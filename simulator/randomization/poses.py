@@ -1,10 +1,11 @@
 """Poses from the prior, where asked for such as pass through neither floor nor robot.
 
-prior -> pose -> free of collisions? -> the pose, or the next one from the same random source
+prior or bank -> pose -> free of collisions? -> the pose, or the next from the same random source
 
 What is drawn so is the prior conditioned on freedom: where a pose is free its density is the
 prior's, over the share of draws that are free, and elsewhere it is 0. So two priors' densities of a
-free pose keep their ratio, but for a constant; and joints are independent no more.
+free pose keep their ratio, but for a constant; and joints are independent no more. From a bank one
+logged pose is drawn, and only the jitter about it anew, so that the log's poses keep their shares.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,11 +13,11 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
-from msgspec import Meta
+from msgspec import UNSET, Meta
 from numpy.typing import NDArray
 
 from jointloop.common.settings import Checked, Share
-from simulator.randomization.prior import JointPrior
+from simulator.randomization.assignment import Assignment
 from simulator.robot import Robot
 
 
@@ -43,12 +44,14 @@ class Pose(NamedTuple):
     """Poses that were drawn."""
     free: bool | None = None
     """Whether it is free of collisions; None where any would do."""
+    row: int | None = None
+    """Of the log that it was drawn from; None where it came from the prior."""
 
 
 def draw_pose(
     variety: PoseVariety | None,
     robot: Robot,
-    prior: JointPrior,
+    assignment: Assignment,
     rng: np.random.Generator,
     coin: np.random.Generator,
     shared: Callable[[], np.random.Generator | None] = lambda: None,
@@ -58,7 +61,7 @@ def draw_pose(
     Args:
         variety: what a pose must be; None takes any.
         robot: that is posed.
-        prior: of its angles.
+        assignment: the prior of its angles, or the bank of poses.
         rng: source of all tries.
         coin: decides whether any pose will do.
         shared: gives the source of D for each try, where one D is to serve many samples.
@@ -66,14 +69,15 @@ def draw_pose(
     Raises:
         RobotError: a mesh file of the robot cannot be read.
     """
+    drawn = _draws(assignment, rng, shared)
     if variety is None or coin.random() >= variety.free:
-        return Pose(*prior.sample(rng, shared()))
+        return drawn()
     from simulator.robot.collisions import collisions
 
     shapes = collisions(robot)
     least, best = np.inf, None
     for tries in range(1, variety.tries + 1):
-        pose = Pose(*prior.sample(rng, shared()), tries, True)
+        pose = drawn()._replace(tries=tries, free=True)
         depth = float(shapes.depth(pose.q, variety.floor))
         if depth <= 0:
             return pose
@@ -81,6 +85,24 @@ def draw_pose(
             least, best = depth, pose
     assert best is not None
     return best._replace(tries=variety.tries, free=False)
+
+
+def _draws(
+    assignment: Assignment,
+    rng: np.random.Generator,
+    shared: Callable[[], np.random.Generator | None],
+) -> Callable[[], Pose]:
+    """Gives a pose at every call: of the prior, or about one logged pose."""
+    prior, bank = assignment.prior, assignment.bank
+    if bank is UNSET:
+        return lambda: Pose(*prior.sample(rng, shared()))
+    at = bank.choose(rng)
+
+    def about() -> Pose:
+        q = bank.about(at, rng, prior.lower, prior.upper)
+        return Pose(q, prior.bin_of(q), row=bank.rows[at])
+
+    return about
 
 
 class Drawn(Protocol):

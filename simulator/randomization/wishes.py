@@ -1,7 +1,7 @@
 """Settings that a fleet wishes for: some of a run's, which its own must agree with.
 
 A fleet says them by dotted path, such as `variety.camera.elevation`, in the numbers that programs
-keep; what it leaves open the run decides.
+keep; what it leaves open the run decides. Expected poses it says by their digest.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,19 @@ from jointloop.common.settings import flat, nested, plain, shown, typed
 from simulator.randomization.settings import SampleSettings
 
 SIDES = ("width", "height")
+EXPECT = "expect"
+"""Name of the wish for expected poses: `Expected.digest`."""
 
 
-def unlike(settings: SampleSettings, wishes: Mapping[str, Any]) -> tuple[str, str, str] | None:
+def unlike(
+    settings: SampleSettings, wishes: Mapping[str, Any], expect: str = ""
+) -> tuple[str, str, str] | None:
     """The first wish that settings do not grant.
+
+    Args:
+        settings: of the run.
+        wishes: by dotted path.
+        expect: digest of the poses that the run expects; empty if it expects none.
 
     Returns:
         Its name, what is wished for and what there is, as people give them; None where all agree.
@@ -24,6 +33,10 @@ def unlike(settings: SampleSettings, wishes: Mapping[str, Any]) -> tuple[str, st
     """
     ours = flat(plain(settings))
     for path, wish in wishes.items():
+        if path == EXPECT:
+            if wish == expect:
+                continue
+            return EXPECT, f"poses {str(wish)[:16]}", f"poses {expect}" if expect else "no poses"
         wanted = flat(typed(SampleSettings, nested({path: wish}), "stored"))[path]
         have = _at(ours, path)
         if wanted == have:

@@ -81,6 +81,10 @@ class Recipe(msgspec.Struct, frozen=True):
     settings: SampleSettings
     rendering: Rendering
 
+    def only(self, row: int | None) -> "Recipe":
+        """This recipe with that row of a bank alone; see `Assignment.only`."""
+        return msgspec.structs.replace(self, assignment=self.assignment.only(row))
+
 
 def versions(engine: Engine) -> dict[str, str]:
     """Versions of the packages that take part in making a sample here."""

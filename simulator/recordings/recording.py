@@ -5,8 +5,8 @@
     000001.tar.part the shards that are growing
 
 Sample n is sample n of worker 0, whichever process makes it: a recording's bytes follow from its
-description alone. The first `held_out` samples are drawn from the uniform prior and the backgrounds
-of held-out samples, all others from the recording's prior.
+description alone. The first `held_out` samples are drawn from the uniform prior, or from expected
+poses, and the backgrounds of held-out samples; all others from the recording's terms.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from jointloop.common.files import part_of, write_bytes
 from jointloop.common.folders import is_free
 from jointloop.common.lock import Lock
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.expected import Expected
 from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
@@ -85,6 +86,10 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """Prior of the training samples."""
     settings: SampleSettings
     rendering: Rendering
+    held_out_assignment: Assignment | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="held_out_terms"
+    )
+    """What the held-out samples are drawn from; without, the uniform prior."""
     sha256: str = ""
     """Of the file's text with `UNSIGNED` in this place; empty in memory, and in files of a time
     before it."""
@@ -262,6 +267,8 @@ class Recording:
 
     @property
     def _held_out_assignment(self) -> Assignment:
+        if self.about.held_out_assignment is not msgspec.UNSET:
+            return self.about.held_out_assignment
         own = self.about.assignment
         uniform = JointPrior.uniform(own.lower, own.upper, len(own.alpha[0]))
         return Assignment.of(uniform, "heldout")
@@ -274,6 +281,7 @@ def describe(
     held_out: int | None = None,
     shard_samples: int | None = None,
     prior: JointPrior | None = None,
+    expected: Expected | None = None,
 ) -> Description:
     """The description of a recording.
 
@@ -284,6 +292,7 @@ def describe(
         held_out: how many of them are held out; None is `HELD_OUT_SHARE` of them, at least one.
         shard_samples: samples in a shard; None is `SHARD_SAMPLES`.
         prior: of the training samples; None takes the uniform one.
+        expected: poses that samples, the held-out ones too, are drawn from in its place.
 
     Raises:
         JointloopError: a number is out of its range, or the prior does not fit the robot.
@@ -298,6 +307,10 @@ def describe(
     if not 0 <= held_out <= samples:
         raise RecordingError(f"held-out samples: {held_out}; expected 0 to all {samples}")
     recipe = recipe_of(settings, rendering, WORKER, 0, prior=prior)
+    training, judging = recipe.assignment, msgspec.UNSET
+    if expected is not None:
+        own = expected.prior(recipe.assignment.prior)
+        training, judging = expected.terms(own), expected.held_out_terms(own)
     robot = Robot.named(settings.robot)
     if settings.variety.dress is not None:
         models(settings.variety.dress.tool_mesh)  # a fault in one is told before anything renders
@@ -307,7 +320,8 @@ def describe(
         held_out=held_out,
         shard_samples=shard_samples,
         robot=Skeleton.of(robot),
-        assignment=recipe.assignment,
+        assignment=training,
+        held_out_assignment=judging,
         settings=replace(settings, one_draw_per_prior=False),
         rendering=rendering,
     )

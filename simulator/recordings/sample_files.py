@@ -112,7 +112,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             belief=Belief(settings.stride, settings.sigma),
             bins=hidden.bins,
             hidden=hidden,
-            recipe=recipe,
+            recipe=recipe.only(hidden.provenance.row),
         )
 
     @property

@@ -50,6 +50,12 @@ class Robot(RobotParts):
         return tuple(k.name for k in self.keypoints)
 
     @cached_property
+    def slides(self) -> NDArray[np.bool_]:
+        """(D,) whether what an angle is named for slides: it is a length [m]."""
+        kinds = {joint.name: joint.kind for joint in self.joints}
+        return np.array([kinds[name] == "prismatic" for name in self.angle_names])
+
+    @cached_property
     def fingerprint(self) -> str:
         """Differs where kinematics, ranges or keypoints do: two sides that train must agree."""
         poses = (np.zeros(self.lower.size), (self.lower + self.upper) / 2)

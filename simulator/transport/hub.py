@@ -39,12 +39,14 @@ class Hub:
         run: id of the run; no two runs share one.
         settings: what the run asks of its simulators.
         robot: the settings' robot.
-        assignment: the first one; workers that are not adaptive keep its prior.
+        assignment: the first one; training samples of workers that are not adaptive are drawn from
+            its prior.
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
         next_index: first index of each worker id, where a run is taken up again; else 0.
         security: of an address that other machines can reach.
         silence_s: after so long without a word a connected worker counts as dead.
+        expect: digest of the poses that the run expects, if any.
 
     Raises:
         TransportError: the address cannot be used, or an argument is out of its range.
@@ -63,6 +65,7 @@ class Hub:
         next_index: Mapping[int, int] | None = None,
         security: Security = OPEN,
         silence_s: float = SILENCE_S,
+        expect: str = "",
     ) -> None:
         wanted = Address.parse(address)
         security.check(wanted)
@@ -75,6 +78,7 @@ class Hub:
             adaptive_share,
             next_index or {},
             robot.fingerprint,
+            expect,
         )
         self._silence_s = silence_s
         self._probed = time.monotonic()

@@ -14,11 +14,11 @@ from jointloop.common.errors import JointloopError
 from simulator.randomization.assignment import Assignment, Count
 from simulator.randomization.settings import SampleSettings
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of all messages; grows with every change that an older side could not read."""
 WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""
-TRAINER_LIMIT = 1024 * 1024
+TRAINER_LIMIT = 4 * 1024 * 1024
 """Largest control message of a trainer [bytes]."""
 MAX_WORKERS = 4096
 MAX_WISHES = 128

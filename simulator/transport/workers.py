@@ -94,11 +94,13 @@ class Workers:
     Args:
         run: id of the run.
         settings: what it asks of its simulators.
-        assignment: the first one; workers that are not adaptive keep its prior.
+        assignment: the first one; training samples of workers that are not adaptive are drawn from
+            its prior.
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
         next_index: first index of each worker id; 0 where none is given.
         fingerprint: of the trainer's robot.
+        expect: digest of the poses that the run expects, if any.
 
     Raises:
         TransportError: credits or share are out of their range.
@@ -113,6 +115,7 @@ class Workers:
         adaptive_share: float,
         next_index: Mapping[int, int],
         fingerprint: str = "",
+        expect: str = "",
     ) -> None:
         if not 1 <= credits <= MAX_CREDITS:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
@@ -124,7 +127,7 @@ class Workers:
         self.limit: int | None = None
         """Samples received and outstanding in all, at most."""
         self._run = run
-        self._fingerprint = fingerprint
+        self._fingerprint, self._expect = fingerprint, expect
         self._settings = settings
         self._first = assignment
         self._newest = assignment
@@ -179,7 +182,7 @@ class Workers:
                 "install the same version of jointloop on both sides"
             )
         try:
-            other = unlike(self._settings, hello.wanted)
+            other = unlike(self._settings, hello.wanted, self._expect)
         except ConfigError as error:
             return str(error)[:MAX_REASON]
         if other:
@@ -234,8 +237,8 @@ class Workers:
     def assign_to(self, worker: Worker) -> Assignment | None:
         """What to tell a worker to draw from; None if that is what it does."""
         assignment = self._newest
-        if not worker.adaptive:
-            assignment = msgspec.structs.replace(self._first, split=assignment.split)
+        if not worker.adaptive and assignment.split == "train":  # what is held out all render
+            assignment = msgspec.structs.replace(self._first, split="train")
         newest = (assignment.version, assignment.split)
         if newest == worker.newest:
             return None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from feedback.rules import RuleName
 from jointloop.common.settings import (
     Checked,
     ConfigError,
@@ -20,6 +21,7 @@ from jointloop.common.settings import (
     read,
     typed,
 )
+from simulator.randomization.expected import Mode
 from simulator.randomization.settings import SampleSettings, parse_size
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.short import paths_of
@@ -140,13 +142,17 @@ class StreamConfig(Checked, where="stream"):
 
 
 @dataclass(frozen=True)
-class FeedbackConfig(Checked, where="feedback"):
+class FeedbackConfig(Checked, where="feedback", later=("rule",)):
     """How the trainer's errors shape the next prior."""
 
     enabled: bool = True
     """Off: the prior stays as it is."""
+    rule: RuleName = "high-loss"
+    """What moves the prior: held-out samples with the highest loss, as many at random, expected
+    poses alone (--expect), losses of training samples by bin, a policy rewarded by them, or
+    nothing (uniform)."""
     select: Share = 0.1
-    """Share of the held-out set, hardest first, that feeds the posterior."""
+    """Share of the held-out set that high-loss and random let feed the posterior."""
     alpha0: Annotated[float, Meta(ge=1e-6)] = 1.0
     """Concentration of every bin before the first selection."""
     weight: NotNegative = 1.0
@@ -154,7 +160,22 @@ class FeedbackConfig(Checked, where="feedback"):
 
 
 @dataclass(frozen=True)
-class Config(Checked, later=("input_size",)):
+class ExpectConfig(Checked, where="expect"):
+    """Poses that the robot is expected to take (--expect)."""
+
+    log: str | None = None
+    """Name of the log; none expects nothing."""
+    mode: Mode = "bins"
+    """bins: they are counted into the prior before the first epoch; poses: adaptive workers draw
+    them themselves, and jitter."""
+    jitter: Annotated[float, Meta(ge=0, le=10)] = 0.5
+    """Of mode poses: the share of a bin by which an angle moves at most, either way."""
+    elsewhere: Annotated[float, Meta(gt=0, le=10)] = 0.5
+    """Samples of uniform poses that are judged beside, as a share of stream.held_out."""
+
+
+@dataclass(frozen=True)
+class Config(Checked, later=("input_size", "expect")):
     """Everything about one run."""
 
     preset: str
@@ -171,6 +192,8 @@ class Config(Checked, later=("input_size",)):
     """How samples arrive."""
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     """How errors come back."""
+    expect: ExpectConfig = field(default_factory=ExpectConfig)
+    """Which poses are expected."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How training batches are changed; held-out samples never are."""
     input_size: str | None = None
@@ -207,6 +230,7 @@ class Config(Checked, later=("input_size",)):
                 f"the backbone of {self.preset} takes no published weights; heindl2019 and vgg-up "
                 "begin with VGG-19's, light with MobileNetV2's, lite with EfficientNet-Lite0's"
             )
+        self._check_rule()
         for name, value in (
             ("epoch_samples", self.epoch_samples),
             ("stream.buffer", self.stream.buffer),
@@ -215,6 +239,26 @@ class Config(Checked, later=("input_size",)):
                 raise ConfigError(
                     f"{name} is {value}; expected at least batch_size, {self.batch_size}"
                 )
+
+    def _check_rule(self) -> None:
+        """Refuse a rule that does not go with what is expected.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        rule, expect = self.feedback.rule, self.expect
+        if rule == "expected" and expect.log is None:
+            raise ConfigError("feedback.rule is expected; give the log of those poses: --expect")
+        if expect.log and expect.mode == "poses" and rule not in ("expected", "uniform"):
+            raise ConfigError(
+                f"feedback.rule is {rule}, which moves bins, and expect.mode is poses, which draws "
+                "logged ones; take rule expected, or --expect-mode bins"
+            )
+
+    @property
+    def adapts(self) -> bool:
+        """Whether some workers draw from another prior than the first."""
+        return self.feedback.enabled or self.expect.log is not None
 
     @property
     def size(self) -> tuple[int, int]:

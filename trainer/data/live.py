@@ -10,7 +10,6 @@ from jointloop.common.draws import random_source
 from simulator.fleet.fleet import Fleet, FleetError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.poses import PoseCounts
-from simulator.randomization.prior import JointPrior
 from simulator.sample import Sample
 from simulator.transport import Hub
 from simulator.transport.delivery import Delivery
@@ -87,14 +86,14 @@ class LiveSource:
         self._here = 0
         """Simulators at the last look."""
 
-    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
-        """The held-out set: the first `count` samples, drawn from `prior` and kept from training.
+    def hold(self, count: int, terms: Assignment) -> list[Sample]:
+        """Held-out samples: the next `count`, drawn by these terms and kept from training.
 
         Raises:
             SourceError: none arrives within the time-out.
         """
-        self.hub.assign(Assignment.of(prior, "heldout"))
-        self.hub.limit_outstanding(count)
+        self.hub.assign(terms)
+        self.hub.limit_outstanding(self.hub.delivery.received + count)
         held: list[Sample] = []
         said = time.monotonic()
         while len(held) < count:
@@ -107,9 +106,9 @@ class LiveSource:
         self.hub.limit_outstanding(None)
         return held
 
-    def send(self, prior: JointPrior) -> None:
-        """Training samples come from this prior from now on."""
-        self.hub.assign(Assignment.of(prior, "train"))
+    def send(self, terms: Assignment) -> None:
+        """Training samples are drawn by these terms from now on."""
+        self.hub.assign(terms)
 
     def batch(self, size: int) -> Batch:
         """The next training batch.

@@ -16,11 +16,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from jointloop.common.difference import difference
 from jointloop.common.draws import random_source
 from simulator.labels import OUTSIDE, belief_map
+from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recording import Recording
@@ -78,6 +80,9 @@ class RecordedSource:
             )
         self.counts = SourceCounts()
         self._settings, self._seed, self._follows = settings, seed, follows
+        if follows and any(one.about.assignment.bank is not UNSET for one in recordings):
+            self._follows = False
+            say("note: its poses are logged ones, which follow no prior; samples come in passes")
         self._share, self._first = stream.adaptive_share, prior
         self._pool = Pool(recordings, stream.held_out)
         self.poses = self._pool.poses
@@ -89,6 +94,8 @@ class RecordedSource:
             )
         self._seen = np.zeros(len(self._pool), bool)
         self._weights: NDArray[np.float64] | None = None
+        self._uniform = np.ones(len(self._pool))
+        """What makes a draw stand for uniform poses."""
         self._effective = self._effective_adaptive = float(len(self._pool))
         self._readers = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self._tell(say)
@@ -97,17 +104,18 @@ class RecordedSource:
         """End the threads that read."""
         self._readers.shutdown()
 
-    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
+    def hold(self, count: int, terms: Assignment) -> list[Sample]:
         """The held-out set: at most `count` samples; they were drawn when they were recorded."""
         return list(self._readers.map(self._sample, self._pool.held[:count]))
 
-    def send(self, prior: JointPrior) -> None:
-        """Draw training samples as if they came from this prior from now on."""
+    def send(self, terms: Assignment) -> None:
+        """Draw training samples as if they came from the terms' prior from now on."""
         if not self._follows:
             return
-        adaptive, uniform = self._pool.weights(prior), self._pool.weights(self._first)
+        adaptive, uniform = self._pool.weights(terms.prior), self._pool.weights(self._first)
         weights = self._share * adaptive + (1 - self._share) * uniform
         self._weights, self._effective = weights, effective(weights)
+        self._uniform = uniform / weights
         self._effective_adaptive = effective(adaptive)
 
     def batch(self, size: int) -> Batch:
@@ -122,7 +130,7 @@ class RecordedSource:
         self.counts.new = int(self._seen.sum())
         self.counts.consumed += size
         self.counts.waited += time.monotonic() - started
-        return stack(samples)
+        return replace(stack(samples), uniform=self._uniform[chosen])
 
     def note(self) -> str:
         """The effective sample size, in words."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.prior import JointPrior
+from simulator.randomization.assignment import Assignment
 from simulator.sample import Sample
 from trainer.batch import Batch
 
@@ -30,12 +30,12 @@ class Source(Protocol):
 
     counts: SourceCounts
 
-    def hold(self, count: int, prior: JointPrior) -> list[Sample]:
-        """The held-out set."""
+    def hold(self, count: int, terms: Assignment) -> list[Sample]:
+        """Held-out samples that are drawn by these terms."""
         ...
 
-    def send(self, prior: JointPrior) -> None:
-        """Draw training samples from this prior from now on."""
+    def send(self, terms: Assignment) -> None:
+        """Draw training samples by these terms from now on."""
         ...
 
     def batch(self, size: int) -> Batch:

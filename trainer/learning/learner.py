@@ -4,14 +4,17 @@ import copy
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from feedback.rules import Stream
 from jointloop.common.errors import JointloopError
 from trainer.augmentation.augment import Augment
 from trainer.batch import Batch
-from trainer.beliefs.loss import training_loss
+from trainer.beliefs.loss import per_sample, training_loss
 from trainer.config.config import LossConfig, OptimiserConfig, Precision
 from trainer.distributed.team import Team
 from trainer.learning import ema
@@ -64,6 +67,9 @@ class Learner:
         self.optimiser = optimiser_of(self.network, optimiser, slow)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.steps = 0
+        self.watched = False
+        """Whether losses of single samples are kept, for `seen`."""
+        self._seen: list[tuple[Tensor, NDArray[np.int64], NDArray[np.float64]]] = []
         self._team, self._forward = Team(), self.network
 
     def join(self, team: Team) -> None:
@@ -89,7 +95,7 @@ class Learner:
         number = self.steps * self._team.size + self._team.rank  # every share's draws are its own
         batch = self.augment(share, number, self.steps)
         self.network.train()
-        loss = self._loss(batch)
+        loss, judged = self._loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
@@ -99,13 +105,31 @@ class Learner:
         self.scaler.update()
         self._average()
         self.steps += 1
+        if self.watched:
+            self._seen.append((judged, batch.bins, batch.uniform))
         return value
 
-    def _loss(self, batch: Batch) -> Tensor:
+    def seen(self) -> Stream:
+        """Losses of samples since the last call, each before its step; of a team, the lead's."""
+        seen, self._seen = self._seen, []
+        if not seen:
+            return Stream.none(0)
+        return Stream(
+            torch.cat([losses for losses, _, _ in seen]).double().cpu().numpy(),
+            np.concatenate([bins for _, bins, _ in seen]),
+            np.concatenate([uniform for _, _, uniform in seen]),
+        )
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's loss, and (N,) that of each sample's last stage where these are kept."""
         with autocast(self.precision, self.device):
             beliefs = self._forward(batch.images)
         stages = [belief.float() for belief in beliefs]
-        return training_loss(stages, batch.targets(), self._loss_config, self._team.mean)
+        loss = training_loss(stages, batch.targets(), self._loss_config, self._team.mean)
+        if not self.watched:
+            return loss, loss
+        in_frame = torch.from_numpy(batch.in_frame).to(stages[-1].device)
+        return loss, per_sample(stages[-1].detach(), batch.targets(), in_frame)
 
     def _average(self) -> None:
         if self.ema is not self.network:

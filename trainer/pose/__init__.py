@@ -3,7 +3,7 @@
 find       poses of many images, written into a folder
 shots      keypoints of a detector, a file or a recording
 lenses     intrinsics as people have them
-joints     joint angles from a file
+joints     joint angles of images, from a file
 arrange    which images are one problem
 solve      the best answer, those that fit alike, and what cannot be told
 observe    what keypoints can tell at all, and how well

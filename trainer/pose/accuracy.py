@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from simulator.robot import Robot
 from trainer.metrics.bootstrap import LEVEL, Bootstrap, middle
-from trainer.pose.problem import Array, base_points, slides, turns
+from trainer.pose.problem import Array, base_points, turns
 from trainer.pose.start import LEAST
 
 REACH = 0.1
@@ -118,7 +118,7 @@ def angle_errors(robot: Robot, one: Found) -> Array:
     assert one.told is not None
     off = one.q - one.truth.q
     off = np.where(turns(robot), (off + np.pi) % (2 * np.pi) - np.pi, off)
-    return np.where(one.told & ~slides(robot), np.degrees(np.abs(off)), np.nan)
+    return np.where(one.told & ~robot.slides, np.degrees(np.abs(off)), np.nan)
 
 
 @dataclass(frozen=True)

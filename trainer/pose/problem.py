@@ -267,12 +267,6 @@ def turns(robot: Robot) -> NDArray[np.bool_]:
     return found
 
 
-def slides(robot: Robot) -> NDArray[np.bool_]:
-    """(D,) whether what an angle is named for slides: it is a length [m]."""
-    kinds = {joint.name: joint.kind for joint in robot.joints}
-    return np.array([kinds[name] == "prismatic" for name in robot.angle_names])
-
-
 def _cross(points: Array) -> Array:
     """(N, 3, 3) matrices of the cross product by points (N, 3)."""
     x, y, z = points.T

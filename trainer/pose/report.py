@@ -12,7 +12,7 @@ from blender_scenes.spec import Camera
 from simulator.drawing.drawing import PREDICTED_COLOUR, TRUE_COLOUR, draw_skeleton
 from simulator.robot import Robot
 from simulator.robot.surfaces import surfaces
-from trainer.pose.problem import Array, Lens, View, slides
+from trainer.pose.problem import Array, Lens, View
 from trainer.pose.solve import Answer, Solution
 
 Image = NDArray[np.uint8]
@@ -71,7 +71,7 @@ def told(
 
 def _angles(robot: Robot, q: dict[str, float | None], std: Array) -> dict[str, Any]:
     """Angles in both units, lengths apart, with their standard deviations where found."""
-    slide = dict(zip(robot.angle_names, slides(robot), strict=True))
+    slide = dict(zip(robot.angle_names, robot.slides, strict=True))
     spread = {n: s for n, s in zip(robot.angle_names, std.tolist(), strict=True) if s > 0}
     turned = {n: v for n, v in q.items() if not slide[n]}
     lengths = {n: _plain(v) for n, v in q.items() if slide[n]}

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from simulator.randomization.assignment import Assignment
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
 from trainer.augmentation.augment import Augment
@@ -69,5 +70,5 @@ def _before_a_run(
     config, robot = resolve_config(config, options, recording)
     prior, _ = build_controller(config, robot)
     with open_source(config, options, recording, robot, prior, None, progress) as source:
-        source.send(prior)
+        source.send(Assignment.of(prior))
         yield config, robot, source

@@ -2,6 +2,8 @@
 
 config.json       the resolved config
 heldout.npz       the held-out set, so that a resumed run is judged on the same samples
+elsewhere.npz     uniform poses that are judged beside, where others are expected
+expected.npz      the poses that are expected
 metrics.jsonl     one line per epoch, only ever appended to
 last.safetensors  the network's weights after the latest epoch, with what they are for
 last.state.pt     what a resume needs: weights as trained and as averaged, the optimiser, where the
@@ -13,9 +15,9 @@ tensorboard/      event files; see `trainer.runs.tensorboard`
 
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from jointloop.common.files import part_of, write_json, write_npz, write_text
 from jointloop.common.folders import is_free
 from jointloop.common.lines import append_line, keep_lines, read_lines
 from jointloop.common.lock import Lock
+from simulator.randomization.expected import Expected
 from trainer.batch import Batch
 from trainer.config.config import Config, ConfigError
 from trainer.config.files import FIXED, kept
@@ -34,6 +37,8 @@ from trainer.runs.tensorboard import FOLDER
 from trainer.weights.file import WeightsInfo, check_weights, save_weights
 
 METRICS = "metrics.jsonl"
+HELD_OUT, ELSEWHERE, EXPECTED = "heldout.npz", "elsewhere.npz", "expected.npz"
+T = TypeVar("T")
 LOCK = "lock"
 """File that whoever trains holds."""
 
@@ -177,22 +182,37 @@ class RunFolder:
         """Write summary.json: the run is finished."""
         write_json(self.folder / "summary.json", summary)
 
-    def save_held_out(self, held_out: Batch) -> None:
-        """Keep the held-out set."""
-        write_npz(self.folder / "heldout.npz", held_out.arrays())
+    def save_held_out(self, held_out: Batch, name: str = HELD_OUT) -> None:
+        """Keep the held-out set, or the one of uniform poses beside it."""
+        write_npz(self.folder / name, held_out.arrays())
 
-    def load_held_out(self) -> Batch:
+    def load_held_out(self, name: str = HELD_OUT) -> Batch:
         """The held-out set that `save_held_out` kept.
 
         Raises:
             RunError: there is none, or it is damaged.
         """
-        path = self.folder / "heldout.npz"
+        return self._load(name, "the held-out set", Batch.of)
+
+    def save_expected(self, expected: Expected) -> None:
+        """Keep the poses that are expected."""
+        write_npz(self.folder / EXPECTED, expected.arrays())
+
+    def load_expected(self) -> Expected:
+        """The poses that `save_expected` kept.
+
+        Raises:
+            RunError: there are none, or they are damaged.
+        """
+        return self._load(EXPECTED, "the expected poses", Expected.of_arrays)
+
+    def _load(self, name: str, what: str, of: Callable[[Mapping[str, Any]], T]) -> T:
+        path = self.folder / name
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return Batch.of(arrays)
+                return of(arrays)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"cannot read the held-out set {path}: {error}") from None
+            raise RunError(f"cannot read {what} {path}: {error}") from None
 
     def save_checkpoint(
         self, network: BeliefNetwork, info: WeightsInfo, checkpoint: Checkpoint, best: bool
@@ -239,7 +259,10 @@ class RunFolder:
 
 CHECKPOINTS = ("last.safetensors", "best.safetensors", STATE)
 """What is kept of every checkpoint, in this order: without the last it is none."""
-BIRTH = ("robot.json", "prior_history.jsonl", "heldout.npz", METRICS, "config.json")
+BIRTH = (
+    *("robot.json", EXPECTED, "prior_history.jsonl", ELSEWHERE, HELD_OUT),
+    *(METRICS, "config.json"),
+)
 """What a run writes before its first checkpoint, beside TensorBoard's events."""
 DERIVED = ("report.html", "prior.png", "gallery.png")
 """What `inspect` makes of a run, and can make again."""

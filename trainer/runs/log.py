@@ -13,19 +13,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from feedback.chance import Chance, of_selections, selected_bins
 from feedback.controller import Controller
 from feedback.history import FILE, History, movement, prior_of, read_history
 from jointloop.common.files import write_json, write_npz
 from jointloop.common.folders import make_folder
+from simulator.randomization.expected import Expected
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.data.source import Source
-from trainer.evaluation.held_out import Validation
+from trainer.evaluation.held_out import Validation, validate
 from trainer.learning import random_state
 from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import Checkpoint, RunError
-from trainer.runs.folder import METRICS, RunFolder
+from trainer.runs.folder import ELSEWHERE, METRICS, RunFolder
 from trainer.runs.tensorboard import TensorBoard
 from trainer.weights.file import WeightsInfo
 
@@ -50,6 +52,8 @@ class RunLog:
         self.names = robot.keypoint_names
         self.held_out: Batch | None = None
         """The held-out set, once there is one."""
+        self.elsewhere: Batch | None = None
+        """Uniform poses to be judged beside, where others are expected."""
         self.epoch = -1
         """The last epoch written down; 0 is the untrained network, -1 nothing yet."""
         self._learner, self._controller = learner, controller
@@ -60,6 +64,15 @@ class RunLog:
         if self._history.version < 0:
             write_json(run.folder / "robot.json", _described(robot))
             self._history.append(controller.observation)
+
+    def expect(self, expected: Expected) -> None:
+        """Keep expected poses, and let the controller count them."""
+        self.run.save_expected(expected)
+        counts = expected.counts(self._controller.prior)
+        self._controller.expect(
+            counts, f"Expected(mode={expected.mode!r}, poses={counts[0].sum()})"
+        )
+        self._history.append(self._controller.observation)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Set learner, controller, source, budget and all draws to where they were.
@@ -75,6 +88,8 @@ class RunLog:
         self._best = loop["best"]
         self.epoch = loop["epoch"]
         self.held_out = self.run.load_held_out()
+        if self.run.config.expect.log:
+            self.elsewhere = self.run.load_held_out(ELSEWHERE)
         self._check_rows()
         # A crash before the checkpoint leaves an epoch that was written down and led to nothing:
         # its prior was never sent.
@@ -90,9 +105,10 @@ class RunLog:
         """
         epochs = list(range(self.epoch + 1))
         history = [entry["epoch"] for entry in read_history(self.run.folder)]
+        begun = [-1, 0] if self.run.config.expect.log else [-1]
         for name, found, wanted in (
             (METRICS, [row.get("epoch") for row in self.run.metrics()], epochs),
-            (FILE, history, [-1, *epochs[1:]]),  # the untrained network moves no prior
+            (FILE, history, [*begun, *epochs[1:]]),  # the untrained network moves no prior
         ):
             for line, epoch in enumerate(wanted):
                 if found[line : line + 1] != [epoch]:
@@ -106,6 +122,11 @@ class RunLog:
         self.run.save_held_out(held_out)
         self.held_out = held_out
         return held_out
+
+    def keep_elsewhere(self, elsewhere: Batch) -> None:
+        """Keep uniform poses to be judged beside, likewise."""
+        self.run.save_held_out(elsewhere, ELSEWHERE)
+        self.elsewhere = elsewhere
 
     def add(self, epoch: int, losses: list[float], judged: Validation) -> str:
         """Write down an epoch: metrics, prior, gallery, board, checkpoint.
@@ -127,7 +148,8 @@ class RunLog:
         if epoch:
             self._history.append(self._controller.observation)
         train_loss = float(np.mean(losses)) if losses else None
-        row = self._row(train_loss, judged)
+        chance = self._chance()
+        row = self._row(train_loss, judged, chance)
         self.run.append_metrics(row)
         gallery = self._gallery(judged)
         if self._board:
@@ -147,12 +169,12 @@ class RunLog:
         )
         self.run.save_checkpoint(self._learner.ema, self._info, checkpoint, best)
         write_npz(make_folder(self.run.folder / "gallery") / "gallery.npz", gallery)
-        entropy = self._controller.prior.entropy.mean()
         loss = "untrained" if train_loss is None else f"loss {train_loss:.4f}"
         parts = (
             f"epoch {epoch}: {loss}",
             f"held out {error_line(judged.metrics)}",
-            f"prior v{self._controller.prior.version} entropy {entropy:.3f}",
+            f"uniform poses {error_line(row['elsewhere'])}" if "elsewhere" in row else "",
+            f"prior v{self._controller.prior.version}{f' moved {chance.words}' if chance else ''}",
             self._source.note(),
         )
         return " · ".join(part for part in parts if part)
@@ -160,7 +182,8 @@ class RunLog:
     def finish(self) -> dict[str, Any]:
         """Write summary.json and return it: the run is finished."""
         rows = self.run.metrics()
-        history = [prior_of(entry) for entry in read_history(self.run.folder)]
+        history = read_history(self.run.folder)
+        first, final = (prior_of(history[i]) for i in (0, -1))
         last = rows[-1]
         summary = {
             "run": str(self.run.folder),
@@ -174,14 +197,35 @@ class RunLog:
             "data_wait": last["data_wait"],
             "before": _headline(rows[0]["held_out"]),
             "after": _headline(last["held_out"]),
-            "prior": {"versions": history[-1].version, **movement(history[0], history[-1])},
+            "prior": {
+                "versions": final.version,
+                **movement(first, final),
+                "beside_chance": last["movement"],
+                "selected_bins": selected_bins(history),
+            },
             "delivery": last["delivery"],
         } | {key: last[key] for key in ("pool", "poses", "simulators") if key in last}
+        if "elsewhere" in last:
+            before, after = (_headline(row["elsewhere"]) for row in (rows[0], last))
+            summary["elsewhere"] = {"before": before, "after": after}
         self.run.write_summary(summary)
         return summary
 
-    def _row(self, train_loss: float | None, judged: Validation) -> dict[str, Any]:
+    def _chance(self) -> Chance | None:
+        """How far the prior moved beside its null, by selections so far or by the last step."""
+        if (step := self._controller.observation.chance) is not None:
+            return step
+        assert self.held_out is not None
+        return of_selections(read_history(self.run.folder), self.held_out.bins, last=True)[-1]
+
+    def _row(
+        self, train_loss: float | None, judged: Validation, chance: Chance | None
+    ) -> dict[str, Any]:
         spent = self._budget.spent
+        beside = {}
+        if self.elsewhere is not None:
+            found = validate(self._learner.ema, self.elsewhere, self.names)
+            beside = {"elsewhere_loss": found.loss, "elsewhere": found.metrics}
         return {
             "epoch": self.epoch,
             "seconds": spent,
@@ -189,7 +233,9 @@ class RunLog:
             "train_loss": train_loss,
             "held_out_loss": judged.loss,
             "held_out": judged.metrics,
+            **beside,
             "prior_version": self._controller.prior.version,
+            "movement": chance and chance.to_json(),
             "data_wait": min(self._source.counts.waited / spent, 1.0) if spent else None,
             **self._source.traffic(),
         }
