@@ -161,14 +161,16 @@ def selected_bins(history: Sequence[Mapping[str, Any]]) -> dict[str, float] | No
     """How lossy the bins were that the prior was moved to, beside all bins, at first and at last.
 
     Returns:
-        `before` and `after`: mean held-out loss of the bins that the prior renders more often now,
-        each weighed by how much more, over the mean of all bins, at the first look and at the last;
-        None where the prior did not move, or nobody looked.
+        `before` and `after`: mean held-out loss of the bins that the prior renders more often than
+        before the first look, each weighed by how much more, over the mean of all bins, at the
+        first look and at the last; None where the prior did not move, or nobody looked.
     """
-    looks = [entry for entry in history if entry.get("bin_losses") is not None]
-    if not looks:
+    looks = [i for i, entry in enumerate(history) if entry.get("bin_losses") is not None]
+    if not looks or not looks[0]:
         return None
-    first, last = (_shares(np.asarray(history[i]["alpha"], np.float64)) for i in (0, -1))
+    first, last = (
+        _shares(np.asarray(history[i]["alpha"], np.float64)) for i in (looks[0] - 1, -1)
+    )
     gain = np.maximum(last - first, 0.0)
     if gain.sum() < 1e-9:
         return None
@@ -181,7 +183,7 @@ def selected_bins(history: Sequence[Mapping[str, Any]]) -> dict[str, float] | No
         mean = known.sum() / max(int(there.sum()), 1)
         return float((weights * known).sum() / max(weights.sum(), 1e-12) / max(mean, 1e-12))
 
-    return {"before": ratio(looks[0]), "after": ratio(looks[-1])}
+    return {"before": ratio(history[looks[0]]), "after": ratio(history[looks[-1]])}
 
 
 def _shares(alpha: NDArray[np.float64]) -> NDArray[np.float64]:

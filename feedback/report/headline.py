@@ -3,6 +3,7 @@
 from html import escape
 
 from feedback.history import movement, prior_of
+from feedback.report.beside_chance import verdict
 from feedback.report.run_data import RunData, value
 from feedback.report.text import duration, number, scaled
 
@@ -25,7 +26,8 @@ def header(run: RunData) -> str:
         "feedback on" if value(run.config, "feedback.enabled") else "feedback off",
     ]
     chips = "".join(f"<li>{escape(f)}</li>" for f in facts if f)
-    tiles = [_change(run, *t) for t in _CHANGES] + _counts(run)
+    changes = _CHANGES + (_ELSEWHERE if value(run.last, "elsewhere") else ())
+    tiles = [_change(run, *t) for t in changes] + _counts(run)
     return (
         f'<p class="kicker">Jointloop run</p><h1>{escape(run.name)}{state}</h1>'
         f'<ul class="chips">{chips}</ul><p class="lead">{_story(run)}</p>'
@@ -38,6 +40,14 @@ _CHANGES = (
     ("Median error", "held_out.median_percent", 1.0, "of found, % of the diagonal"),
     ("Mean error", "held_out.mean_percent", 1.0, "of found, % of the diagonal"),
     ("Miss rate", "held_out.miss_rate", 100.0, "of keypoints in the frame"),
+)
+_ELSEWHERE = (
+    (
+        "Uniform poses",
+        "elsewhere.best_peak.median_percent",
+        1.0,
+        "best peak there, the price of what is expected",
+    ),
 )
 
 
@@ -58,10 +68,18 @@ def _counts(run: RunData) -> list[str]:
         source = _tile("Recorded", f"<b>{number(value(run.last, 'pool.samples'))}</b>", note)
     tiles = [source, _tile("Consumed", f"<b>{number(consumed)}</b>", uses)]
     if run.history:
-        moved = _moved(run)
-        note = f"of the poses changed bins; version {run.history[-1]['version']}"
-        tiles.append(_tile("Prior moved", f"<b>{number(100 * moved, 2)}</b><i>%</i>", note))
+        tiles.append(_prior_tile(run))
     return tiles
+
+
+def _prior_tile(run: RunData) -> str:
+    """How far losses moved the prior beside chance; or how far it moved where they did not."""
+    if chance := value(run.last, "movement"):
+        ends = f"{number(100 * chance['low'])} to {number(100 * chance['high'])}\u00a0%"
+        note = f"of the poses; by chance {ends}, p {number(chance['p'])}"
+        return _tile("Moved by losses", f"<b>{number(100 * chance['moved'])}</b><i>%</i>", note)
+    note = f"of the poses, none by losses; version {run.history[-1]['version']}"
+    return _tile("Prior moved", f"<b>{number(100 * _moved(run), 2)}</b><i>%</i>", note)
 
 
 def _tile(title: str, figure: str, note: str) -> str:
@@ -88,11 +106,8 @@ def _story(run: RunData) -> str:
             f": the median error on the held-out images {turn} from {number(before)}\u00a0% to "
             f"<strong>{number(after)}\u00a0%</strong> of the image diagonal"
         )
-    moved = _moved(run) if run.history else 0.0
-    if moved:
-        text += (
-            f". The prior moved {number(100 * moved, 2)}\u00a0% of the poses to bins that were hard"
-        )
+    if moved := verdict(run):
+        text += f". {moved}"
     return text + "."
 
 

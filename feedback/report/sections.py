@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from feedback.history import marginals, movement, prior_of
+from feedback.report.beside_chance import beside_chance
 from feedback.report.charts import HEAT_STEPS, Series, dumbbell, heat_limit, line_chart, prior_panel
 from feedback.report.run_data import RunData, value
 from feedback.report.text import number, percent, plain, scaled, spaced
@@ -27,13 +28,18 @@ DEFINITIONS = {
     "miss rate": "missed keypoints over keypoints in the frame",
     "PCK@t": "share of the keypoints in the frame that are found within t of the diagonal",
     "AUC": "mean of PCK over thresholds from 0 to 5 % of the diagonal",
-    "held-out set": "fixed validation images, drawn from the uniform prior, never trained on",
+    "held-out set": "fixed validation images, drawn from the uniform prior, or from held-out rows "
+    "of the log where poses are expected; never trained on",
+    "uniform poses": "fixed images from the uniform prior, where others are expected: their error "
+    "is what the expectation costs elsewhere",
     "prior": "Dirichlet over the bins of each joint angle from which poses to render are drawn; "
     "×2 means rendered twice as often as under the uniform prior",
-    "selection": "the held-out images with the highest loss; their bins are counted into the prior",
-    "prior moved": "total variation between first and last prior, half the L1 distance of their "
-    "bin probabilities, averaged over joints: the share of poses that changed bins",
-    "entropy": "of a joint's bin probabilities over that of uniform ones: 1 is uniform, 0 certain",
+    "selection": "the held-out images that a rule chooses; their bins are counted into the prior",
+    "moved": "total variation between two priors, half the L1 distance of their bin probabilities, "
+    "averaged over joints: the share of poses that changed bins",
+    "by chance": "how far the prior moves where held-out images change places, each with all looks "
+    "at which it was selected: the middle 95 % of 1000 permutations, and p, their share that moves "
+    "as far",
     "uses per sample": "samples handed to the network over different samples among them",
     "stale": "received, but drawn from an older prior than the newest one sent to its simulator",
     "lost": "sequence numbers that never arrived; lost with a simulator: in flight when it ended, "
@@ -71,6 +77,8 @@ def _curves(run: RunData, x: Sequence[float], label: str) -> str:
         Series("mean", column("held_out.mean_percent"), "s2"),
         Series("p95", column("held_out.p95_percent"), "s3"),
     ]
+    if value(run.last, "elsewhere"):
+        error.append(Series("median, uniform poses", column("elsewhere.median_percent"), "s4"))
     found = [
         Series("miss rate", column("held_out.miss_rate", 100), "s2"),
         Series("PCK@5%", column("held_out.pck.5%", 100), "s1"),
@@ -104,9 +112,7 @@ def prior(run: RunData) -> str:
     moved = movement(prior_of(run.history[0]), prior_of(run.history[-1]))
     cards = []
     for d, name in enumerate(run.angle_names):
-        note = (
-            f"entropy {moved['entropy'][d]:.3f} · moved {100 * moved['total_variation'][d]:.1f} %"
-        )
+        note = f"moved {100 * moved['total_variation'][d]:.1f} %"
         panel = prior_panel(p[keep, d], labels, run.ends(d), limit)
         cards.append(
             f'<figure class="card"><figcaption>{escape(spaced(name))}<small>{note}</small>'
@@ -116,6 +122,7 @@ def prior(run: RunData) -> str:
     return (
         '<p class="intro">Colour: how often a bin of a joint angle is rendered, against the '
         f"uniform prior, from the start of the run to now. Bars: now.{thinned}</p>"
+        + beside_chance(run)
         + _heat_legend(limit)
         + f'<div class="grid3">{"".join(cards)}</div>'
     )

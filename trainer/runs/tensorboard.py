@@ -2,8 +2,8 @@
 
 The axis is training steps. Of every step there is the loss; of every epoch the learning rate, the
 held-out loss and errors, for all keypoints and for each, the share of time spent waiting for data,
-the prior of every joint angle with its entropy, and a few held-out images with what the network
-made of them.
+the prior of every joint angle with its entropy, how far losses moved it beside how far chance would
+have, and a few held-out images with what the network made of them.
 """
 
 import contextlib
@@ -127,6 +127,11 @@ class TensorBoard:
             shown[f"{figure}/all"] = value(row["held_out"], figure)
             for name, scores in row["held_out"]["joints"].items():
                 shown[f"{figure}/{name}"] = value(scores, figure)
+        if beside := row.get("elsewhere"):
+            shown["loss/uniform_poses"] = row["elsewhere_loss"]
+            shown |= {f"{figure}/uniform_poses": value(beside, figure) for figure in FIGURES}
+        moved = row.get("movement") or {}
+        shown |= {f"prior_moved/{name}": number for name, number in moved.items()}
         entropy = zip(self._robot.angle_names, prior.entropy, strict=True)
         shown |= {f"prior_entropy/{name}": float(number) for name, number in entropy}
         return {tag: number for tag, number in shown.items() if number is not None}
