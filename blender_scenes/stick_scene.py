@@ -27,6 +27,9 @@ BLOTS = 6
 NEAR = 0.05
 """Sticks are cut this far before the camera [m]."""
 
+NOISE = 0.01
+"""Standard deviation of the picture's noise, of full brightness."""
+
 Sticks = tuple[tuple[int, int], ...]
 """Pairs of links; a stick runs between their origins and belongs to the first."""
 
@@ -48,8 +51,8 @@ class StickScene:
     ) -> None:
         self.model = model
         self._photos = backgrounds
-        self._sticks = _sticks(model)
-        self._others = {name: _sticks(other) for name, other in (others or {}).items()}
+        self._sticks = sticks_of(model)
+        self._others = {name: sticks_of(other) for name, other in (others or {}).items()}
 
     def render(self, frame: Frame) -> Rendered:
         """Draw one frame: props and stand, then sticks, far ones first."""
@@ -72,7 +75,7 @@ class StickScene:
             covered[window] = np.maximum(covered[window], alpha)
         if bent is not None:
             image, covered = bent.picture(image), bent.picture(covered)
-        image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(0.01)
+        image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(NOISE)
         pixels = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
         mask = np.rint(covered * 255).astype(np.uint8)
         return Rendered(pixels, mask, {"render": time.perf_counter() - started})
@@ -116,7 +119,8 @@ class StickScene:
         return bodies
 
 
-def _sticks(model: RobotModel) -> Sticks:
+def sticks_of(model: RobotModel) -> Sticks:
+    """Where a robot has sticks."""
     parents = model.parents
     bones = [(p, i) for i, p in enumerate(parents) if p >= 0 and parents[p] >= 0]
     # The root's own origin often coincides with its child's; its stick would only be a ball.
@@ -241,9 +245,13 @@ def _ray_sphere(
 def _paint(materials: tuple[Material, ...], link: int) -> NDArray[np.float32]:
     """(3,) colour of a link: its own, mixed with its material slot."""
     material = materials[link % len(materials)]
-    own = np.random.default_rng(link).uniform(0.2, 0.9, 3)
-    mixed = (1 - material.mix) * own + material.mix * np.array(material.color)
+    mixed = (1 - material.mix) * own_color(link) + material.mix * np.array(material.color)
     return mixed.astype(np.float32)
+
+
+def own_color(link: int) -> NDArray[np.float64]:
+    """(3,) colour of a link's stick without any material."""
+    return np.random.default_rng(link).uniform(0.2, 0.9, 3)
 
 
 def _light(sun: Sun, across: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -260,18 +268,29 @@ def _backdrop(
     if photos is not None and background.theme == "photos":
         photo = photos.part(background, camera.width, camera.height).astype(np.float32)
         return photo * np.float32(min(background.brightness, 1.1) / 255)
-    own = np.random.default_rng(zlib.crc32(background.image.encode()))
-    top, bottom = own.uniform(0.1, 0.9, (2, 3)).astype(np.float32) * min(background.brightness, 1.1)
+    top, bottom = ends_of(background.image) * min(background.brightness, 1.1)
     y, x = np.ogrid[: camera.height, : camera.width]
     turn = background.rotation
     waves = np.sin(turn + 3 * (np.cos(turn) * x + np.sin(turn) * y) / camera.width)
     image = top + (0.5 + 0.5 * waves.astype(np.float32))[..., None] * (bottom - top)
-    for _ in range(BLOTS):
-        cx, cy = int(rng.integers(camera.width)), int(rng.integers(camera.height))
-        size = rng.integers(2, camera.width // 6, 2)
-        window = np.s_[max(cy - size[1], 0) : cy + size[1], max(cx - size[0], 0) : cx + size[0]]
-        image[window] = rng.uniform(0, 1, 3)
+    strew_blots(image, rng)
     if background.clutter:
         picture = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
         image = strew(picture, background.clutter).astype(np.float32) / np.float32(255)
     return image
+
+
+def ends_of(name: str) -> NDArray[np.float32]:
+    """(2, 3) the two colours of a background's name."""
+    own = np.random.default_rng(zlib.crc32(name.encode()))
+    return own.uniform(0.1, 0.9, (2, 3)).astype(np.float32)
+
+
+def strew_blots(image: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Strew rectangles over a background (H, W, 3), in place."""
+    height, width = image.shape[:2]
+    for _ in range(BLOTS):
+        cx, cy = int(rng.integers(width)), int(rng.integers(height))
+        size = rng.integers(2, width // 6, 2)
+        window = np.s_[max(cy - size[1], 0) : cy + size[1], max(cx - size[0], 0) : cx + size[0]]
+        image[window] = rng.uniform(0, 1, 3)

@@ -168,9 +168,7 @@ def selected_bins(history: Sequence[Mapping[str, Any]]) -> dict[str, float] | No
     looks = [i for i, entry in enumerate(history) if entry.get("bin_losses") is not None]
     if not looks or not looks[0]:
         return None
-    first, last = (
-        _shares(np.asarray(history[i]["alpha"], np.float64)) for i in (looks[0] - 1, -1)
-    )
+    first, last = (_shares(np.asarray(history[i]["alpha"], np.float64)) for i in (looks[0] - 1, -1))
     gain = np.maximum(last - first, 0.0)
     if gain.sum() < 1e-9:
         return None

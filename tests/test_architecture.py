@@ -25,7 +25,7 @@ ORDER = {
     "blender_scenes": (
         "processing_spec spec scene blender lens pictures photos clutter background outline solids "
         "collada_polygons collada mesh_files meshes lightmaps shading appearance figures shapes "
-        "film sensor processing robot_scene stick_scene probes engines"
+        "film sensor processing robot_scene stick_scene stick_batch probes engines"
     ),
     "simulator": (
         "robot labels randomization sample drawing sample_maker transport fleet recordings "

@@ -24,7 +24,7 @@ UNIFORM = JointPrior.uniform(-np.ones(D), np.ones(D), K)
 
 
 def history(tmp_path, rule, seed: int, effect: float, epochs: int = 4):
-    """Entries of a run whose losses last: hard samples stay hard, in bin 2 of joint 0 or anywhere."""
+    """Entries of a run whose hard samples stay hard, in bin 2 of joint 0 or anywhere."""
     rng = np.random.default_rng(seed)
     bins = rng.integers(0, K, (N, D))
     lasting = rng.random(N) + effect * (bins[:, 0] == 2)

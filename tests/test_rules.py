@@ -158,12 +158,12 @@ def test_a_resumed_controller_goes_on_after_expected_poses() -> None:
 
 
 def test_a_share_out_of_range_is_named() -> None:
-    with pytest.raises(SelectionError, match="share is 1.5"):
+    with pytest.raises(SelectionError, match=r"share is 1\.5"):
         rule_named("random", 1.5, 0)
 
 
 def test_rules_that_do_not_go_with_what_is_expected_are_refused() -> None:
     with pytest.raises(ConfigError, match="give the log of those poses: --expect"):
         preset("tiny").changed(**{"feedback.rule": "expected"})
-    with pytest.raises(ConfigError, match="expect.mode is poses"):
+    with pytest.raises(ConfigError, match=r"expect\.mode is poses"):
         preset("tiny").changed(**{"expect.log": "a.csv", "expect.mode": "poses"})

@@ -29,6 +29,7 @@ VERBS = (
     "replay",
     "convert",
     "evaluate",
+    "compare",
     "predict",
     "pose",
     "gap",
