@@ -33,34 +33,41 @@ class ExpectOptions:
     expect_jitter: float = 0.5
     """Of mode poses: the share of a bin by which an angle moves at most, either way."""
 
-    def read(self, settings: "SampleSettings", say: Callable[[str], None]) -> Expected | None:
-        """The expected poses, if any, and how they are split, in a line; see `expected_in`."""
+    def read(
+        self, settings: "SampleSettings", say: Callable[[str], None], prior: object = None
+    ) -> Expected | None:
+        """The expected poses, if any, and how they are split, in a line; see `expected_in`.
+
+        Raises:
+            JointloopError: the log cannot be used, or a prior is given too.
+        """
+        if prior is not None and self.expect is not None:
+            raise JointloopError("--prior and --expect both say what to draw; leave one out")
         if self.expect is None:
             if self.expect_unit is not None:
                 raise JointloopError("--expect-unit is given without a log; give --expect FILE too")
             return None
-        found, prior = expected_in(
+        found, uniform = expected_in(
             self.expect, self.expect_unit, self.expect_mode, self.expect_jitter, settings, say
         )
-        for line in found.notes(prior):
+        for line in found.notes(uniform):
             say(line)
         return found
 
     def terms(
-        self,
-        first: "JointPrior",
-        split: "Split",
-        settings: "SampleSettings",
-        say: Callable[[str], None],
+        self, settings: "SampleSettings", split: "Split", say: Callable[[str], None]
     ) -> "Assignment":
-        """What to draw from: a prior, or what is expected in its place.
+        """What to draw from: the uniform prior, or what is expected in its place.
 
         Raises:
             JointloopError: the log cannot be used.
         """
         from simulator.randomization.assignment import Assignment
+        from simulator.randomization.prior import JointPrior
+        from simulator.robot import Robot
 
-        expected = self.read(settings, say)
+        robot, expected = Robot.named(settings.robot), self.read(settings, say)
+        first = JointPrior.uniform(robot.lower, robot.upper, settings.bins)
         if expected is None:
             return Assignment.of(first, split)
         own = expected.prior(first)

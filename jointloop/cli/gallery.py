@@ -65,7 +65,6 @@ def gallery(
     """
     from simulator.drawing.drawing import contact_sheet, write_png
     from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
-    from simulator.randomization.prior import JointPrior
     from simulator.sample_maker import SampleMaker
 
     if samples < 1:
@@ -77,8 +76,7 @@ def gallery(
     ready(engine, device)
     with SampleMaker(settings, engine, spp, backgrounds, say=say, device=device) as maker:
         arm = maker.robot
-        uniform = JointPrior.uniform(arm.lower, arm.upper, settings.bins)
-        assignment = expecting.terms(uniform, split, settings, say)
+        assignment = expecting.terms(settings, split, say)
         started = time.perf_counter()
         made = [maker.sample(0, i, assignment) for i in range(samples)]
         pace = samples / (time.perf_counter() - started)

@@ -74,7 +74,7 @@ def record(
     if resume:
         recording = Recording.open(out)
         rendering = {"engine": engine, "device": device, "spp": spp}
-        _agree(recording, counts, wanted, rendering, chosen)
+        _agree(recording, counts, wanted, rendering, chosen, expecting)
         _note_differences(recording, backgrounds)
     else:
         if samples is None:
@@ -89,9 +89,7 @@ def record(
             device or "cpu",
         )
         ready(manner.engine, manner.device)
-        expected = expecting.read(settings, say)
-        if chosen is not None and expected is not None:
-            raise JointloopError("--prior and --expect both say what to draw; leave one out")
+        expected = expecting.read(settings, say, chosen)
         about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
         recording = Recording.create(out, about)
     tell_robots(recording.about.settings)
@@ -123,6 +121,7 @@ def _agree(
     wanted: Tree,
     rendering: dict[str, Any],
     prior: "JointPrior | None",
+    expecting: ExpectOptions,
 ) -> None:
     """Raise if something that was given contradicts the recording."""
     from simulator.randomization.assignment import Assignment
@@ -137,6 +136,8 @@ def _agree(
     ]
     if prior is not None and Assignment.of(prior) != about.assignment:
         pairs.append(("prior", "another", "its own"))
+    if expecting.expect and expecting.terms(about.settings, "train", say) != about.assignment:
+        pairs.append(("expect", "another log", "its own"))
     pairs += [other] if (other := unlike(about.settings, flat(wanted))) else []
     for name, value, recorded in pairs:
         if value != recorded:

@@ -12,7 +12,7 @@ from jointloop.cli.form import takes
 from jointloop.cli.sampling import asked, over, shape
 from jointloop.cli.sampling import settings as own
 from jointloop.common.errors import JointloopError
-from jointloop.common.settings import Tree, flat
+from jointloop.common.settings import Tree, flat, nested
 
 
 @takes(shape())
@@ -36,8 +36,7 @@ def simulate(
 ) -> int:
     """Render for a trainer elsewhere; start before or after it, join or leave in mid-run.
 
-    The run decides what is rendered. Settings that are given here are wishes: this fleet takes part
-    only in runs that have them.
+    The run decides what is rendered; settings given here are wishes, for runs that have them.
 
     Args:
         connect: Address of the trainer, such as tcp://127.0.0.1:5555.
@@ -61,9 +60,7 @@ def simulate(
     from simulator.fleet.worker import WorkerOptions
     from simulator.transport import check_way
 
-    wanted = flat(asked(given, config, size, variety))
-    wanted |= _expected(wanted, expecting)
-    _check_wishes(wanted)
+    wanted = _wishes(flat(asked(given, config, size, variety)), expecting)
     ready(engine, device)
     check_way(connect, insecure, keys)
     options = WorkerOptions(
@@ -81,29 +78,23 @@ def simulate(
     return Fleet(workers, options, say=say, silence_s=silence).run()
 
 
-def _expected(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, str]:
-    """The wish for a run that expects these poses; they are for its robot and number of bins."""
-    if expecting.expect is None:
-        return {}
-    from jointloop.common.settings import nested
-    from simulator.randomization.wishes import EXPECT
+def _wishes(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, Any]:
+    """What a run must have: settings by dotted path, and these expected poses.
 
-    expected = expecting.read(over(own(), nested(wanted)), say)
-    assert expected is not None
-    return {EXPECT: expected.digest}
-
-
-def _check_wishes(wanted: dict[str, Any]) -> None:
-    """Wishes go into the first message to a trainer, whose size has a limit.
+    They go into the first message to a trainer, whose size has a limit.
 
     Raises:
-        JointloopError: they do not.
+        JointloopError: they do not, or the log cannot be used.
     """
+    from simulator.randomization.wishes import EXPECT
     from simulator.transport.messages import SCHEMA, WORKER_LIMIT, Hello, encode
 
+    if expected := expecting.read(over(own(), nested(wanted)), say):
+        wanted = wanted | {EXPECT: expected.digest}
     size = len(encode(Hello(SCHEMA, bytes(16), bytes(16), 0, wanted)))
     if size > WORKER_LIMIT:
         raise JointloopError(
             f"the settings that the run must have take {size} bytes to say; expected at most "
             f"{WORKER_LIMIT}: shorten the names of robots"
         )
+    return wanted

@@ -31,6 +31,7 @@ Range = tuple[float, float]
 """Lowest and highest value of a uniform draw."""
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class ConfigError(JointloopError):

@@ -32,6 +32,7 @@ from simulator.recordings.recipe import Recipe, Rendering
 from simulator.recordings.replay import recipe_of
 from simulator.recordings.sample_files import MASK, Entry, RecordingError, decode, key_of
 from simulator.recordings.shards import Group, count_part, read, read_shard
+from simulator.recordings.skeleton import Skeleton
 from simulator.robot import Robot
 
 SHARD_SAMPLES = 256
@@ -46,31 +47,6 @@ UNSIGNED = "0" * 64
 """What stands for the digest of dataset.json while it is taken."""
 
 Positive = Annotated[int, Meta(ge=1)]
-
-
-class Skeleton(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The robot as readers of labels see it."""
-
-    name: str
-    keypoints: tuple[str, ...]
-    """J names."""
-    bones: tuple[tuple[int, int], ...]
-    """Pairs of keypoints, counted from 0."""
-    sigmas: tuple[float, ...]
-    """(J,) OKS fall-off, relative to the square root of the robot's area."""
-    angles: tuple[str, ...]
-    """D names."""
-
-    @classmethod
-    def of(cls, robot: Robot) -> "Skeleton":
-        """The skeleton of a robot."""
-        return cls(
-            robot.name,
-            robot.keypoint_names,
-            robot.skeleton,
-            tuple(keypoint.sigma for keypoint in robot.keypoints),
-            robot.angle_names,
-        )
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

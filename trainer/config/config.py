@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from feedback.rules import RuleName
 from jointloop.common.settings import (
     Checked,
     ConfigError,
+    NotNegative,
     Positive,
     Share,
     built,
@@ -21,15 +21,14 @@ from jointloop.common.settings import (
     read,
     typed,
 )
-from simulator.randomization.expected import Mode
 from simulator.randomization.settings import SampleSettings, parse_size
 from trainer.config.augmentation import AugmentConfig
+from trainer.config.feedback import ExpectConfig, FeedbackConfig, check_rule
 from trainer.config.short import paths_of
 
 SCHEMA = 3
 """Version of the JSON; version 1 carried none, and no `changed`."""
 Decay = Annotated[float, Meta(ge=0, le=0.999999)]
-NotNegative = Annotated[float, Meta(ge=0)]
 Precision = Literal["auto", "32", "bf16", "fp16"]
 """Number formats of the forward pass; see `trainer.learning.precision`."""
 
@@ -142,39 +141,6 @@ class StreamConfig(Checked, where="stream"):
 
 
 @dataclass(frozen=True)
-class FeedbackConfig(Checked, where="feedback", later=("rule",)):
-    """How the trainer's errors shape the next prior."""
-
-    enabled: bool = True
-    """Off: the prior stays as it is."""
-    rule: RuleName = "high-loss"
-    """What moves the prior: held-out samples with the highest loss, as many at random, expected
-    poses alone (--expect), losses of training samples by bin, a policy rewarded by them, or
-    nothing (uniform)."""
-    select: Share = 0.1
-    """Share of the held-out set that high-loss and random let feed the posterior."""
-    alpha0: Annotated[float, Meta(ge=1e-6)] = 1.0
-    """Concentration of every bin before the first selection."""
-    weight: NotNegative = 1.0
-    """Count that one selected sample adds to its bins."""
-
-
-@dataclass(frozen=True)
-class ExpectConfig(Checked, where="expect"):
-    """Poses that the robot is expected to take (--expect)."""
-
-    log: str | None = None
-    """Name of the log; none expects nothing."""
-    mode: Mode = "bins"
-    """bins: they are counted into the prior before the first epoch; poses: adaptive workers draw
-    them themselves, and jitter."""
-    jitter: Annotated[float, Meta(ge=0, le=10)] = 0.5
-    """Of mode poses: the share of a bin by which an angle moves at most, either way."""
-    elsewhere: Annotated[float, Meta(gt=0, le=10)] = 0.5
-    """Samples of uniform poses that are judged beside, as a share of stream.held_out."""
-
-
-@dataclass(frozen=True)
 class Config(Checked, later=("input_size", "expect")):
     """Everything about one run."""
 
@@ -230,7 +196,7 @@ class Config(Checked, later=("input_size", "expect")):
                 f"the backbone of {self.preset} takes no published weights; heindl2019 and vgg-up "
                 "begin with VGG-19's, light with MobileNetV2's, lite with EfficientNet-Lite0's"
             )
-        self._check_rule()
+        check_rule(self.feedback, self.expect)
         for name, value in (
             ("epoch_samples", self.epoch_samples),
             ("stream.buffer", self.stream.buffer),
@@ -239,21 +205,6 @@ class Config(Checked, later=("input_size", "expect")):
                 raise ConfigError(
                     f"{name} is {value}; expected at least batch_size, {self.batch_size}"
                 )
-
-    def _check_rule(self) -> None:
-        """Refuse a rule that does not go with what is expected.
-
-        Raises:
-            ConfigError: it does not.
-        """
-        rule, expect = self.feedback.rule, self.expect
-        if rule == "expected" and expect.log is None:
-            raise ConfigError("feedback.rule is expected; give the log of those poses: --expect")
-        if expect.log and expect.mode == "poses" and rule not in ("expected", "uniform"):
-            raise ConfigError(
-                f"feedback.rule is {rule}, which moves bins, and expect.mode is poses, which draws "
-                "logged ones; take rule expected, or --expect-mode bins"
-            )
 
     @property
     def adapts(self) -> bool:

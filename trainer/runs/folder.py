@@ -194,16 +194,8 @@ class RunFolder:
         """
         return self._load(name, "the held-out set", Batch.of)
 
-    def save_expected(self, expected: Expected) -> None:
-        """Keep the poses that are expected."""
-        write_npz(self.folder / EXPECTED, expected.arrays())
-
     def load_expected(self) -> Expected:
-        """The poses that `save_expected` kept.
-
-        Raises:
-            RunError: there are none, or they are damaged.
-        """
+        """The poses that the run expects; raises likewise."""
         return self._load(EXPECTED, "the expected poses", Expected.of_arrays)
 
     def _load(self, name: str, what: str, of: Callable[[Mapping[str, Any]], T]) -> T:

@@ -27,7 +27,7 @@ from trainer.learning import random_state
 from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import Checkpoint, RunError
-from trainer.runs.folder import ELSEWHERE, METRICS, RunFolder
+from trainer.runs.folder import ELSEWHERE, EXPECTED, METRICS, RunFolder
 from trainer.runs.tensorboard import TensorBoard
 from trainer.weights.file import WeightsInfo
 
@@ -67,7 +67,7 @@ class RunLog:
 
     def expect(self, expected: Expected) -> None:
         """Keep expected poses, and let the controller count them."""
-        self.run.save_expected(expected)
+        write_npz(self.run.folder / EXPECTED, expected.arrays())
         counts = expected.counts(self._controller.prior)
         self._controller.expect(
             counts, f"Expected(mode={expected.mode!r}, poses={counts[0].sum()})"
