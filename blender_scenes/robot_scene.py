@@ -38,6 +38,16 @@ MARGIN = 2
 """Pixels around the foreground's box that its filtered edges may reach."""
 
 
+def _check(spp: int, detail: float | None) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+        SceneError: says what was wanted.
+    """
+    if spp < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
+        raise SceneError(f"spp={spp}, detail={detail}: wanted at least 1, and more than 0 up to 1")
+
+
 class RobotScene:
     """A robot in Blender; see `blender_scenes.scene.Scene`."""
 
@@ -76,12 +86,8 @@ class RobotScene:
             SceneError: a mesh or HDRI is missing or unreadable, an argument out of range, or no GPU
                 there for Cycles.
         """
-        if spp < 1 or not 0 < (1.0 if detail is None else detail) <= 1:
-            raise SceneError(
-                f"spp={spp}, detail={detail}: wanted at least 1, and more than 0 up to 1"
-            )
-        self.model = model
-        self.photos = backgrounds
+        _check(spp, detail)
+        self.model, self.photos = model, backgrounds
         RobotScene._alive = self
         read = read_robot(model)
         read_others = {

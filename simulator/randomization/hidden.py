@@ -8,7 +8,7 @@ and in any order, and a part that draws more does not shift the others.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 from msgspec import Meta
@@ -59,6 +59,8 @@ LOWEST = 0.05
 """Height of a held camera below which no floor is laid under the robot [m]."""
 WEAKER = 0.8
 """Factor on a lens' distortion that would leave a corner of the frame black."""
+
+Lit = TypeVar("Lit", spec.Sun, spec.Environment)
 
 
 def generator(
@@ -165,14 +167,12 @@ def draw(
     light = source("environment")
     lamps, shade = draw_pictures.draw_lamps(variety.light.lamps, view.azimuth, source("lamps"))
     tool = _draw_tool(variety, robot, source("mesh tool"))
-    sun = draw_parts.draw_sun(variety.light, source("sun"))
-    environment = draw_parts.draw_environment(variety.light, light)
     return Hidden(
         q=tuple(pose.q.tolist()),
         bins=tuple(pose.bins.tolist()),
         view=view,
-        sun=replace(sun, strength=shade * sun.strength),
-        environment=replace(environment, strength=shade * environment.strength),
+        sun=_shaded(draw_parts.draw_sun(variety.light, source("sun")), shade),
+        environment=_shaded(draw_parts.draw_environment(variety.light, light), shade),
         exposure=draw_parts.number(light, variety.light.exposure),
         materials=draw_parts.draw_materials(variety.materials, source("materials")),
         background=draw_parts.draw_background(
@@ -190,6 +190,11 @@ def draw(
         wear=draw_parts.draw_wear(variety.wear, source("wear")),
         stains=draw_parts.draw_wear(variety.stains, source("stains")),
     )
+
+
+def _shaded(lit: Lit, shade: float) -> Lit:
+    """A light of a share of its strength."""
+    return replace(lit, strength=shade * lit.strength)
 
 
 def _draw_tool(variety: Variety, robot: Robot, rng: np.random.Generator) -> MeshTool | None:
