@@ -52,8 +52,9 @@ class Photos:
             except PhotoError as error:
                 say(f"{error}; it is left out")
         if not self._sizes:
+            what = f"none of its {len(found)} picture files can be read"
             raise PhotoError(
-                f"backgrounds {folder}: none of its {len(found)} picture files can be read; "
+                f"backgrounds {folder}: {what if found else 'it holds no picture'}; "
                 f"wanted at least one of {', '.join(SUFFIXES)}"
             )
         self._kept: OrderedDict[tuple[str, int], NDArray[np.uint8]] = OrderedDict()

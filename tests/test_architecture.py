@@ -56,7 +56,6 @@ LONGER_FUNCTIONS = {
     "jointloop/api/training.py train": 70,
     "jointloop/cli/record.py record": 82,
     "jointloop/cli/evaluate.py evaluate": 76,
-    "jointloop/cli/gallery.py gallery": 63,
     "jointloop/cli/pose.py pose": 70,
     "jointloop/cli/replay.py replay": 67,
 }

@@ -51,6 +51,14 @@ def test_keypoints_stand_in_the_table_and_in_cocos_format(tmp_path):
     assert result["score"] == pytest.approx(np.mean(result["keypoint_scores"]), abs=1e-4)
 
 
+def test_a_picture_without_a_robot_is_told(tmp_path):
+    whole, bare = write_picture(tmp_path / "a.png"), tmp_path / "b.png"
+    cv2.imwrite(str(bare), np.zeros((107, 160, 3), np.uint8))
+    _, (with_robot, without) = run([whole, bare], tmp_path / "out")
+    assert with_robot.endswith("3 of 3 keypoints found")
+    assert without.endswith("keypoints found, too few sure ones for a robot")
+
+
 def test_cocos_own_reader_takes_the_results(tmp_path):
     from pycocotools.coco import COCO
 

@@ -19,8 +19,12 @@ from jointloop.common.settings import Tree
 
 if TYPE_CHECKING:
     from simulator.drawing.drawing import Image
+    from simulator.randomization.assignment import Assignment
     from simulator.sample import Sample
+    from simulator.sample_maker import SampleMaker
 
+SAY_S = 10.0
+"""Between lines of progress [s]."""
 BOX_COLOUR = (255, 190, 40)
 """RGB of the robot's box in a gallery."""
 
@@ -63,7 +67,6 @@ def gallery(
         plain: Leave the labels out.
         given: Settings of the samples.
     """
-    from simulator.drawing.drawing import contact_sheet, write_png
     from simulator.labels import HIDDEN, OUTSIDE, VISIBLE
     from simulator.sample_maker import SampleMaker
 
@@ -75,13 +78,10 @@ def gallery(
     tell_robots(settings)
     ready(engine, device)
     with SampleMaker(settings, engine, spp, backgrounds, say=say, device=device) as maker:
-        arm = maker.robot
         assignment = expecting.terms(settings, split, say)
         started = time.perf_counter()
-        made = [maker.sample(0, i, assignment) for i in range(samples)]
+        made = _sheet(maker, assignment, samples, out, plain)
         pace = samples / (time.perf_counter() - started)
-    pictures = [s.image if plain else _labelled(s, arm.skeleton) for s in made]
-    write_png(contact_sheet(pictures), out)
     seen = np.concatenate([sample.labels.visibility for sample in made])
     shares = ", ".join(
         f"{(seen == v).mean():.0%} {name}"
@@ -89,6 +89,26 @@ def gallery(
     )
     say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}{_poses(made)}")
     return 0
+
+
+def _sheet(
+    maker: "SampleMaker", assignment: "Assignment", count: int, out: Path, plain: bool
+) -> "list[Sample]":
+    """So many samples on one sheet, or, where it is stopped, those that are done."""
+    from simulator.drawing.drawing import contact_sheet, write_png
+
+    made: list[Sample] = []
+    said, skeleton = time.monotonic(), maker.robot.skeleton
+    try:
+        for i in range(count):
+            if time.monotonic() - said > SAY_S:
+                said = time.monotonic()
+                say(f"{i} of {count} samples")
+            made.append(maker.sample(0, i, assignment))
+    finally:
+        if pictures := [s.image if plain else _labelled(s, skeleton) for s in made]:
+            write_png(contact_sheet(pictures), out)
+    return made
 
 
 def _poses(made: Sequence["Sample"]) -> str:

@@ -15,7 +15,7 @@ from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree
 
 if TYPE_CHECKING:
-    from simulator.sample_maker import SampleMaker
+    from simulator.randomization.settings import SampleSettings
     from trainer.gap.comparison import Row
 
 
@@ -68,10 +68,10 @@ def gap(
     settings = over(own(width=256, height=192), asked(given, config, size, variety))
     tell_robots(settings)
     ready(engine)
-    with SampleMaker(settings, engine, spp, backgrounds, say=say) as maker:
-        seen = _photos(photos, labels, weights, threshold, maker)
-        with Progress(console) as progress:
-            rendered = of_renderings(maker, samples, progress.update)
+    seen = _photos(photos, labels, weights, threshold, settings)
+    make = SampleMaker(settings, engine, spp, backgrounds, say=say)
+    with make as maker, Progress(console) as progress:
+        rendered = of_renderings(maker, samples, progress.update)
     rows = compare(seen, rendered)
     for line in lines(rows):
         say(line)
@@ -99,14 +99,19 @@ def _check(photos: Path, samples: int, out: Path | None) -> None:
 
 
 def _photos(
-    photos: Path, labels: Path | None, weights: Path | None, threshold: float, maker: "SampleMaker"
+    photos: Path,
+    labels: Path | None,
+    weights: Path | None,
+    threshold: float,
+    settings: "SampleSettings",
 ) -> list[dict[str, float]]:
     """Statistics of the photos."""
+    from simulator.robot import Robot
     from trainer.gap.sources import of_labelled, of_unlabelled
     from trainer.inference.detector import Detector
     from trainer.weights.shipped import shipped_weights
 
-    robot, width = maker.robot, maker.settings.width
+    robot, width = Robot.named(settings.robot), settings.width
     if labels is not None:
         return of_labelled(photos, labels, robot, width, say)
     detector = Detector.open(weights or shipped_weights())

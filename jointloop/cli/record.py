@@ -93,13 +93,12 @@ def record(
         about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
         recording = Recording.create(out, about)
     tell_robots(recording.about.settings)
-    before = recording.count()
+    before, about, shards = recording.count(), recording.about, len(recording.shards)
     seconds = recorder.record(recording, workers, backgrounds, say)
-    about = recording.about
     made = about.samples - before
     pace = f"{made} of them now, {made / seconds:.1f} samples/s" if made else "all there before"
     say(
-        f"{out}: {about.samples} samples in {len(recording.shards)} shards, the first "
+        f"{out}: {about.samples} samples in {shards} shard{'s' * (shards > 1)}, the first "
         f"{about.held_out} held out; {pace}{_poses(recording)}"
     )
     return 0

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from jointloop.common.versions import installed
 from simulator.labels import OUTSIDE, in_frame
+from simulator.recordings.recording import FILE as RECORDING
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
-from trainer.evaluation.labelled import Image, LabelledSet, Wanted, of_recording
+from trainer.evaluation.labelled import Image, LabelledError, LabelledSet, Wanted, of_recording
 from trainer.metrics.bootstrap import LEVEL, RESAMPLES, Bootstrap
 from trainer.metrics.keypoints import DEFINITION, METRICS, Errors, counts, groups, nested
 from trainer.metrics.oks import DEFINITIONS, Robots, average_precision
@@ -93,8 +94,23 @@ def open_data(
         JointloopError: there is nothing that can be read, or that fits the detector.
     """
     if path.is_dir():
+        _check_recorded(path)
         return of_recording(path, info.keypoints, info.robot, split)
     return read_coco(path, info.keypoints, info.robot, images)
+
+
+def _check_recorded(folder: Path) -> None:
+    """Point to COCO files in a folder that is no recording.
+
+    Raises:
+        LabelledError: there are such.
+    """
+    files = sorted(folder.glob("*.json"))
+    if files and not (folder / RECORDING).exists():
+        raise LabelledError(
+            f"{folder} holds no recording; for photos with COCO keypoints give their file, "
+            f"such as {files[0]}"
+        )
 
 
 def evaluate(

@@ -16,11 +16,9 @@ from simulator.robot import Robot
 from simulator.sample_maker import SampleMaker
 from trainer.evaluation.coco import read_coco
 from trainer.gap.statistics import Image, statistics
+from trainer.inference.closer import WHOLE
 from trainer.inference.detector import Detector
 from trainer.inference.media import find, picture
-
-FOUND = 0.5
-"""Share of the keypoints that a detector must find in a photo for the robot to be there."""
 
 Say = Callable[[str], None]
 Points = NDArray[np.float64]
@@ -87,9 +85,9 @@ def of_unlabelled(
         peaks = detector.detect([image])
         there = peaks.found[0] & (peaks.scores[0] >= threshold)
         points = np.where(there[:, None], peaks.pixels[0], np.nan)
-        if there.mean() < FOUND:
+        if there.mean() < WHOLE:
             say(f"note: {one.name}: no robot is found in it; it counts without one")
-        kept.append(statistics(image, width, points if there.mean() >= FOUND else None, bones))
+        kept.append(statistics(image, width, points if there.mean() >= WHOLE else None, bones))
     if kept and not any("box of the robot" in one for one in kept):
         raise GapError(
             f"{shown(folder)}: the detector finds {robot.name} in none of {len(kept)} photos; give "

@@ -20,6 +20,8 @@ from trainer.weights.file import WeightsInfo
 
 SEEN = 0.2
 """Score from which a keypoint tells where the robot is."""
+WHOLE = 0.5
+"""Share of such keypoints that makes a robot."""
 LEAST = 3
 """Keypoints that it takes."""
 STRAY = 2.0
@@ -71,6 +73,11 @@ class Look:
     """(J, h, w) of the window."""
     window: Window
     """The part of the picture that it was found in."""
+
+    @property
+    def shows_robot(self) -> bool:
+        """Whether keypoints are sure enough to be a robot's: `WHOLE` of them at least."""
+        return bool((self.scores >= SEEN).mean() >= WHOLE)
 
     @property
     def sure(self) -> float:

@@ -105,7 +105,8 @@ class Predictions:
             panels = belief_panels(part, look.beliefs, pixels, captions)
             write_png(panels, self.folder / f"{medium.key}{BELIEFS}.png")
         found = int((look.scores >= self._options.threshold).sum())
-        return f"{medium.name}: {found} of {look.scores.size} keypoints found"
+        line = f"{medium.name}: {found} of {look.scores.size} keypoints found"
+        return line if look.shows_robot else f"{line}, too few sure ones for a robot"
 
     def _video(self, medium: Medium, update: Callable[[str], None]) -> str:
         done, found, look = 0, 0, None

