@@ -42,6 +42,8 @@ class Observation:
     """Name of the rule that selected them; None with feedback off, or before the first look."""
     bin_losses: NDArray[np.float64] | None = None
     """(D, K) mean loss of the held-out samples in each bin, NaN without any; None before a look."""
+    expected: bool = False
+    """Whether expected poses were counted, rather than losses looked at."""
     chance: Chance | None = None
     """Of a rule that looks at the stream: how far this step moved the prior beside its null."""
 
@@ -103,7 +105,8 @@ class Controller:
                 f"epoch {self.observation.epoch} was observed; poses are expected before the first"
             )
         prior = self.prior.updated(counts)
-        self.observation = Observation(0, prior, np.zeros(0, np.int64), np.zeros(0), name)
+        nobody = np.zeros(0, np.int64)
+        self.observation = Observation(0, prior, nobody, np.zeros(0), name, expected=True)
         return prior
 
     def observe(
@@ -146,7 +149,13 @@ class Controller:
         if chosen.size:
             prior = posterior(self.prior, k[chosen], self.weight)
         self.observation = Observation(
-            epoch, prior, chosen, values[chosen], rule, _bin_losses(values, k, prior.bins), chance
+            epoch,
+            prior,
+            chosen,
+            values[chosen],
+            rule,
+            _bin_losses(values, k, prior.bins),
+            chance=chance,
         )
         return prior
 
@@ -159,6 +168,7 @@ class Controller:
             "selected": self.observation.selected.tolist(),
             "losses": self.observation.losses.tolist(),
             "rule": self.observation.rule,
+            "expected": self.observation.expected,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -178,10 +188,13 @@ class Controller:
             prior = replace(self.prior, alpha=alpha, version=int(state["version"]))
             selected = np.asarray(state["selected"], np.int64)
             losses = np.asarray(state["losses"], np.float64)
-            rule = state.get("rule")  # earlier versions knew one rule alone
-            if int(state["epoch"]) > 0:  # before, it names the expected poses
+            rule = state.get("rule")  # earlier versions knew one rule alone, and expected nothing
+            expected = bool(state.get("expected"))
+            if not expected:
                 self._same_rule(rule)
-            self.observation = Observation(int(state["epoch"]), prior, selected, losses, rule)
+            self.observation = Observation(
+                int(state["epoch"]), prior, selected, losses, rule, expected=expected
+            )
         except (KeyError, TypeError, ValueError, PriorError) as error:
             raise ControllerError(
                 f"saved controller state cannot be read: {type(error).__name__}: {error}"

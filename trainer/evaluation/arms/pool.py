@@ -114,7 +114,7 @@ def _all_of(config: Config, recording: Recording, prior: JointPrior) -> Batch:
     """All samples of a recording in memory, in an order of their own."""
     stream = StreamConfig(held_out=recording.about.samples, buffer=config.batch_size)
     source = RecordedSource(
-        recording, config.settings, stream, prior, follows=False, say=lambda line: None
+        [recording], config.settings, stream, prior, follows=False, say=lambda line: None
     )
     try:
         training = source.batch(source.traffic()["pool"]["samples"])
