@@ -92,7 +92,7 @@ def _moved(prior: dict[str, Any]) -> str:
     versions = f"{prior['versions']} version{'s' * (prior['versions'] != 1)}"
     if prior["beside_chance"] is None:
         return f"{versions}, moved {prior['total_variation_mean']:.1%} of its mass, none by losses"
-    text = f"{versions}; losses moved {Chance(**prior['beside_chance']).words}"
+    text = f"{versions}, losses moved {Chance(**prior['beside_chance']).words}"
     if lossy := prior["selected_bins"]:
         text += (
             f"; its bins had {lossy['before']:.2f} times the mean loss at first, "
