@@ -134,10 +134,11 @@ def test_the_held_out_set_is_drawn_apart_and_never_trained_on(make, uniform: Joi
     held = source.hold(3, Assignment.of(uniform, "heldout"))
     assert [s.hidden.provenance.index for s in held] == [0, 1, 2]
     assert hub.assigned[0].split == "heldout"
-    assert hub.limits == [3, None]
+    assert hub.limits == [3]
     assert source.counts.new == 0
     source.send(Assignment.of(uniform))
     assert hub.assigned[1].split == "train"
+    assert hub.limits == [3, None]
 
 
 def test_waiting_is_measured_and_said(make) -> None:

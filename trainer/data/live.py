@@ -89,6 +89,8 @@ class LiveSource:
     def hold(self, count: int, terms: Assignment) -> list[Sample]:
         """Held-out samples: the next `count`, drawn by these terms and kept from training.
 
+        Simulators idle from then on until `send`, so that no other sample is drawn by them.
+
         Raises:
             SourceError: none arrives within the time-out.
         """
@@ -103,12 +105,12 @@ class LiveSource:
             if time.monotonic() - said > PATIENCE:
                 said = time.monotonic()
                 self._say(f"held-out set: {len(held)} of {count} samples")
-        self.hub.limit_outstanding(None)
         return held
 
     def send(self, terms: Assignment) -> None:
         """Training samples are drawn by these terms from now on."""
         self.hub.assign(terms)
+        self.hub.limit_outstanding(None)
 
     def batch(self, size: int) -> Batch:
         """The next training batch.
