@@ -106,7 +106,8 @@ def _cut(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
     """Nearer and farther ends (n, S, 3) of sticks, cut at `NEAR`, and (n, S) 1 where one shows."""
     swap = (b[..., 2] < a[..., 2])[..., None]
-    near, far = np.where(swap, b, a), np.where(swap, a, b)
+    near: NDArray[np.float64] = np.where(swap, b, a)
+    far: NDArray[np.float64] = np.where(swap, a, b)
     there = (far[..., 2] > NEAR).astype(np.float32)
     far = np.where(there[..., None] > 0, far, [0.0, 0.0, 1.0])
     depth = far[..., 2] - near[..., 2]

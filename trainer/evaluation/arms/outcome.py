@@ -45,11 +45,11 @@ class Curves:
             by[row["arm"]].setdefault(row["pair"], []).append(row)
         whole = sorted(set.intersection(*(set(by[arm]) for arm in arms)))
         samples = [row["samples"] for row in by[arms[0]][whole[0]]] if whole else []
-        errors = {
+        errors: dict[Arm, NDArray[np.float64]] = {
             arm: np.array([[row["error_mean"] for row in by[arm][pair]] for pair in whole])
             for arm in arms
         }
-        last = {
+        last: dict[Arm, NDArray[np.float64]] = {
             arm: np.array([by[arm][pair][-1]["elsewhere_mean"] for pair in whole], np.float64)
             for arm in arms
         }
@@ -107,6 +107,14 @@ def outcome(curves: Curves) -> list[dict[str, Any]]:
     return lines
 
 
+def _signed_rank(off: NDArray[np.float64]) -> float:
+    """Of differences (P,), the p of Wilcoxon's signed-rank test."""
+    if len(off) < 2 or not off.any():
+        return 1.0
+    _, p = np.asarray(wilcoxon(off), np.float64)
+    return float(p)
+
+
 def _against(
     samples: NDArray[np.int64],
     errors: NDArray[np.float64],
@@ -118,7 +126,7 @@ def _against(
     )
     value = ratio(samples, errors.mean(axis=0), control.mean(axis=0))
     off = _areas(errors) - _areas(control)
-    p = float(wilcoxon(off).pvalue) if len(off) >= 2 and off.any() else 1.0
+    p = _signed_rank(off)
     return {
         "samples_ratio": value if np.isfinite(value) else None,
         "interval": middle(spread),

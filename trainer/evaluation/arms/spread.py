@@ -44,7 +44,7 @@ class Work:
 
 def missing(folder: StudyFolder, arms: tuple[Arm, ...], pairs: int) -> dict[int, tuple[Arm, ...]]:
     """The arms that each pair lacks, of the pairs that lack any."""
-    lacking = {
+    lacking: dict[int, tuple[Arm, ...]] = {
         pair: tuple(arm for arm in arms if not folder.path(arm, pair).is_file())
         for pair in range(pairs)
     }

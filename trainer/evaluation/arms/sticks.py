@@ -189,7 +189,7 @@ class StickWorld:
     def _backgrounds(self) -> tuple[tuple[NDArray[np.float64], NDArray[np.float32]], ...]:
         """Weights (B,) and colours (B, 2, 3) of backgrounds, for training and for judging."""
         variety = CALM.background
-        themes = [
+        themes: list[spec.Theme] = [
             theme
             for theme in get_args(spec.Theme)
             if theme in spec.THEMES and theme != "clutter" and getattr(variety, theme) > 0
