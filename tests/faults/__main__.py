@@ -38,7 +38,7 @@ class Options:
     """Of their kinds and times."""
     workers: int = 2
     """Simulators."""
-    silence: float = 10.0
+    silence: float = 15.0
     """After which a simulator counts as hung [s]."""
     longest: float = 300.0
     """Wait for a recovery [s]."""

@@ -170,7 +170,9 @@ def reckon(events: list[Event], summary: dict[str, Any]) -> dict[str, Any]:
     told = summary["indices"]
     used = Counter(key for keys in epochs.values() for key in keys)
     ahead = {(int(w), i) for w, text in told["ahead"].items() for i in of_ranges(text)}
-    highest = {w: max(i for v, i in used.keys() | ahead if v == w) for w, _ in used.keys() | ahead}
+    highest: dict[int, int] = {}
+    for worker, index in used.keys() | ahead:
+        highest[worker] = max(highest.get(worker, 0), index)
     ordered = {(w, i) for w, last in highest.items() for i in range(last + 1)}
     return {
         "expected": len(ordered - ahead),
