@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow coverage check docs clean
+.PHONY: setup demo test test-slow faults coverage check docs clean
 
 setup: .venv/installed ## a virtual environment with everything in it
 
@@ -19,6 +19,9 @@ test: setup ## every test that takes seconds
 
 test-slow: setup ## the tests that take minutes
 	$(BIN)/pytest -m slow
+
+faults: setup ## a hundred faults at random on a run, and what became of its samples: a quarter of an hour
+	$(BIN)/python tests/faults --faults 100 --silence 15 --json benchmarks/results/faults.json
 
 coverage: setup ## lines and branches that no test reaches; takes about twice as long as the tests
 	$(BIN)/coverage erase

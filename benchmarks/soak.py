@@ -60,8 +60,8 @@ def soak(
                 fleet.poll()
                 for received in hub.poll(0.1):
                     hub.consumed(received.worker)
-                    index = received.sample.hidden.provenance.index
-                    seen.setdefault(received.worker, Counter())[index] += 1
+                    source = received.sample.hidden.provenance
+                    seen.setdefault(source.worker, Counter())[source.index] += 1
                 if time.monotonic() - said > EVERY_S:
                     said = time.monotonic()
                     rss = {id: round(w.rss / 2**20, 1) for id, w in hub.workers.items()}

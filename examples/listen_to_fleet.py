@@ -14,7 +14,7 @@ import msgpack
 import numpy as np
 import zmq
 
-SCHEMA, RUN, SAMPLES, BINS = 6, "listener", 6, 16
+SCHEMA, RUN, SAMPLES, BINS = 7, "listener", 6, 16
 RANGE = [np.pi] * 6  # of the UR10's joints, either way from zero [rad]
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/listen_to_fleet")
 out.mkdir(parents=True, exist_ok=True)
@@ -34,10 +34,8 @@ welcome = {
     "run": RUN,
     "worker": 0,
     "adaptive": True,
-    "next_index": 0,
     "settings": {"robot": "ur10", "width": 160, "height": 120, "bins": BINS, "seed": 7},
     "data_port": data_port,
-    "credits": 2,  # samples that the simulator may be ahead of us
     "terms": prior | {"split": "train"},
 }
 
@@ -62,8 +60,12 @@ while taken < SAMPLES:
         if message["type"] == "hello":
             assert message["schema"] == SCHEMA
             send(peer, welcome)
+            send(peer, {"type": "make", "samples": [[0, 0], [0, 1]]})  # it may be two ahead of us
     if data in ready:
-        topic, header, image, belief, mask = data.recv_multipart()
+        topic, header, *blocks, seal = data.recv_multipart()
+        if not blocks:  # a mark, that says how many samples were sent
+            continue
+        image, belief, mask = blocks
         about = msgpack.unpackb(header)
         pixels, belief_map, coverage = (
             np.frombuffer(frame, about[name]["dtype"]).reshape(about[name]["shape"])
@@ -78,7 +80,9 @@ while taken < SAMPLES:
         ppm = b"P6 %d %d 255\n" % (width, height) + image
         (out / f"{about['sequence']}.ppm").write_bytes(ppm)
         taken += 1
-        send(peer, {"type": "credit", "n": 1})  # one is used up; another may come
+        send(
+            peer, {"type": "make", "samples": [[0, taken + 1]]}
+        )  # one is used up; another may come
 
 send(peer, {"type": "bye", "reason": "that is enough"})
 fleet.wait(60)

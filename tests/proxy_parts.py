@@ -41,16 +41,31 @@ class Proxy:
         with suppress(OSError):
             while True:
                 far, _ = listener.accept()
-                near = socket.create_connection((NEAR, port))
+                try:
+                    near = socket.create_connection((NEAR, port))
+                except OSError:  # nobody is there
+                    far.close()
+                    continue
                 self._open += (far, near)
-                for pair in ((far, near), (near, far)):
-                    threading.Thread(target=_carry, args=pair, daemon=True).start()
+                for source, sink in ((far, near), (near, far)):
+                    way = (source, sink, port, source is far)
+                    threading.Thread(target=self._pass_on, args=way, daemon=True).start()
 
+    def _pass_on(self, source: socket.socket, sink: socket.socket, port: int, nearer: bool) -> None:
+        with suppress(OSError):
+            self.carry(source, sink, port, nearer)
+        for each in (source, sink):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
-def _carry(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
+    def carry(self, source: socket.socket, sink: socket.socket, port: int, nearer: bool) -> None:
+        """Pass on what comes from one end until that closes.
+
+        Args:
+            source: where it comes from.
+            sink: where it goes to.
+            port: of the connection.
+            nearer: whether it goes from `FAR` to `NEAR`.
+        """
         while data := source.recv(1 << 16):
             sink.sendall(data)
-    for each in (source, sink):
-        with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)

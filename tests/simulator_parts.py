@@ -72,7 +72,6 @@ class Peer:
         self.hello = hello(**changes)
         self.link = Link(hub.local_address, security)
         self.welcome = self._join(hub)
-        self.index = self.welcome.next_index
 
     def _join(self, hub: Hub) -> Welcome:
         def keep_going() -> bool:
@@ -85,12 +84,17 @@ class Peer:
         return welcome
 
     def publish(self, count: int = 1) -> None:
-        """Publish the next samples."""
+        """Publish the next samples that were ordered."""
         for _ in range(count):
-            prior_version = self.link.assignment.prior.version
-            split = self.link.assignment.split
-            self.link.publish(sample(self.index, self.welcome.worker, prior_version, split))
-            self.index += 1
+            if not self.link.credits:
+                self.link.pump(PATIENCE_S)
+            self.link.publish(self.made())
+
+    def made(self) -> Sample:
+        """The sample that is to be published next; another where none was ordered."""
+        if (order := self.link.order) is None:
+            return sample()
+        return sample(order.index, order.worker, order.terms.version, order.terms.split)
 
     def hear(self, done: Callable[[Link], bool], hub: Hub) -> None:
         """Take in what the trainer says until `done` says so of the link."""

@@ -20,11 +20,11 @@ from simulator.randomization.settings import SampleSettings
 from simulator.recordings import recipe, recording, sample_files
 from simulator.robot import Robot
 from simulator.robot.description import Description, KeypointEntry
-from simulator.transport import codec, messages
+from simulator.transport import codec, messages, seal
 from simulator.transport.hub import PROBE_S, SILENCE_S
 from simulator.transport.link import GOODBYE_MS, HELLO_S
+from simulator.transport.messages import MAX_CREDITS
 from simulator.transport.sockets import HIGH_WATER, LINGER_MS, LONGEST_RETRY_MS
-from simulator.transport.workers import MAX_CREDITS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -55,7 +55,8 @@ TABLES = {
     ("reference/wire.md", "hello"): messages.Hello,
     ("reference/wire.md", "welcome"): messages.Welcome,
     ("reference/wire.md", "refused"): messages.Refused,
-    ("reference/wire.md", "credit"): messages.Credit,
+    ("reference/wire.md", "make"): messages.Make,
+    ("reference/wire.md", "mark"): seal.Mark,
     ("reference/wire.md", "assign"): messages.Assign,
     ("reference/wire.md", "alive"): messages.Alive,
     ("reference/wire.md", "bye"): messages.Bye,

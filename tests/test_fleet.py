@@ -175,7 +175,7 @@ def test_a_fleet_finds_the_next_sitting_of_a_run_that_was_stopped():
     with hub_at() as first, fleet_of(first, 1, said.append) as fleet:
         before = indices(pump(first, fleet, lambda got: bool(got)), 0)
         first.close("the trainer was stopped", again=True)
-        with hub_at(first.address, next_index={0: len(before)}) as second:
+        with hub_at(first.address, standing=first.standing) as second:
             after = indices(pump(second, fleet, lambda got: bool(got)), 0)
         assert before + after == list(range(len(before + after)))
         assert said[1] == "the trainer said goodbye: the trainer was stopped"

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from jointloop.common.ranges import of_ranges
 from simulator.fleet.fleet import FleetError
 from simulator.randomization import hidden
 from simulator.randomization.assignment import Assignment
@@ -22,8 +23,9 @@ from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.sample import Sample, simulate
-from simulator.transport.delivery import Delivery
+from simulator.transport import Delivery, Order, Standing
 from trainer.config.config import StreamConfig
+from trainer.data.account import standing_of
 from trainer.data.live import LiveSource
 from trainer.data.source import SourceError
 
@@ -34,6 +36,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr("trainer.data.live.time", clock)
     monkeypatch.setattr(ScriptedHub, "clock", clock)
+
+
+UR10 = Robot.named("ur10")
+UNIFORM = Assignment.of(JointPrior.uniform(UR10.lower, UR10.upper, SampleSettings().bins))
+
+
+def order_of(sample: Sample) -> Order:
+    """That a sample was made for."""
+    source = sample.hidden.provenance
+    return Order(source.worker, source.index, UNIFORM)
 
 
 class ScriptedHub:
@@ -49,17 +61,21 @@ class ScriptedHub:
         self.limits: list[int | None] = []
         self.workers: dict[int, Any] = {}
         self.delivery = Delivery()
+        self.standing = Standing()
 
     def poll(self, timeout_s: float) -> list[Any]:
         self.clock.now += timeout_s
         arrived = self.script.pop(0) if self.script else []
-        return [SimpleNamespace(worker=w, sample=s) for w, s in arrived]
+        return [SimpleNamespace(worker=w, sample=s, order=order_of(s)) for w, s in arrived]
 
     def consumed(self, worker: int) -> None:
         self.credits[worker] += 1
 
     def assign(self, assignment: Assignment) -> None:
         self.assigned.append(assignment)
+
+    def follows(self, worker: int) -> bool:
+        return worker % 2 == 1
 
     def limit_outstanding(self, total: int | None) -> None:
         self.limits.append(total)
@@ -79,13 +95,12 @@ def make(
 def a_worker() -> SimpleNamespace:
     """A worker that is there, as far as a source looks at it."""
     return SimpleNamespace(
-        alive=True, next_index=0, first_index=0, rendered=0, adaptive=False, received=0,
-        prior_version=0, rss=0,
+        alive=True, rendered=0, adaptive=False, received=0, prior_version=0, rss=0,
     )  # fmt: skip
 
 
 def source_of(
-    script: list[list[tuple[int, Sample]]], **config: int
+    script: list[list[tuple[int, Sample]]], **config: Any
 ) -> tuple[LiveSource, ScriptedHub]:
     hub = ScriptedHub(script)
     settings = StreamConfig(**({"buffer": 8, "max_uses": 2} | config))
@@ -134,7 +149,7 @@ def test_the_held_out_set_is_drawn_apart_and_never_trained_on(make, uniform: Joi
     held = source.hold(3, Assignment.of(uniform, "heldout"))
     assert [s.hidden.provenance.index for s in held] == [0, 1, 2]
     assert hub.assigned[0].split == "heldout"
-    assert hub.limits == [3]
+    assert hub.limits == [3]  # lifted when training samples are ordered, not before
     assert source.counts.new == 0
     source.send(Assignment.of(uniform))
     assert hub.assigned[1].split == "train"
@@ -172,17 +187,22 @@ def test_a_fleet_that_gives_up_ends_the_wait() -> None:
         source.batch(1)
 
 
-def test_a_resumed_source_remembers_workers_that_are_not_back() -> None:
+def test_a_resumed_source_adds_up_what_came_of_samples() -> None:
     source, hub = source_of([])
-    hub.workers = {1: SimpleNamespace(next_index=9, first_index=5, rendered=4, alive=True)}
     hub.delivery = Delivery(received=4, rejected={"schema": 1})
     earlier = Delivery(received=30, workers_lost=1).to_json()
     counts = {"consumed": 40, "new": 20, "waited": 1.0}
     source.load_state({"counts": counts, "next_index": {0: 25, 1: 5}, "delivery": earlier})
     state = source.state_dict()
-    assert state["next_index"] == {0: 25, 1: 9}
     assert state["delivery"]["received"] == 34
     assert state["delivery"]["rejected"] == {"schema": 1}
+
+
+def test_a_run_of_an_earlier_version_goes_on_where_it_was() -> None:
+    standing = standing_of({"next_index": {0: 25, 1: 5}})
+    assert standing == Standing({0: 25, 1: 5})
+    with pytest.raises(SourceError, match="began with a recording"):
+        standing_of({"samples": 3})
 
 
 def test_the_moment_when_the_last_simulator_leaves_is_said_once_and_what_follows_is_counted(
@@ -253,11 +273,54 @@ def test_a_resumed_run_asks_again_for_what_arrived_and_was_not_used(
 ) -> None:
     arrived = [(worker, make(worker, i)) for worker, n in enumerate(here) for i in range(n)]
     source, hub = source_of([arrived])
-    source.batch(min(size, sum(here)))
-    hub.workers = {w: SimpleNamespace(next_index=n) for w, n in enumerate(here)}
-    used = {worker: hub.credits[worker] for worker in range(len(here))}
-    assert source.next_index == dict(enumerate(here))
-    assert source.state_dict()["next_index"] == used
+    hub.standing = Standing({w: n + 1 for w, n in enumerate(here)}, (Order(0, here[0], UNIFORM),))
+    size = min(size, sum(here))
+    source.batch(size)
+    standing = standing_of(source.state_dict())
+    unused = {(w, i) for w, n in enumerate(here) for i in range(hub.credits[w], n)}
+    assert {order.key for order in standing.wanted} == unused | {(0, here[0])}
+    assert all(order.terms == UNIFORM for order in standing.wanted)
+    assert standing.next_index == hub.standing.next_index
+    told = source.traffic()["indices"]
+    used = {(w, i) for w, text in told["trained"].items() for i in of_ranges(text)}
+    assert used == {(w, i) for w in hub.credits for i in range(hub.credits[w])}
+    ahead = {(w, i) for w, text in told["ahead"].items() for i in of_ranges(text)}
+    assert ahead == {order.key for order in standing.wanted}
+
+
+def test_where_the_newest_count_what_waits_is_bounded_and_drops_are_counted(make) -> None:
+    arrived = [[(0, make(0, i)) for i in range(4 * n, 4 * n + 4)] for n in range(3)]
+    source, hub = source_of(arrived, credits=5, delivery="latest")
+    for _ in range(3):
+        source._receive(0.0)
+    assert hub.credits == {0: 12}  # simulators never wait for training
+    source.batch(5)
+    assert source.traffic()["indices"]["trained"] == {0: "7-11"}
+    assert source.traffic()["delivery"]["dropped"] == 7
+    assert standing_of(source.state_dict()).wanted == ()
+
+
+def test_the_age_of_priors_is_that_at_use_of_samples_that_follow_them(
+    make, uniform: JointPrior
+) -> None:
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.data.account.time", clock)
+        source, _ = source_of([[(w, make(w, i)) for i in range(4) for w in (0, 1)]])
+        source.send(uniform)
+        source.batch(2)
+        fresh = source.traffic()["staleness"]
+        clock.now = 50
+        for version, sent in ((1, 100.0), (3, 105.0)):
+            clock.now = sent
+            source.send(replace(uniform, version=version))
+        clock.now = 107.0
+        source.batch(4)
+        stale = source.traffic()["staleness"]
+    assert (fresh["samples"], fresh["stale"], fresh["seconds_max"]) == (1, 0, 0)
+    assert (stale["samples"], stale["stale"]) == (2, 2)
+    assert (stale["versions_mean"], stale["versions_max"]) == (3, 3)
+    assert (stale["seconds_mean"], stale["seconds_max"]) == (7, 7)
 
 
 def test_simulators_that_left_are_told_from_those_that_never_came() -> None:

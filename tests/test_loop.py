@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from feedback.history import prior_of, read_history
 from feedback.report.report import write_report
+from jointloop.common.ranges import of_ranges
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.settings import SampleSettings
 from simulator.sample import Sample
@@ -119,6 +120,31 @@ def test_nothing_is_lost_doubled_or_refused_in_steady_state(finished: Path) -> N
     assert delivery["rejected"] == {}
 
 
+def test_every_sample_that_was_ordered_is_told_by_its_index(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text())
+    indices = summary["indices"]
+    assert (indices["delivery"], indices["missing"], indices["doubled"]) == ("complete", [], [])
+    parts = {name: indices[name] for name in ("held_out", "trained", "ahead")}
+    for worker in ("0", "1"):
+        told = [index for part in parts.values() for index in of_ranges(part.get(worker, ""))]
+        assert sorted(told) == list(range(len(told)))
+    trained = sum(len(of_ranges(text)) for text in parts["trained"].values())
+    assert trained == summary["samples"]["new"]
+
+
+def test_how_old_priors_were_is_told_of_samples_that_follow_them(finished: Path) -> None:
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    ages = [row["staleness"] for row in rows]
+    assert ages[0]["samples"] == ages[1]["stale"] == 0  # untrained, then by the first prior
+    for row, age in zip(rows[1:], ages[1:], strict=True):
+        followed = row["indices"]["trained"].get("1", "")
+        assert age["samples"] == len(of_ranges(followed))
+        assert (age["stale"] > 0) == (age["seconds_max"] > 0) == (age["versions_max"] > 0)
+    summary = json.loads((finished / "summary.json").read_text())["staleness"]
+    assert summary["samples"] == sum(age["samples"] for age in ages)
+    assert summary["stale"] == sum(age["stale"] for age in ages) > 0
+
+
 def test_the_report_opens_without_a_network(finished: Path) -> None:
     page = write_report(finished).read_text()
     for outside in ("http://", "https://", "src=//"):
@@ -175,10 +201,10 @@ def test_every_sample_of_every_worker_is_used_across_a_resume(
     with pytest.raises(KeyboardInterrupt):
         run(folder, config, Lines(stop))
     first = {worker: len(indices) for worker, indices in used.items()}
-    run(folder, config, resume=True)
+    summary = run(folder, config, resume=True)
     for worker, indices in used.items():
-        assert indices == list(range(len(indices)))
-        assert len(indices) > first[worker]
+        assert len(indices) == len(set(indices)) > first[worker]
+    assert (summary["indices"]["missing"], summary["indices"]["doubled"]) == ([], [])
 
 
 def test_a_run_that_began_with_a_file_of_weights_goes_on_without_it(tmp_path: Path) -> None:

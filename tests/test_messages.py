@@ -8,7 +8,7 @@ from simulator.transport.messages import (
     Alive,
     Assign,
     Bye,
-    Credit,
+    Make,
     Refused,
     Welcome,
     WireError,
@@ -17,7 +17,7 @@ from simulator.transport.messages import (
     encode,
 )
 
-WELCOME = Welcome("run", 1, True, 7, SETTINGS, 5556, 8, FIRST)
+WELCOME = Welcome("run", 1, True, SETTINGS, 5556, FIRST, "latest")
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,14 @@ def test_a_simulators_message_reads_back_as_itself(message: object):
 
 @pytest.mark.parametrize(
     "message",
-    [WELCOME, Refused("no"), Credit(0), Assign(Assignment.of(prior(2), "heldout")), Bye("")],
+    [
+        WELCOME,
+        Refused("no"),
+        Make(),
+        Make(((3, 7), (0, 2**40))),
+        Assign(Assignment.of(prior(2), "heldout")),
+        Bye(""),
+    ],
 )
 def test_a_trainers_message_reads_back_as_itself(message: object):
     assert decode_from_trainer(encode(message)) == message  # type: ignore[arg-type]

@@ -61,6 +61,15 @@ def option(path: str) -> str:
     return "--" + short.replace("_", "-")
 
 
+@pytest.mark.parametrize("promise", ["complete", "latest"])
+def test_what_a_run_promises_of_its_samples_has_a_short_name(
+    promise: str, arrived: list[Any]
+) -> None:
+    assert preset("tiny").stream.delivery == "complete"
+    assert trained(arrived, "tiny", "--delivery", promise).stream.delivery == promise
+    assert preset("tiny").changed(delivery=promise).stream.delivery == promise
+
+
 @pytest.mark.parametrize("leaf", SETTINGS, ids=lambda leaf: leaf.path)
 def test_every_setting_can_be_given_as_an_option_and_arrives(leaf, arrived: list[Any]) -> None:
     began = preset(leaf.preset)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar, Self
 
 import cv2
 import msgspec
@@ -256,6 +257,33 @@ def test_a_shard_that_cannot_be_written_ends_the_recording_with_one_line(tmp_pat
     part_of(recording.path(0)).mkdir()  # nobody can write a file here, not even root
     with pytest.raises(FleetError, match=r"cannot write .*000000\.tar\.part: Is a directory"):
         record(recording, 1, say=lambda line: None)
+
+
+class GivenUp:
+    """A fleet of which one worker was given up, and that made nothing."""
+
+    ended = True
+    retired: ClassVar[dict[int, str]] = {1: "cannot work; its last words: no disk"}
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_what_a_recording_lacks_is_told_by_index_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording.create(tmp_path / "r", description(samples=12, shard_samples=5))
+    record(recording, 1, say=lambda line: None)
+    recording.path(0).unlink()
+    recording.path(2).unlink()
+    monkeypatch.setattr("simulator.recordings.recorder.Fleet", GivenUp)
+    lacks = r"2 shards are missing still, samples 0-4, 10-11 \(worker 1 cannot work; .*no disk\)"
+    with pytest.raises(RecordingError, match=lacks):
+        record(recording, 2)
 
 
 def test_a_damaged_shard_is_named(whole: Recording, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def row(robot: Robot, epoch: int, steps: int) -> dict[str, Any]:
         "held_out_loss": 1.0 / (1 + epoch),
         "data_wait": None if not epoch else 0.125,
         "samples_consumed": 8 * steps,
+        "staleness": {"versions_mean": 0.5 * epoch, "seconds_mean": 2.0 * epoch},
         "held_out": scores | {"joints": dict.fromkeys(robot.keypoint_names, scores)},
     }
 
@@ -79,6 +80,8 @@ def test_what_was_added_is_read_back(tmp_path: Path, ur10: Robot, uniform: Joint
     assert points(events, "loss/held_out") == [(0, 1.0), (3, 0.5)]
     assert points(events, "training/data_wait") == [(3, 0.125)]
     assert points(events, "training/learning_rate") == [(0, 1e-3), (3, 1e-3)]
+    assert points(events, "staleness/versions_mean") == [(0, 0.0), (3, 0.5)]
+    assert points(events, "staleness/seconds_mean") == [(0, 0.0), (3, 2.0)]
     tags = set(events.Tags()["scalars"])
     for name in ("all", *ur10.keypoint_names):
         assert {f"{figure}/{name}" for figure in FIGURES if figure != "median_percent"} <= tags

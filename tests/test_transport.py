@@ -29,6 +29,7 @@ from simulator.transport import (
 )
 from simulator.transport.codec import topic
 from simulator.transport.messages import Bye
+from simulator.transport.seal import seal
 
 
 def join_by_hand(hub: Hub, link: Link, **changes: object) -> object:
@@ -70,7 +71,7 @@ def test_credits_bound_what_a_worker_may_publish():
         peer = Peer(hub)
         peer.publish(3)
         with pytest.raises(TransportError, match="credit"):
-            peer.publish()
+            peer.link.publish(sample(3))
         poll_until(hub, lambda got: len(got) == 3)
         peer.link.pump(0.1)
         assert peer.link.credits == 0
@@ -104,21 +105,27 @@ def test_a_limit_is_met_exactly_and_lifted():
             peer.close()
 
 
-def test_a_newer_prior_reaches_adaptive_workers_at_once():
+def test_a_newer_prior_reaches_adaptive_workers_at_once_and_counts_for_what_is_ordered_then():
     with hub_at() as hub:
         uniform, adaptive = Peer(hub), Peer(hub)
         for version in (1, 2, 3):
-            hub.assign(Assignment.of(prior(version), "train" if version < 3 else "heldout"))
-        for peer in (uniform, adaptive):
-            peer.hear(lambda link: link.assignment.split == "heldout", hub)
+            hub.assign(Assignment.of(prior(version)))
+        adaptive.hear(lambda link: link.assignment.version == 3, hub)
+        uniform.link.pump(0.1)
         assert uniform.link.assignment.prior.version == 0
-        assert adaptive.link.assignment.prior.version == 3
         np.testing.assert_array_equal(adaptive.link.assignment.prior.alpha, prior(3).alpha)
+        adaptive.publish(8)  # ordered before
+        received = poll_until(hub, lambda got: len(got) == 8)
+        assert {r.sample.hidden.provenance.prior_version for r in received} == {0}
+        hub.consumed(received[0].worker)
         adaptive.publish()
         (received,) = poll_until(hub, lambda got: bool(got))
         assert hub.workers[received.worker].adaptive
         assert received.sample.hidden.provenance.prior_version == 3
+        hub.assign(Assignment.of(prior(3), "heldout"))
         for peer in (uniform, adaptive):
+            peer.hear(lambda link: link.assignment.split == "heldout", hub)
+            assert peer.link.assignment.version == 3
             peer.close()
 
 
@@ -131,7 +138,7 @@ def test_a_worker_whose_connection_ends_is_lost_and_replaced():
         poll_until(hub, lambda got: not hub.workers[0].alive)
         assert (hub.delivery.workers_lost, hub.delivery.lost_with_worker) == (1, 2)
         second = Peer(hub, slot=first.hello.slot, worker=0)
-        assert (second.welcome.worker, second.welcome.next_index) == (0, 2)
+        assert second.welcome.worker == 0
         second.publish(2)
         received = poll_until(hub, lambda got: len(got) == 2)
         assert [r.sample.hidden.provenance.index for r in received] == [2, 3]
@@ -215,7 +222,7 @@ def test_runs_do_not_mix():
         # A publisher of another run that finds the data socket is not even heard.
         with publisher(one, peers[0]) as stray:
             stray.send_multipart([topic("run-2"), b"not", b"a", b"sample"])
-            stray.send_multipart([topic("run")])  # one that is heard, and refused, comes after it
+            stray.send_multipart(seal([topic("run")]))  # one that is heard, and refused, after it
             assert poll_until(one, lambda got: bool(one.delivery.rejected)) == []
         assert one.delivery.rejected == {"frames": 1}
         for peer in peers:
@@ -256,9 +263,64 @@ def test_bad_messages_are_counted_and_disturb_nobody():
             stray.send(bytes(1 << 20))  # too large: cut off
             data.send_multipart([topic("run")] * 9)
             poll_until(hub, lambda got: sum(hub.delivery.rejected.values()) >= 602)
-        assert {"control", "frames", "header"} <= set(hub.delivery.rejected)
+        assert {"control", "frames", "digest"} <= set(hub.delivery.rejected)
         peer.publish(2)
         assert len(poll_until(hub, lambda got: len(got) == 2)) == 2
+        peer.close()
+
+
+@contextmanager
+def damaged(frame: int) -> Iterator[None]:
+    """A flipped bit in that frame of what is published meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulator.transport.link.seal", lambda frames: spoil(seal(frames), frame))
+        yield
+
+
+def spoil(frames: list[bytes], frame: int) -> list[bytes]:
+    """The frames with one bit flipped in one of them."""
+    found = [bytearray(f) for f in frames]
+    found[frame][len(found[frame]) // 2] ^= 1
+    return [bytes(f) for f in found]
+
+
+@pytest.mark.parametrize("frame", range(1, 6))
+def test_a_damaged_sample_is_not_taken_and_made_again(frame: int):
+    with hub_at(credits=3) as hub:
+        peer = Peer(hub)
+        peer.publish()
+        with damaged(frame):
+            peer.publish(2)
+        assert len(poll_until(hub, lambda got: hub.delivery.rejected == {"digest": 2})) == 1
+        peer.link.alive(3, 0)  # nothing follows that would show the gap
+        poll_until(hub, lambda got: hub.delivery.lost == 2)
+        peer.publish(2)
+        received = poll_until(hub, lambda got: len(got) == 2)
+        assert [r.sample.hidden.provenance.index for r in received] == [1, 2]
+        peer.close()
+
+
+def test_a_message_that_comes_twice_counts_once():
+    with hub_at() as hub:
+        peer = Peer(hub)
+        frames = seal(peer.link._codec.encode(peer.made(), peer.hello.instance, 0))
+        with publisher(hub, peer) as data:
+            for _ in range(3):
+                data.send_multipart(frames)
+            assert len(poll_until(hub, lambda got: hub.delivery.duplicated == 2)) == 1
+        peer.close()
+
+
+def test_where_the_newest_count_samples_are_drawn_from_what_was_told_last():
+    with hub_at(promise="latest", adaptive_share=1.0) as hub:
+        peer = Peer(hub)
+        assert peer.welcome.promise == "latest"
+        peer.hear(lambda link: link.credits == 8, hub)
+        hub.assign(Assignment.of(prior(1)))
+        peer.hear(lambda link: link.assignment.version == 1, hub)
+        peer.publish()
+        (received,) = poll_until(hub, lambda got: bool(got))
+        assert received.sample.hidden.provenance.prior_version == 1
         peer.close()
 
 

@@ -2,42 +2,63 @@ import itertools
 import math
 from dataclasses import asdict
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from simulator_parts import FIRST, SETTINGS, hello, prior, sample
 
-from simulator.randomization.assignment import Assignment
+from simulator.randomization.assignment import Assignment, Promise
 from simulator.transport.addresses import TransportError
 from simulator.transport.codec import Received
-from simulator.transport.messages import SCHEMA, Hello, Refused, Welcome, WireError
-from simulator.transport.workers import Worker, Workers, is_adaptive
+from simulator.transport.messages import (
+    SCHEMA,
+    Alive,
+    Assign,
+    Hello,
+    Make,
+    Refused,
+    Welcome,
+    WireError,
+)
+from simulator.transport.orders import MAX_TRIES, SUSPECT, Key, Orders, Standing, is_adaptive
+from simulator.transport.worker import Worker
+from simulator.transport.workers import LATE_S, Workers
 
 PEERS = map(str.encode, map(str, itertools.count()))
 
 
-def workers(credits: int = 4, share: float = 0.5, **next_index: int) -> Workers:
-    indices = {int(key[1:]): value for key, value in next_index.items()}
-    return Workers("run", SETTINGS, FIRST, credits, share, indices)
+def workers(
+    credits: int = 4, share: float = 0.5, promise: Promise = "complete", **next_index: int
+) -> Workers:
+    standing = Standing({int(key[1:]): value for key, value in next_index.items()})
+    return Workers("run", SETTINGS, Orders(FIRST, share, promise, standing), credits)
 
 
 def join(of: Workers, message: Hello | None = None, **changes: object) -> Worker:
+    """A worker that was let in and told what to make."""
     peer = next(PEERS)
     welcome = of.admit(peer, message or hello(**changes), 1, 0.0)
     assert isinstance(welcome, Welcome)
     worker = of.by_peer(peer)
     assert worker is not None
     assert worker.id == welcome.worker
-    assert worker.next_index == welcome.next_index
+    of.grant(worker)
     return worker
+
+
+def asked(worker: Worker) -> list[Key]:
+    """What it is still to send."""
+    return [order.key for order in worker.orders.values()]
 
 
 def arrive(of: Workers, worker: Worker, sequence: int, **changes: int) -> bool:
     """Whether a worker's sample is taken."""
-    newest = worker.newest
-    assert newest is not None
-    index = changes.get("index", worker.first_index + sequence)
-    made = sample(index, worker.id, changes.get("version", newest[0]), newest[1])  # type: ignore[arg-type]
+    order = worker.orders.get(sequence)
+    owner, index = order.key if order else (worker.id, sequence)
+    terms = order.terms if order else FIRST
+    version = changes.get("version", terms.version)
+    made = sample(changes.get("index", index), owner, version, terms.split)
     return of.accept(Received(made, worker.instance, sequence), 0.0) is not None
 
 
@@ -114,7 +135,7 @@ def test_a_replacement_in_the_same_slot_goes_on_where_its_former_ended():
     first = join(r)
     assert [arrive(r, first, n) for n in range(3)] == [True] * 3
     second = join(r, slot=first.slot)
-    assert (second.id, second.next_index) == (first.id, 3)
+    assert (second.id, asked(second)) == (first.id, [(0, 3)])
     assert not first.alive
     assert (r.delivery.workers_lost, r.delivery.lost_with_worker) == (1, 1)
     assert arrive(r, second, 0)
@@ -138,6 +159,7 @@ def test_a_replacement_starts_with_the_credits_its_former_left():
     for _ in range(3):
         r.grant(r.consumed(second.id))
     assert (second.held, second.outstanding) == (0, 4)
+    assert asked(second) == [(0, 3), (0, 4), (0, 5), (0, 6)]
 
 
 def test_late_samples_count_until_a_replacement_takes_over():
@@ -149,7 +171,7 @@ def test_late_samples_count_until_a_replacement_takes_over():
     assert arrive(r, first, 1)
     assert r.delivery.lost_with_worker == 2
     second = join(r, worker=first.id)
-    assert second.next_index == 2
+    assert asked(second) == [(0, 2), (0, 3)]
     assert not arrive(r, first, 2)
     assert r.delivery.duplicated == 1
 
@@ -161,10 +183,10 @@ def test_a_worker_that_says_goodbye_is_not_lost():
 
 
 def test_a_run_taken_up_again_goes_on_where_it_ended():
-    assert join(workers(w0=7)).next_index == 7
+    assert asked(join(workers(w0=7))) == [(0, 7), (0, 8), (0, 9), (0, 10)]
 
 
-def test_gaps_are_lost_and_repeats_are_duplicated():
+def test_gaps_are_lost_and_made_again_and_repeats_are_duplicated():
     r = workers()
     worker = join(r)
     assert arrive(r, worker, 0)
@@ -172,6 +194,132 @@ def test_gaps_are_lost_and_repeats_are_duplicated():
     assert not arrive(r, worker, 2)
     assert not arrive(r, worker, 1)
     assert (r.delivery.lost, r.delivery.duplicated, r.delivery.received) == (1, 2, 2)
+    r.grant(r.consumed(worker.id))
+    assert asked(worker) == [(0, 3), (0, 1), (0, 4)]
+    assert arrive(r, worker, 3)
+    assert arrive(r, worker, 4)
+    assert (r.delivery.lost, r.delivery.again) == (1, 1)
+
+
+def test_what_was_published_and_is_not_here_is_lost_though_nothing_follows_it():
+    r = workers(credits=2)
+    worker = join(r)
+    r.settle(worker.instance, 0)
+    assert r.delivery.lost == 0
+    assert arrive(r, worker, 0)
+    r.settle(worker.instance, 2)
+    assert (r.delivery.lost, asked(worker)) == (1, [])
+    r.grant(worker)
+    assert asked(worker) == [(0, 1)]
+    with pytest.raises(WireError, match="no worker id"):
+        r.settle(bytes(16), 9)
+
+
+def test_where_the_newest_count_nothing_is_made_again():
+    r = workers(promise="latest")
+    worker = join(r)
+    assert arrive(r, worker, 2)
+    r.grant(r.consumed(worker.id))
+    assert asked(worker) == [(0, 3), (0, 4), (0, 5), (0, 6)]
+    second = join(r, slot=worker.slot)
+    assert asked(second) == [(0, 7), (0, 8), (0, 9), (0, 10)]
+    assert r.standing().wanted == ()
+    assert (r.delivery.lost, r.delivery.again) == (2, 0)
+
+
+def test_what_is_made_again_is_drawn_from_the_prior_that_it_was_ordered_with():
+    r = workers(credits=2, share=1.0)
+    first = join(r)
+    r.assign(Assignment.of(prior(3)))
+    second = join(r, slot=first.slot)
+    assert asked(second) == [(0, 0), (0, 1)]
+    assert {order.terms.version for order in second.orders.values()} == {0}
+    assert arrive(r, second, 0)
+    r.consumed(0)
+    assert [type(m) for m in r.grant(second)] == [Assign, Make]
+    assert [order.terms.version for order in second.orders.values()] == [0, 3]
+
+
+def test_others_make_what_a_worker_that_does_not_come_back_owes():
+    r = workers(credits=2)
+    gone, other = join(r), join(r)
+    r.depart(gone, died=True)
+    r.release_late(10.0)
+    assert gone.orders  # what was on its way may still come
+    r.release_late(10.0 + LATE_S)
+    assert not gone.orders
+    for n in range(2):
+        assert arrive(r, other, n)
+        r.consumed(other.id)
+    r.grant(other)
+    assert asked(other) == [(0, 0), (0, 1)]
+    assert arrive(r, other, 2)
+    assert r.delivery.received == 3
+
+
+def test_a_sample_that_no_simulator_survives_is_given_up_and_spares_fresh_ones():
+    r = workers(credits=2)
+    deaths, fatal = 0, (0, 2)
+    worker = join(r)
+    while fatal not in r.orders.missing:
+        assert deaths < 2 * MAX_TRIES
+        for n, order in list(worker.orders.items()):
+            if order.key == fatal:
+                break
+            assert arrive(r, worker, n)
+            r.consumed(worker.id)
+            r.grant(worker)
+        if asked(worker)[0] == fatal:
+            deaths += 1
+            r.depart(worker, died=True)
+            worker = join(r, slot=worker.slot)
+            assert (fatal in asked(worker)) == (deaths < SUSPECT)
+    assert deaths == MAX_TRIES
+    assert f"given up after {MAX_TRIES} tries: simulators died at it" in r.orders.missing[fatal]
+    assert fatal not in {order.key for order in r.standing().wanted}
+
+
+def test_a_run_that_is_taken_up_again_orders_what_was_wanted_with_its_old_priors():
+    r = workers(credits=3, share=1.0)
+    worker = join(r)
+    assert arrive(r, worker, 1)
+    r.assign(Assignment.of(prior(2)))
+    r.grant(worker)
+    r.orders.missing[0, 9] = "given up"
+    plain = msgspec.msgpack.decode(msgspec.msgpack.encode(r.standing().to_plain()), strict=False)
+    plain["next_index"] = {int(worker): n for worker, n in plain["next_index"].items()}
+    standing = Standing.of_plain(plain)
+    assert standing == r.standing()
+    again = Workers("run-2", SETTINGS, Orders(FIRST, 1.0, "complete", standing), 3)
+    again.assign(Assignment.of(prior(2)))
+    fresh = join(again)
+    assert [(o.key, o.terms.version) for o in fresh.orders.values()] == [
+        ((0, 0), 0),
+        ((0, 2), 0),
+        ((0, 3), 2),
+    ]
+
+
+def test_orders_of_a_split_that_is_over_are_drawn_anew():
+    r = workers(credits=2)
+    r.assign(Assignment.of(prior(0), "heldout"))
+    worker = join(r)
+    r.depart(worker, died=True)
+    r.assign(Assignment.of(prior(0), "train"))
+    second = join(r, slot=worker.slot)
+    assert [(o.key, o.terms.split) for o in second.orders.values()] == [
+        ((0, 0), "train"),
+        ((0, 1), "train"),
+    ]
+
+
+def test_what_simulators_rendered_is_counted_over_all_processes():
+    r = workers()
+    for rendered in (3, 5):
+        r.hear(worker := join(r, worker=0), Alive(rendered, 7))
+        r.hear(worker, Alive(rendered + 1, 7))
+        r.depart(worker, died=False)
+    assert r.delivery.rendered == 4 + 6
 
 
 def test_samples_nobody_asked_for_are_rejected():
@@ -204,8 +352,21 @@ def test_samples_of_an_older_prior_are_kept_and_counted_as_stale():
     worker = join(r)
     r.assign(Assignment.of(prior(1)))
     r.assign_to(worker)
+    for sequence in range(4):
+        assert arrive(r, worker, sequence)
+        r.grant(r.consumed(worker.id))
+    assert arrive(r, worker, 4)
+    assert (r.delivery.received, r.delivery.stale) == (5, 4)
+
+
+def test_where_the_newest_count_any_prior_that_was_told_is_taken():
+    r = workers(share=1.0, promise="latest")
+    worker = join(r)
+    r.assign(Assignment.of(prior(1)))
+    r.assign_to(worker)
     assert arrive(r, worker, 0, version=0)
     assert arrive(r, worker, 1, version=1)
+    assert reason_of(r, worker, 2, version=2) == "foreign"
     assert (r.delivery.received, r.delivery.stale) == (2, 1)
 
 
@@ -224,55 +385,112 @@ def test_consuming_what_is_not_held_is_an_error():
             r.consumed(id)
 
 
-@pytest.mark.parametrize(("credits", "share"), [(0, 0.5), (257, 0.5), (8, -0.1), (8, 1.1)])
-def test_settings_out_of_range_are_errors(credits: int, share: float):
+@pytest.mark.parametrize("credits", [0, 257])
+def test_credits_out_of_range_are_errors(credits: int):
     with pytest.raises(TransportError, match="expected"):
-        workers(credits, share)
+        workers(credits)
 
 
-actions = st.lists(
-    st.tuples(st.sampled_from(["join", "die", "leave", "replace", "arrive", "skip", "consume"]),
-              st.integers(0, 3)),
-    max_size=60,
-)  # fmt: skip
+class Played:
+    """A run under orders, to which anything may happen."""
 
+    def __init__(self, credits: int, limit: int | None, promise: Promise) -> None:
+        self.workers = workers(credits, promise=promise)
+        self.workers.limit = limit
+        self.credits = credits
+        self.taken: dict[Key, int] = {}
+        """Prior version of what arrived, likewise of all that was ordered."""
+        self.bound: dict[Key, int] = {}
+        self.now = 0.0
 
-@given(script=actions, credits=st.integers(1, 5), limit=st.none() | st.integers(0, 12))
-@example(script=[(a, 0) for a in ("join", "arrive", "leave", "consume")], credits=2, limit=4)
-@settings(max_examples=200, deadline=None)
-def test_credits_bound_what_is_under_way_whatever_happens(
-    script: list[tuple[str, int]], credits: int, limit: int | None
-):
-    r = workers(credits)
-    r.limit = limit
-    taken: set[tuple[int, int]] = set()
-    late = 0
-    for action, which in script:
-        worker = r.by_id.get(which)
-        if action == "join":
-            join(r, worker=which)
-        elif worker is None:
-            continue
-        elif action in ("die", "leave"):
-            r.depart(worker, died=action == "die")
-        elif action == "replace":
-            join(r, slot=worker.slot, worker=which)
-        elif action == "consume" and worker.held:
-            due = r.grant(r.consumed(which))  # as the trainer does, whoever is still there
-            assert worker.alive or due == 0
-        elif action in ("arrive", "skip") and worker.outstanding > (action == "skip"):
-            key = (which, worker.next_index + (action == "skip"))
-            assert key not in taken
-            taken.add(key)
-            late += not worker.alive
-            assert arrive(r, worker, worker.sequence + (action == "skip"))
-        for each in r.alive():
-            r.grant(each)
-            assert each.outstanding >= 0
-            assert each.held + each.outstanding <= max(credits, each.held)
-        assert r.delivery.received == len(taken)
+    def join(self, id: int) -> None:
+        join(self.workers, worker=id)
+
+    def wait(self, id: int) -> None:
+        self.now += LATE_S
+        self.workers.release_late(self.now)
+
+    def prior(self, id: int) -> None:
+        version = self.workers.orders.newest.version + 1
+        self.workers.assign(Assignment.of(prior(version)))
+
+    def die(self, id: int) -> None:
+        self.workers.depart(self.workers.by_id[id], died=True)
+
+    def leave(self, id: int) -> None:
+        self.workers.depart(self.workers.by_id[id], died=False)
+
+    def replace(self, id: int) -> None:
+        join(self.workers, slot=self.workers.by_id[id].slot, worker=id)
+
+    def mark(self, id: int) -> None:
+        worker = self.workers.by_id[id]
+        self.workers.settle(worker.instance, worker.sequence + (1 if worker.orders else 0))
+
+    def consume(self, id: int) -> None:
+        if self.workers.by_id[id].held:  # as the trainer does, whoever is still there
+            told = self.workers.grant(self.workers.consumed(id))
+            assert self.workers.by_id[id].alive or not told
+
+    def arrive(self, id: int, skipped: int = 0) -> None:
+        worker = self.workers.by_id[id]
+        for sequence in list(worker.orders)[skipped : skipped + 1]:
+            order = worker.orders[sequence]
+            assert order.key not in self.taken
+            self.taken[order.key] = order.terms.version
+            assert arrive(self.workers, worker, sequence)
+
+    def skip(self, id: int) -> None:
+        self.arrive(id, 1)
+
+    def check_credits(self) -> None:
+        limit = self.workers.limit
+        for each in self.workers.alive():
+            self.workers.grant(each)
+            assert each.held + each.outstanding <= max(self.credits, each.held)
         if limit is not None:
-            under_way = sum(each.outstanding for each in r.alive())
-            assert r.delivery.received - late + under_way <= limit
-    assert r.delivery.lost_with_worker >= 0
-    assert r.delivery.to_json() == asdict(r.delivery)
+            under_way = sum(each.outstanding for each in self.workers.by_id.values())
+            assert self.workers.delivery.received + under_way <= limit
+
+    def check_orders(self) -> None:
+        assert self.workers.delivery.received == len(self.taken)
+        assert self.workers.delivery.lost_with_worker >= 0
+        for each in self.workers.by_id.values():
+            for order in each.orders.values():
+                version = self.bound.setdefault(order.key, order.terms.version)
+                assert version == order.terms.version
+        assert self.taken.items() <= self.bound.items()
+
+    def check_that_each_index_arrived_once_or_is_wanted(self) -> None:
+        standing = self.workers.standing()
+        wanted = [order.key for order in standing.wanted]
+        ordered = {(w, i) for w, n in standing.next_index.items() for i in range(n)}
+        assert len(wanted) == len(set(wanted))
+        assert ordered == set(wanted) | self.taken.keys() | standing.missing.keys()
+        assert not set(wanted) & self.taken.keys()
+
+
+ACTIONS = ("join", "wait", "prior", "die", "leave", "replace", "mark", "consume", "arrive", "skip")
+scripts = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 3)), max_size=80)
+
+
+@given(
+    script=scripts,
+    credits=st.integers(1, 5),
+    limit=st.none() | st.integers(0, 12),
+    promise=st.sampled_from(["complete", "latest"]),
+)
+@example([(a, 0) for a in ("join", "arrive", "leave", "consume")], 2, 4, "complete")
+@settings(max_examples=300, deadline=None)
+def test_every_index_arrives_once_or_is_wanted_and_credits_bound_what_is_under_way(
+    script: list[tuple[str, int]], credits: int, limit: int | None, promise: Promise
+):
+    run = Played(credits, limit, promise)
+    for action, id in script:
+        if id in run.workers.by_id or action in ("join", "wait", "prior"):
+            getattr(run, action)(id)
+        run.check_credits()
+        run.check_orders()
+        if promise == "complete":
+            run.check_that_each_index_arrived_once_or_is_wanted()
+    assert run.workers.delivery.to_json() == asdict(run.workers.delivery)

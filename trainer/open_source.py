@@ -12,9 +12,9 @@ from simulator.randomization.expected import Expected
 from simulator.randomization.prior import JointPrior
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
-from simulator.transport import Hub
-from simulator.transport.workers import is_adaptive
+from simulator.transport import Hub, is_adaptive
 from trainer.config.config import Config
+from trainer.data.account import standing_of
 from trainer.data.live import LiveSource
 from trainer.data.recorded import RecordedSource, check_masks
 from trainer.data.source import Source, SourceError
@@ -90,11 +90,12 @@ def _simulated(
         f"{options.folder.resolve().name[:64]}-{os.urandom(4).hex()}",
         config.settings,
         robot,
-        Assignment.of(prior, "heldout"),
+        Assignment.of(prior, "train" if checkpoint else "heldout"),
         credits=config.stream.credits,
         adaptive_share=config.stream.adaptive_share if config.adapts else 0.0,
         security=options.security,
-        next_index=checkpoint.next_index if checkpoint else {},
+        promise=config.stream.delivery,
+        standing=standing_of(checkpoint.loop["source"]) if checkpoint else None,
         silence_s=options.silence,
         expect=expected.digest if expected else "",
     )

@@ -42,8 +42,10 @@ DEFINITIONS = {
     "as far",
     "uses per sample": "samples handed to the network over different samples among them",
     "stale": "received, but drawn from an older prior than the newest one sent to its simulator",
-    "lost": "sequence numbers that never arrived; lost with a simulator: in flight when it ended, "
-    "rendered again by its successor",
+    "behind the newest prior": "how old the priors were that samples came from when these were "
+    "used first, in versions and in seconds since a newer one was sent; of those that follow it",
+    "lost": "sent and not arrived whole; lost with a simulator: in flight when it ended; again: "
+    "rendered again, from the same prior; dropped: newer ones came before they were used",
     "waiting for data": "share of the wall time in which the trainer had no batch to train on",
 }
 
@@ -206,6 +208,7 @@ def samples(run: RunData) -> str:
         "uses per sample": consumed / new if consumed and new else None,
         "consumed per second": consumed / seconds if consumed and seconds else None,
         "waiting for data": percent(run.last.get("data_wait")),
+        **_age(run.last.get("staleness")),
     }
     if isinstance(rejected, Mapping):
         figures["rejected"] = sum(rejected.values())
@@ -217,7 +220,28 @@ def samples(run: RunData) -> str:
     if rejected:
         items = "".join(f"<li>{escape(str(k))}: {number(v)}</li>" for k, v in rejected.items())
         reasons = f'<p class="intro">Rejected, by reason:</p><ul class="reasons">{items}</ul>'
-    return f'<dl class="figures">{cells}</dl>{reasons}{_pace(run)}{_workers(run)}'
+    return f'<dl class="figures">{cells}</dl>{reasons}{_missing(run)}{_pace(run)}{_workers(run)}'
+
+
+def _age(staleness: Row | None) -> dict[str, str]:
+    """How old the last epoch's priors were."""
+    if not staleness or not staleness.get("samples"):
+        return {}
+    behind = f"{number(staleness['versions_mean'])} versions, {number(staleness['seconds_mean'])} s"
+    return {"behind the newest prior": behind}
+
+
+def _missing(run: RunData) -> str:
+    """Samples that were ordered and given up, each with the reason."""
+    indices = (run.summary or run.last).get("indices") or {}
+    items = "".join(
+        f"<li>sample {number(m['index'])} of simulator {number(m['worker'])}: "
+        f"{escape(str(m['why']))}</li>"
+        for m in indices.get("missing", ())
+    )
+    if not items:
+        return ""
+    return f'<p class="intro">Missing:</p><ul class="reasons">{items}</ul>'
 
 
 def _pace(run: RunData) -> str:

@@ -77,6 +77,8 @@ def _print_summary(summary: dict[str, Any], run: Path) -> None:
     )
     if line := _absence(**summary.get("simulators", {})):
         out.print(f"absence   {line}", markup=False)
+    if indices := summary.get("indices"):
+        out.print(f"delivery  {_delivered(summary['delivery'], **indices)}", markup=False)
     for name in ("before", "after"):
         out.print(f"{name:<9} held out: {error_line(summary[name])}")
         if elsewhere:
@@ -99,6 +101,26 @@ def _moved(prior: dict[str, Any]) -> str:
             f"{lossy['after']:.2f} times at last"
         )
     return text
+
+
+MOST_TOLD = 5
+"""Missing samples told one by one."""
+
+
+def _delivered(
+    counts: dict[str, int],
+    delivery: str,
+    doubled: list[dict[str, Any]],
+    missing: list[dict[str, Any]],
+    **_: Any,
+) -> str:
+    """What came of the samples that were ordered, in a line."""
+    if delivery == "latest":
+        return f"latest: {counts['dropped']} samples dropped, {counts['lost']} lost on the way"
+    told = f"complete: {len(missing)} samples missing, {len(doubled)} doubled"
+    each = [f"{m['worker']}-{m['index']} ({m['why']})" for m in missing[:MOST_TOLD]]
+    more = ["..."] if len(missing) > MOST_TOLD else []
+    return f"{told}: {', '.join(each + more)}" if each else told
 
 
 def _absence(

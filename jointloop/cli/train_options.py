@@ -43,6 +43,7 @@ def shape(words: list[str]) -> Shape:
         hidden=frozenset({"preset", "weights", "expect.log"}),
         aliases={
             "optimiser.learning_rate": "learning-rate",
+            "stream.delivery": "delivery",
             "expect.mode": "expect-mode",
             "expect.jitter": "expect-jitter",
         },

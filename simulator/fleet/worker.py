@@ -118,17 +118,17 @@ def _work(
     with _maker(settings, options) as maker:
         stop.listen()  # Blender may have taken the signals
         limits = Limits(options.recycle_frames, options.recycle_mb)
-        index = welcome.next_index
+        made = 0
         while not (stop.asked or limits.reached):
-            link.pump(0 if link.credits else IDLE_S)
+            link.pump(0 if link.order else IDLE_S)
             if link.farewell is not None:
                 return _part(link.farewell)
-            if link.credits:
-                link.publish(maker.sample(welcome.worker, index, link.assignment))
-                if index == welcome.next_index:
+            if order := link.order:
+                link.publish(maker.sample(order.worker, order.index, order.terms))
+                if not made:
                     say(Word.DELIVERED.of("its first sample"))
-                index += 1
-            limits.count(index - welcome.next_index, link.alive)
+                made += 1
+            limits.count(made, link.alive)
         link.bye("recycle" if limits.reached else "asked to stop")
     return Exit.RECYCLE if limits.reached else Exit.DONE
 

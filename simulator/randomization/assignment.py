@@ -17,6 +17,9 @@ from simulator.robot import MAX_JOINTS
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
+Promise = Literal["complete", "latest"]
+"""What a run promises of its samples: that each is used once, whatever befalls it, or that those
+used are the newest."""
 
 MAX_BINS = 256
 Row = Annotated[tuple[float, ...], Meta(min_length=2, max_length=MAX_BINS)]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from jointloop.common.ranges import in_ranges
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.process import (
     Exit,
@@ -89,7 +90,12 @@ def record(
             )
             raise
     if left := recording.missing:
-        raise RecordingError(f"{len(left)} shards are missing still; go on with --resume")
+        lacks = in_ranges(index for shard in left for index in recording.indices(shard))
+        why = ", ".join(f"worker {number} {reason}" for number, reason in fleet.retired.items())
+        raise RecordingError(
+            f"{len(left)} shards are missing still, samples {lacks}"
+            f"{f' ({why})' if why else ''}; go on with --resume"
+        )
     return time.monotonic() - started
 
 

@@ -11,21 +11,26 @@ from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.hub import Hub
 from simulator.transport.link import Link, RefusedError, TrainerGoneError
+from simulator.transport.orders import Order, Orders, Standing, is_adaptive
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import write_keys
-from simulator.transport.workers import Worker
+from simulator.transport.worker import Worker
 
 __all__ = [
     "Delivery",
     "Hub",
     "Link",
+    "Order",
+    "Orders",
     "Received",
     "RefusedError",
     "Security",
+    "Standing",
     "TrainerGoneError",
     "TransportError",
     "Worker",
     "check_way",
+    "is_adaptive",
     "write_keys",
 ]
 

@@ -1,4 +1,4 @@
-"""Samples as messages: five frames, topic | header | image | belief map | mask.
+"""Samples as messages: five frames, topic | header | image | belief map | mask, and a seal.
 
 The header is MessagePack and says all that is known of the image; image, belief map and mask
 follow as bytes. Decoding checks every field and has limits; nothing but a `WireError` comes out of
@@ -25,6 +25,7 @@ from simulator.randomization.settings import SampleSettings
 from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
 from simulator.sample import Labels, Sample
 from simulator.transport.messages import SCHEMA, Identity, WireError, checked
+from simulator.transport.orders import Order
 
 HEADER_LIMIT = 128 * 1024
 """Largest header [bytes]."""
@@ -105,11 +106,15 @@ class Received:
     """Of the process that made it."""
     sequence: int
     """Counts the messages of one instance from 0."""
+    maker: int | None = None
+    """Id of the worker that made it, once it was entered."""
+    order: Order | None = None
+    """That it was made for, likewise."""
 
     @property
     def worker(self) -> int:
-        """Id of the worker that made it."""
-        return self.sample.hidden.provenance.worker
+        """Id of the worker that made it: of itself, or in another's place."""
+        return self.sample.hidden.provenance.worker if self.maker is None else self.maker
 
 
 def topic(run: str) -> bytes:

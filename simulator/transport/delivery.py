@@ -13,11 +13,17 @@ log = logging.getLogger(__name__)
 class Delivery:
     """What became of the samples and the workers so far."""
 
+    rendered: int = 0
+    """As simulators say themselves."""
     received: int = 0
     lost: int = 0
-    """Sent but never arrived, by gaps in the sequence numbers."""
+    """Sent but never arrived whole, by gaps in the sequence numbers."""
     lost_with_worker: int = 0
-    """Outstanding when a worker died; its replacement makes them again."""
+    """Outstanding when a worker died."""
+    again: int = 0
+    """Of those lost in either way, what was ordered again."""
+    dropped: int = 0
+    """Arrived, but newer ones came before they were used; where the newest count."""
     duplicated: int = 0
     """Arrived twice or after a replacement took over; dropped."""
     stale: int = 0

@@ -1,24 +1,27 @@
-"""The trainer's side: lets simulators in, hands out credits and priors, takes samples."""
+"""The trainer's side: lets simulators in, hands out orders and priors, takes samples."""
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from typing import Self
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
-from simulator.randomization.assignment import Assignment
+from simulator.randomization.assignment import Assignment, Promise
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot
 from simulator.transport import messages
-from simulator.transport.addresses import Address
+from simulator.transport.addresses import Address, TransportError
 from simulator.transport.codec import Codec, Received
 from simulator.transport.delivery import Delivery
-from simulator.transport.messages import Assign, Bye, Credit, Hello, WireError
+from simulator.transport.messages import Assign, Bye, Hello, Make, Welcome, WireError
+from simulator.transport.orders import Orders, Standing
+from simulator.transport.seal import Marked, mark_of, unsealed
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
-from simulator.transport.workers import Worker, Workers
+from simulator.transport.worker import Worker
+from simulator.transport.workers import Workers
 
 SILENCE_S = 180.0
 """A worker whose connection stands but that says nothing for so long counts as dead."""
@@ -28,7 +31,7 @@ OPEN = Security()
 
 
 class Hub:
-    """The trainer's side: lets simulators in, hands out credits and priors, takes samples.
+    """The trainer's side: lets simulators in, hands out orders and priors, takes samples.
 
     Everything happens in the caller's thread, inside these methods; none of them blocks beyond its
     time-out.
@@ -43,7 +46,8 @@ class Hub:
             its prior.
         credits: samples a worker may be ahead of the trainer.
         adaptive_share: of the workers.
-        next_index: first index of each worker id, where a run is taken up again; else 0.
+        promise: of its samples; see `Orders`.
+        standing: of its orders, where a run is taken up again.
         security: of an address that other machines can reach.
         silence_s: after so long without a word a connected worker counts as dead.
         expect: digest of the poses that the run expects, if any.
@@ -62,7 +66,8 @@ class Hub:
         *,
         credits: int = 8,
         adaptive_share: float = 0.5,
-        next_index: Mapping[int, int] | None = None,
+        promise: Promise = "complete",
+        standing: Standing | None = None,
         security: Security = OPEN,
         silence_s: float = SILENCE_S,
         expect: str = "",
@@ -70,16 +75,10 @@ class Hub:
         wanted = Address.parse(address)
         security.check(wanted)
         self._codec = Codec(run, settings, robot, assignment.prior)
-        self._workers = Workers(
-            run,
-            settings,
-            assignment,
-            credits,
-            adaptive_share,
-            next_index or {},
-            robot.fingerprint,
-            expect,
-        )
+        if not 0 <= adaptive_share <= 1:
+            raise TransportError(f"adaptive_share is {adaptive_share}; expected 0 to 1")
+        self._orders = Orders(assignment, adaptive_share, promise, standing)
+        self._workers = Workers(run, settings, self._orders, credits, robot.fingerprint, expect)
         self._silence_s = silence_s
         self._probed = time.monotonic()
         self._context = zmq.Context()
@@ -137,6 +136,15 @@ class Hub:
         """What became of samples and workers so far; a copy."""
         return self._workers.delivery.copy()
 
+    @property
+    def standing(self) -> Standing:
+        """Where the orders stand: what never arrived is wanted."""
+        return self._workers.standing()
+
+    def follows(self, worker: int) -> bool:
+        """Whether samples of that worker id follow the prior."""
+        return self._orders.follows(worker)
+
     def poll(self, timeout_s: float) -> list[Received]:
         """Handle what came in; returns with the first samples, or none after the time-out."""
         deadline = time.monotonic() + timeout_s
@@ -152,7 +160,7 @@ class Hub:
                 return received
 
     def consumed(self, worker: int) -> None:
-        """Give one credit back: the trainer has used up one sample of that worker.
+        """Order one more: the trainer has used up one sample that this worker made.
 
         Raises:
             TransportError: it holds no such sample.
@@ -160,7 +168,7 @@ class Hub:
         self._top_up(self._workers.consumed(worker))
 
     def assign(self, assignment: Assignment) -> None:
-        """Tell the workers at once what to draw from now on.
+        """Tell the workers at once what samples are drawn from that are ordered from now on.
 
         Raises:
             TransportError: its prior is older than the newest.
@@ -173,7 +181,7 @@ class Hub:
     def limit_outstanding(self, total: int | None) -> None:
         """Let no more than `total` samples arrive in all, counted from the beginning.
 
-        Credits beyond are withheld until the limit is raised, or lifted by None.
+        Orders beyond are withheld until the limit is raised, or lifted by None.
         """
         self._workers.limit = total
         self._replenish()
@@ -213,13 +221,20 @@ class Hub:
         now = time.monotonic()
         for frames in drain(self._data):
             try:
-                decoded = self._codec.decode([frame.buffer for frame in frames])
-                received = self._workers.accept(decoded, now)
+                received = self._read(unsealed([frame.buffer for frame in frames]), now)
             except WireError as error:
                 self._workers.delivery.reject(error)
             else:
                 if received:
                     yield received
+
+    def _read(self, frames: Sequence[Any], now: float) -> Received | None:
+        """The sample of a message, if it is one that is wanted."""
+        if len(frames) == len(Marked._fields):
+            mark = mark_of(frames[1])
+            self._workers.settle(mark.instance, mark.published)
+            return None
+        return self._workers.accept(self._codec.decode(frames), now)
 
     def _take_control(self) -> bool:
         """Handle control messages; false if there may be more."""
@@ -241,6 +256,8 @@ class Hub:
             port = self._data_port.port
             if answer := self._workers.admit(peer, message, port, now):
                 self._send_to(peer, answer)
+            if isinstance(answer, Welcome):
+                self._top_up(self._workers.by_id[answer.worker])
             return
         worker = self._workers.by_peer(peer)
         if worker is None:
@@ -251,7 +268,7 @@ class Hub:
         if isinstance(message, Bye):
             self._workers.depart(worker, died=False)
         else:
-            worker.rendered, worker.rss = message.rendered, message.rss
+            self._workers.hear(worker, message)
 
     def _judge(self) -> None:
         now = time.monotonic()
@@ -263,15 +280,16 @@ class Hub:
                 self._send(worker, Bye(f"silent for {self._silence_s:g} s", again=True))
                 self._workers.depart(worker, died=True)
             else:
-                self._send(worker, Credit(0))
+                self._send(worker, Make())
+        self._workers.release_late(now)
 
     def _replenish(self) -> None:
         for worker in self._workers.alive():
             self._top_up(worker)
 
     def _top_up(self, worker: Worker) -> None:
-        if n := self._workers.grant(worker):
-            self._send(worker, Credit(n))
+        for message in self._workers.grant(worker):
+            self._send(worker, message)
 
     def _send(self, worker: Worker, message: messages.FromTrainer) -> None:
         if worker.alive and not self._send_to(worker.peer, message):

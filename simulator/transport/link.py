@@ -2,7 +2,10 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Self
 
 import zmq
@@ -19,12 +22,14 @@ from simulator.transport.messages import (
     Alive,
     Assign,
     Bye,
-    Credit,
     Hello,
+    Make,
     Refused,
     Welcome,
     WireError,
 )
+from simulator.transport.orders import Order
+from simulator.transport.seal import Mark, marked, seal
 from simulator.transport.security import SIMULATOR, TRAINER, Security
 from simulator.transport.sockets import LINGER_MS, drain, load_certificate, open_socket
 
@@ -66,8 +71,7 @@ class Link:
         self._data: zmq.Socket | None = None
         self._sequence = 0
         self._subscribed = False
-        self.credits = 0
-        """Samples that may be published now."""
+        self._orders: deque[Order] = deque()
         self.farewell: Bye | None = None
         """The trainer's goodbye, once it has come."""
         try:
@@ -165,7 +169,7 @@ class Link:
         self._settings: SampleSettings = welcome.settings
         self._joints = robot.lower.size
         self.assignment = self._read(welcome.assignment)
-        self.credits = welcome.credits
+        self._promise = welcome.promise
         self._codec = Codec(welcome.run, welcome.settings, robot, self.assignment.prior)
         address = self._address.data(welcome.data_port)
         # XPUB: a publisher that sees the trainer's subscription come, before which samples would
@@ -188,7 +192,7 @@ class Link:
             self._hear()
 
     def pump(self, timeout_s: float) -> None:
-        """Take in credits, the newest assignment and a goodbye; waits for the first of them.
+        """Take in orders, the newest assignment and a goodbye; waits for the first of them.
 
         Raises:
             TrainerGoneError: its connection ended without a goodbye.
@@ -207,15 +211,28 @@ class Link:
                 self._control.linger = 0
                 raise TrainerGoneError(f"the trainer at {self._address} is gone")
 
+    @property
+    def credits(self) -> int:
+        """Samples that may be published now."""
+        return len(self._orders)
+
+    @property
+    def order(self) -> Order | None:
+        """The sample to be published next, if any."""
+        if not self._orders:
+            return None
+        order = self._orders[0]
+        return order if self._promise == "complete" else replace(order, terms=self.assignment)
+
     def publish(self, sample: Sample) -> None:
-        """Send a sample, for one credit. Its arrays must not be written to afterwards.
+        """Send the sample that was to be next. Its arrays must not be written to afterwards.
 
         Raises:
             TrainerGoneError: its connection ended without a goodbye.
         """
-        if self._data is None or self.credits < 1:
+        if self._data is None or not self._orders:
             raise TransportError("a sample may be published only for a credit")
-        frames = self._codec.encode(sample, self._instance, self._sequence)
+        frames = seal(self._codec.encode(sample, self._instance, self._sequence))
         while self.farewell is None:
             try:
                 self._data.send_multipart(frames, zmq.NOBLOCK, copy=False)
@@ -223,12 +240,16 @@ class Link:
                 self.pump(TICK_MS / 1000)
             else:
                 self._sequence += 1
-                self.credits -= 1
+                self._orders.popleft()
                 return
 
     def alive(self, rendered: int, rss: int) -> None:
-        """Tell the trainer that this simulator is at work."""
+        """Tell the trainer that this simulator is at work, and what it has published."""
         self._send(Alive(rendered, rss))
+        if self._data:
+            mark = marked(self._codec.topic, Mark(self._instance, self._sequence))
+            with suppress(zmq.Again):  # another comes in a second
+                self._data.send_multipart(seal(mark), zmq.NOBLOCK)
 
     def bye(self, reason: str) -> None:
         """Tell the trainer that this simulator leaves."""
@@ -254,8 +275,9 @@ class Link:
                     self._subscribed = event.bytes[:1] == b"\1"
         for frames in drain(self._control):
             message = messages.decode_from_trainer(frames[-1].buffer)
-            if isinstance(message, Credit):
-                self.credits += message.n
+            if isinstance(message, Make):
+                terms = self.assignment
+                self._orders += [Order(worker, index, terms) for worker, index in message.samples]
             elif isinstance(message, Assign):
                 self.assignment = self._read(message.assignment)
             elif isinstance(message, Bye):

@@ -1,7 +1,7 @@
 """Control messages between a trainer and its simulators, as MessagePack with limits.
 
 simulator -> trainer   Hello, Alive, Bye
-trainer -> simulator   Welcome or Refused, then Credit, Assign, Bye
+trainer -> simulator   Welcome or Refused, then Make, Assign, Bye
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
-from simulator.randomization.assignment import Assignment, Count
+from simulator.randomization.assignment import Assignment, Count, Promise
 from simulator.randomization.settings import SampleSettings
 
-SCHEMA = 6
+SCHEMA = 7
 """Version of all messages; grows with every change that an older side could not read."""
 WORKER_LIMIT = 4 * 1024
 """Largest control message of a simulator [bytes]."""
@@ -22,6 +22,8 @@ TRAINER_LIMIT = 4 * 1024 * 1024
 """Largest control message of a trainer [bytes]."""
 MAX_WORKERS = 4096
 MAX_WISHES = 128
+MAX_CREDITS = 256
+"""Far under the sockets' high-water mark, so that nothing is dropped on the way."""
 
 # Every length is bounded where it stands: what is not bounded costs memory and time to refuse.
 Identity = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -63,14 +65,13 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     worker: WorkerId
     adaptive: bool
     """Whether it follows the prior; otherwise it stays with the first one."""
-    next_index: Count
-    """Of its first sample."""
     settings: SampleSettings
     data_port: Annotated[int, Meta(ge=0, le=65535)]
     """Of the data socket, 0 for ipc."""
-    credits: Count
-    """Samples it may publish."""
     assignment: Assignment = msgspec.field(name="terms")
+    promise: Promise = "complete"
+    """Which terms a sample is drawn from: those that were the newest when it was ordered
+    (complete), or those that are the newest when it is made (latest)."""
     fingerprint: Text = ""
     """Of the trainer's robot; see `Robot.fingerprint`."""
 
@@ -81,14 +82,15 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: Text
 
 
-class Credit(msgspec.Struct, frozen=True, tag="credit"):
-    """The simulator may publish `n` samples more; 0 only tests the connection."""
+class Make(msgspec.Struct, frozen=True, tag="make"):
+    """Make these samples, after those ordered before; none only tests the connection."""
 
-    n: Count
+    samples: Annotated[tuple[tuple[WorkerId, Count], ...], Meta(max_length=MAX_CREDITS)] = ()
+    """Worker id and index of each. Most are the simulator's own; others were lost elsewhere."""
 
 
 class Assign(msgspec.Struct, frozen=True, tag="assign"):
-    """Draw from this now; the newest counts."""
+    """Draw from this what is ordered from now on."""
 
     assignment: Assignment = msgspec.field(name="terms")
 
@@ -110,7 +112,7 @@ class Bye(msgspec.Struct, frozen=True, tag="bye"):
 
 
 FromWorker = Hello | Alive | Bye
-FromTrainer = Welcome | Refused | Credit | Assign | Bye
+FromTrainer = Welcome | Refused | Make | Assign | Bye
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,13 +1,13 @@
-"""Who works for a run, what each may still send, and what came of it. No sockets.
+"""Who works for a run, what each is still to send, and what came of it. No sockets.
 
 Credits bound what is under way: a worker may be ahead of the trainer by `credits` samples, those it
-has still to send (outstanding) and those the trainer has not used yet (held) together.
+was told to make (outstanding) and those the trainer has not used yet (held) together.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count, groupby
 
 import msgspec
 
@@ -19,73 +19,24 @@ from simulator.transport.addresses import TransportError
 from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
 from simulator.transport.messages import (
+    MAX_CREDITS,
     MAX_WORKERS,
     SCHEMA,
+    Alive,
+    Assign,
     Hello,
+    Make,
     Refused,
     Welcome,
     WireError,
 )
+from simulator.transport.orders import Order, Orders, Standing
+from simulator.transport.worker import Worker
 
 MAX_REASON = 256
 """Of what a simulator said, in an answer [characters]."""
-MAX_CREDITS = 256
-"""Far under the sockets' high-water mark, so that nothing is dropped on the way."""
-
-
-@dataclass
-class Worker:
-    """One worker id and the process that holds it, or held it last."""
-
-    id: int
-    adaptive: bool
-    peer: bytes
-    """Address of its control connection."""
-    instance: bytes
-    slot: bytes
-    first_index: int
-    """Index of this process's first sample."""
-    last_seen: float
-    """[s] of a monotonic clock."""
-    alive: bool = True
-    died: bool = False
-    """Left without a goodbye."""
-    granted: int = 0
-    """Credits this process got in all."""
-    sequence: int = 0
-    """The next expected of this process."""
-    held: int = 0
-    """Received from this id and not yet consumed."""
-    received: int = 0
-    """From this id."""
-    newest: tuple[int, str] | None = None
-    """Prior version and split of its latest assignment."""
-    rendered: int = 0
-    """As it says itself."""
-    rss: int = 0
-    """Its resident memory [bytes]."""
-    assigned: set[tuple[int, str]] = field(default_factory=set)
-    """Those of all its assignments."""
-
-    @property
-    def prior_version(self) -> int:
-        """Newest sent to it."""
-        return self.newest[0] if self.newest else 0
-
-    @property
-    def next_index(self) -> int:
-        """One after the highest index received, or known to be lost."""
-        return self.first_index + self.sequence
-
-    @property
-    def outstanding(self) -> int:
-        """Samples it may still send."""
-        return self.granted - self.sequence
-
-
-def is_adaptive(worker: int, share: float) -> bool:
-    """Whether a worker follows the prior: spreads that share evenly over the ids."""
-    return math.floor((worker + 1) * share) > math.floor(worker * share)
+LATE_S = 2.0
+"""What was on its way when a worker left may still arrive for so long."""
 
 
 class Workers:
@@ -94,46 +45,36 @@ class Workers:
     Args:
         run: id of the run.
         settings: what it asks of its simulators.
-        assignment: the first one; training samples of workers that are not adaptive are drawn from
-            its prior.
+        orders: of samples.
         credits: samples a worker may be ahead of the trainer.
-        adaptive_share: of the workers.
-        next_index: first index of each worker id; 0 where none is given.
         fingerprint: of the trainer's robot.
         expect: digest of the poses that the run expects, if any.
 
     Raises:
-        TransportError: credits or share are out of their range.
+        TransportError: credits are out of their range.
     """
 
     def __init__(
         self,
         run: str,
         settings: SampleSettings,
-        assignment: Assignment,
+        orders: Orders,
         credits: int,
-        adaptive_share: float,
-        next_index: Mapping[int, int],
         fingerprint: str = "",
         expect: str = "",
     ) -> None:
         if not 1 <= credits <= MAX_CREDITS:
             raise TransportError(f"credits is {credits}; expected 1 to {MAX_CREDITS}")
-        if not 0 <= adaptive_share <= 1:
-            raise TransportError(f"adaptive_share is {adaptive_share}; expected 0 to 1")
         self.by_id: dict[int, Worker] = {}
         """The holder, or last holder, of each id."""
         self.delivery = Delivery()
         self.limit: int | None = None
         """Samples received and outstanding in all, at most."""
+        self.orders = orders
         self._run = run
         self._fingerprint, self._expect = fingerprint, expect
         self._settings = settings
-        self._first = assignment
-        self._newest = assignment
         self._credits = credits
-        self._share = adaptive_share
-        self._next_index = dict(next_index)
         self._past: set[bytes] = set()
 
     def alive(self) -> Iterator[Worker]:
@@ -162,16 +103,16 @@ class Workers:
                 hello = msgspec.structs.replace(hello, worker=former.id)
         worker = self._enlist(peer, hello, now)
         self.delivery.workers_joined += 1
-        assignment = self.assign_to(worker)
+        terms = self.orders.terms_of(worker.id)
+        self._tell(worker, terms)
         return Welcome(
             run=self._run,
             worker=worker.id,
             adaptive=worker.adaptive,
-            next_index=worker.next_index,
             settings=self._settings,
             data_port=data_port,
-            credits=self.grant(worker),
-            assignment=assignment or self._newest,
+            assignment=terms,
+            promise=self.orders.promise,
             fingerprint=self._fingerprint,
         )
 
@@ -200,13 +141,13 @@ class Workers:
         former = self.by_id.get(chosen)
         if former:
             self._past.add(former.instance)
+            self.release(former)
         worker = Worker(
             id=chosen,
-            adaptive=is_adaptive(chosen, self._share),
+            adaptive=self.orders.follows(chosen),
             peer=peer,
             instance=hello.instance,
             slot=hello.slot,
-            first_index=former.next_index if former else self._next_index.get(chosen, 0),
             last_seen=now,
             held=former.held if former else 0,
             received=former.received if former else 0,
@@ -215,7 +156,7 @@ class Workers:
         return worker
 
     def depart(self, worker: Worker, *, died: bool) -> None:
-        """A worker left; what is still under way from it is taken until it is replaced."""
+        """A worker left; what is still under way from it is taken until it is released."""
         if not worker.alive:
             return
         worker.alive, worker.died = False, died
@@ -223,45 +164,68 @@ class Workers:
             self.delivery.workers_lost += 1
             self.delivery.lost_with_worker += worker.outstanding
 
+    def release_late(self, now: float) -> None:
+        """Order again what workers that left a while ago did not send."""
+        for worker in self.by_id.values():
+            if not worker.alive and worker.orders:
+                worker.left = now if worker.left is None else worker.left
+                if now - worker.left >= LATE_S:
+                    self.release(worker)
+
+    def release(self, worker: Worker) -> None:
+        """Expect nothing more of a worker that left."""
+        orders = worker.orders.values()
+        why = "simulators died at it, the last as worker"
+        again = self.orders.lose(orders, int(worker.died), f"{why} {worker.id}")
+        self.delivery.again += again
+        worker.orders = {}
+
     def assign(self, assignment: Assignment) -> None:
         """From now on, draw from this.
 
         Raises:
             TransportError: the prior is older than the newest.
         """
-        version, newest = assignment.version, self._newest.version
+        version, newest = assignment.version, self.orders.newest.version
         if version < newest:
             raise TransportError(f"prior version {version} is older than {newest}, the newest")
-        self._newest = assignment
+        self.orders.assign(assignment)
 
     def assign_to(self, worker: Worker) -> Assignment | None:
         """What to tell a worker to draw from; None if that is what it does."""
-        assignment = self._newest
-        if not worker.adaptive and assignment.split == "train":  # what is held out all render
-            assignment = msgspec.structs.replace(self._first, split="train")
-        newest = (assignment.version, assignment.split)
-        if newest == worker.newest:
-            return None
-        worker.newest = newest
-        worker.assigned.add(newest)
-        return assignment
+        terms = self.orders.terms_of(worker.id)
+        return terms if self._tell(worker, terms) else None
 
-    def grant(self, worker: Worker) -> int:
-        """The number of credits that a worker is due now; counts as given."""
+    def _tell(self, worker: Worker, terms: Assignment) -> bool:
+        """Whether a worker has to be told these terms; counts as done."""
+        if terms == worker.terms:
+            return False
+        worker.terms = terms
+        worker.assigned.add((terms.version, terms.split))
+        return True
+
+    def grant(self, worker: Worker) -> list[Assign | Make]:
+        """What to tell a worker to make, and from what; counts as told."""
         if not worker.alive:
-            return 0
+            return []
         due = self._credits - worker.outstanding - worker.held
         if self.limit is not None:
-            others = list(self.alive())
-            under_way = sum(other.outstanding for other in others)
+            under_way = sum(other.outstanding for other in self.by_id.values())
             left = self.limit - self.delivery.received - under_way
-            due = min(due, math.ceil(left / len(others)))  # the last ones go to all alike
-        due = max(0, due)
-        worker.granted += due
-        return due
+            due = min(due, math.ceil(left / sum(1 for _ in self.alive())))  # to all alike
+        orders = self.orders.issue(worker.id, max(0, due), proven=worker.sequence > 0)
+        messages: list[Assign | Make] = []
+        for terms, alike in groupby(orders, lambda order: order.terms):
+            group = list(alike)
+            if self._tell(worker, terms):
+                messages.append(Assign(terms))
+            messages.append(Make(tuple(order.key for order in group)))
+            worker.orders |= dict(zip(count(worker.issued), group, strict=False))
+            worker.issued += len(group)
+        return messages
 
     def consumed(self, worker: int) -> Worker:
-        """The trainer has used up one sample of a worker.
+        """The trainer has used up one sample that a worker made.
 
         Raises:
             TransportError: it holds none of that worker.
@@ -272,41 +236,77 @@ class Workers:
         used.held -= 1
         return used
 
+    def hear(self, worker: Worker, said: Alive) -> None:
+        """A worker tells of itself."""
+        self.delivery.rendered += max(0, said.rendered - worker.rendered)
+        worker.rendered, worker.rss = said.rendered, said.rss
+
     def accept(self, received: Received, now: float) -> Received | None:
         """Enter a sample; None if it was a duplicate.
 
         Raises:
             WireError: it is none that was asked for.
         """
-        source, instance = received.sample.hidden.provenance, received.instance
-        worker = self.by_id.get(source.worker)
-        if worker is None or worker.instance != instance:
-            if instance not in self._past:
-                raise WireError("foreign", f"worker {source.worker} is held by another process")
+        source, sequence = received.sample.hidden.provenance, received.sequence
+        worker = self._maker(received.instance)
+        order = worker and worker.orders.get(sequence)
+        if worker is None or (order is None and sequence < worker.issued):
             self.delivery.duplicated += 1
             return None
-        if source.index != worker.first_index + received.sequence:
-            raise WireError("foreign", f"index {source.index} at sequence {received.sequence}")
+        if order is None:
+            raise WireError("uncredited", f"sequence {sequence}, {worker.issued} credits")
+        if (source.worker, source.index) != order.key:
+            raise WireError("foreign", f"sample {source.worker}-{source.index} for {order.key}")
         drawn_from = (source.prior_version, source.split)
-        if source.seed != self._settings.seed or drawn_from not in worker.assigned:
+        terms = {(order.terms.version, order.terms.split)}
+        asked = terms if self.orders.promise == "complete" else worker.assigned
+        if source.seed != self._settings.seed or drawn_from not in asked:
             raise WireError("foreign", f"seed {source.seed}, prior and split {drawn_from}")
-        if received.sequence < worker.sequence:
-            self.delivery.duplicated += 1
-            return None
-        if received.sequence >= worker.granted:
-            raise WireError("uncredited", f"sequence {received.sequence}, {worker.granted} credits")
-        return self._enter(worker, received, now)
+        self._settle(worker, sequence)
+        return self._enter(worker, order, received, now)
 
-    def _enter(self, worker: Worker, received: Received, now: float) -> Received:
-        delivery = self.delivery
-        gap = received.sequence - worker.sequence
-        delivery.lost += gap
-        delivery.received += 1
-        delivery.stale += received.sample.hidden.provenance.prior_version < worker.prior_version
-        if worker.died:  # it was counted as lost, but had been sent
-            delivery.lost_with_worker -= gap + 1
+    def settle(self, instance: bytes, published: int) -> None:
+        """A process has published so many samples; order again what of them is not here.
+
+        Raises:
+            WireError: no such process works here.
+        """
+        if worker := self._maker(instance):
+            self._settle(worker, min(published, worker.issued))
+
+    def _maker(self, instance: bytes) -> Worker | None:
+        """Who holds, or held last, an id as that process; None if it was replaced since."""
+        for worker in self.by_id.values():
+            if worker.instance == instance:
+                return worker
+        if instance not in self._past:
+            raise WireError("foreign", "of a process that holds no worker id")
+        return None
+
+    def _settle(self, worker: Worker, published: int) -> None:
+        gone = [n for n in range(worker.sequence, published) if n in worker.orders]
+        lost = [worker.orders.pop(n) for n in gone]
+        worker.sequence = max(worker.sequence, published)
+        self.delivery.lost += len(lost)
+        why = "it did not arrive, or could not be read"
+        self.delivery.again += self.orders.lose(lost, len(lost), why)
+        if worker.died:  # they were counted as lost with it
+            self.delivery.lost_with_worker -= len(lost)
+
+    def _enter(self, worker: Worker, order: Order, received: Received, now: float) -> Received:
+        version = received.sample.hidden.provenance.prior_version
+        self.delivery.received += 1
+        self.delivery.stale += version < self.orders.terms_of(order.worker).version
+        self.delivery.lost_with_worker -= worker.died  # it was, but had been sent
+        self.orders.arrived(order)
+        del worker.orders[received.sequence]
         worker.sequence = received.sequence + 1
         worker.last_seen = now
         worker.held += 1
         worker.received += 1
-        return received
+        return replace(received, maker=worker.id, order=order)
+
+    def standing(self) -> Standing:
+        """Where the orders stand."""
+        under_way = [order for worker in self.by_id.values() for order in worker.orders.values()]
+        return self.orders.standing(under_way)

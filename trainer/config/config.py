@@ -21,6 +21,7 @@ from jointloop.common.settings import (
     read,
     typed,
 )
+from simulator.randomization.assignment import Promise
 from simulator.randomization.settings import SampleSettings, parse_size
 from trainer.config.augmentation import AugmentConfig
 from trainer.config.feedback import ExpectConfig, FeedbackConfig, check_rule
@@ -125,9 +126,14 @@ class LossConfig(Checked, where="loss"):
 
 
 @dataclass(frozen=True)
-class StreamConfig(Checked, where="stream"):
+class StreamConfig(Checked, where="stream", later=("delivery",)):
     """How samples reach the trainer and how long they are used."""
 
+    delivery: Promise = "complete"
+    """complete: every sample that is ordered is trained on once and not skipped, whoever dies, and
+    is drawn from the prior that was the newest when it was ordered. latest: samples are drawn from
+    the prior that is the newest when they are made, and the newest ones count; those that nobody
+    used in time are dropped, and those that are lost are not made again."""
     credits: Annotated[int, Meta(ge=1, le=256)] = 8
     """Samples a worker may be ahead of the trainer."""
     held_out: Positive = 2000

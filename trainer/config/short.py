@@ -14,6 +14,7 @@ SHORT = {
     "feedback": ("feedback.enabled",),
     "learning_rate": ("optimiser.learning_rate",),
     "backbone": ("network.backbone",),
+    "delivery": ("stream.delivery",),
 }
 """The settings of one value, by short name; others keep theirs."""
 

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jointloop.common.draws import random_source
@@ -11,10 +11,10 @@ from simulator.fleet.fleet import Fleet, FleetError
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.poses import PoseCounts
 from simulator.sample import Sample
-from simulator.transport import Hub
-from simulator.transport.delivery import Delivery
+from simulator.transport import Delivery, Hub, Order, Received, Standing
 from trainer.batch import Batch, stack
 from trainer.config.config import StreamConfig
+from trainer.data.account import Account, standing_of
 from trainer.data.source import SourceCounts, SourceError
 
 DRAWS = 0x6C697665
@@ -43,8 +43,9 @@ class LiveSource:
     """Batches from the hub's workers.
 
     A batch takes what is new, in turn from every worker, and fills up from a bounded buffer of
-    recent samples; each may be used `max_uses` times. A worker gets a credit back for every new
-    sample taken.
+    recent samples; each may be used `max_uses` times. A worker may send one more for every new
+    sample taken; or, where the newest count, for every one that arrives: then what arrived first is
+    dropped as soon as more than its credits wait.
     """
 
     def __init__(
@@ -70,14 +71,15 @@ class LiveSource:
         self.hub = hub
         self.counts = SourceCounts()
         self.poses = PoseCounts()
-        self._earlier_index: dict[int, int] = {}
+        self._account = Account()
         self._earlier = Delivery()
+        self._dropped = 0
         self._config = config
         self._seed = seed
         self._timeout = timeout
         self._fleet = fleet
         self._say = say
-        self._new: dict[int, deque[Sample]] = {}
+        self._new: dict[int, deque[Received]] = {}
         self._turn = 0
         self._kept: deque[_Kept] = deque(maxlen=config.buffer)
         self._absence = _Absence()
@@ -89,8 +91,6 @@ class LiveSource:
     def hold(self, count: int, terms: Assignment) -> list[Sample]:
         """Held-out samples: the next `count`, drawn by these terms and kept from training.
 
-        Simulators idle from then on until `send`, so that no other sample is drawn by them.
-
         Raises:
             SourceError: none arrives within the time-out.
         """
@@ -101,6 +101,7 @@ class LiveSource:
         while len(held) < count:
             self._await_new()
             while len(held) < count and (sample := self._take_new()) is not None:
+                self._account.hold(sample.hidden.provenance)
                 held.append(sample)
             if time.monotonic() - said > PATIENCE:
                 said = time.monotonic()
@@ -108,9 +109,10 @@ class LiveSource:
         return held
 
     def send(self, terms: Assignment) -> None:
-        """Training samples are drawn by these terms from now on."""
+        """An epoch begins: training samples are ordered by these terms from now on."""
+        self._account.begin(terms.version)
         self.hub.assign(terms)
-        self.hub.limit_outstanding(None)
+        self.hub.limit_outstanding(None)  # that a held-out set needed
 
     def batch(self, size: int) -> Batch:
         """The next training batch.
@@ -136,23 +138,20 @@ class LiveSource:
         return stack([kept.sample for kept in chosen])
 
     @property
-    def next_index(self) -> dict[int, int]:
-        """First index of each worker that has not arrived yet, absent workers included."""
-        here = {id: worker.next_index for id, worker in self.hub.workers.items()}
-        return self._earlier_index | here
+    def standing(self) -> Standing:
+        """Where the run's orders stand: what arrived and was not used is still wanted.
 
-    @property
-    def next_unused(self) -> dict[int, int]:
-        """First index of each worker that was not taken yet: where a resumed run goes on.
-
-        What arrived and waits for its batch would be lost with this process.
+        It would be lost with this process.
         """
-        waiting = {
-            worker: samples[0].hidden.provenance.index
-            for worker, samples in self._new.items()
-            if samples
-        }
-        return self.next_index | waiting
+        standing, waiting = self.hub.standing, self._waiting()
+        if self._config.delivery == "latest":
+            return standing
+        return replace(standing, wanted=(*waiting, *standing.wanted))
+
+    def _waiting(self) -> list[Order]:
+        """What samples are that arrived and were not used."""
+        queued = (received for samples in self._new.values() for received in samples)
+        return [received.order for received in queued if received.order]
 
     def note(self) -> str:
         """How many samples since the last epoch were trained on while no simulator was there."""
@@ -165,42 +164,40 @@ class LiveSource:
         return {
             "counts": asdict(self.counts),
             "poses": asdict(self.poses),
-            "next_index": self.next_unused,
+            "orders": self.standing.to_plain(),
+            "aside": self._account.state_dict(),
             "delivery": self._delivery.to_json(),
             "absence": asdict(self._absence),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`; the hub takes its `next_index` before simulators connect.
+        """Go on from `state_dict`; the hub takes `standing_of` it before simulators connect.
 
         Raises:
             SourceError: the run's samples came from a recording.
         """
-        if "next_index" not in state:
-            raise SourceError("the run began with a recording; go on with --from DIR")
+        self._account.load_state(state.get("aside"), standing_of(state))
         self.counts = SourceCounts(**state["counts"])
         self.poses = PoseCounts(**state.get("poses", {}))  # older runs have none
         self._absence = _Absence(**state.get("absence", {}))  # likewise
         self._noted = self._absence.consumed
-        self._earlier_index = state["next_index"]
         self._earlier = Delivery(**state["delivery"])
 
     @property
     def _delivery(self) -> Delivery:
         """Of all starts of the run."""
-        return self._earlier.plus(self.hub.delivery)
+        return self._earlier.plus(replace(self.hub.delivery, dropped=self._dropped))
 
     def traffic(self) -> dict[str, Any]:
         """What came of samples and workers, as plain numbers for the run's metrics."""
-        workers = self.hub.workers
-        arrived = self.next_index
-        ahead = {id: worker.first_index + worker.rendered for id, worker in workers.items()}
+        workers, delivery = self.hub.workers, self._delivery
         return {
-            "samples_rendered": sum(max(n, ahead.get(id, 0)) for id, n in arrived.items()),
-            "samples_received": self._delivery.received,
+            "samples_rendered": max(delivery.rendered, delivery.received),
+            "samples_received": delivery.received,
             "samples_consumed": self.counts.consumed,
             "samples_new": self.counts.new,
-            "delivery": self._delivery.to_json(),
+            "delivery": delivery.to_json(),
+            **self._account.traffic(self.standing),
             "workers": {
                 id: {
                     "adaptive": worker.adaptive,
@@ -221,6 +218,8 @@ class LiveSource:
 
     def _add_new(self, chosen: list[_Kept], size: int) -> None:
         while len(chosen) < size and (sample := self._take_new()) is not None:
+            source = sample.hidden.provenance
+            self._account.use(source, self.hub.follows(source.worker))
             chosen.append(_Kept(sample))
             self._kept.append(chosen[-1])
             self.counts.new += 1
@@ -231,14 +230,15 @@ class LiveSource:
         return [k for k in self._kept if k.uses < most and id(k) not in taken]
 
     def _take_new(self) -> Sample | None:
-        """One new sample, from the workers in turn; its worker gets a credit."""
+        """One new sample, from the workers in turn, who may send another."""
         waiting = sorted(worker for worker, samples in self._new.items() if samples)
         if not waiting:
             return None
         worker = next((w for w in waiting if w >= self._turn), waiting[0])
         self._turn = worker + 1
-        self.hub.consumed(worker)
-        sample = self._new[worker].popleft()
+        if self._config.delivery == "complete":
+            self.hub.consumed(worker)
+        sample = self._new[worker].popleft().sample
         self.poses.count(sample.hidden.provenance)
         return sample
 
@@ -270,7 +270,13 @@ class LiveSource:
 
     def _receive(self, wait: float) -> None:
         for received in self.hub.poll(wait):
-            self._new.setdefault(received.worker, deque()).append(received.sample)
+            waiting = self._new.setdefault(received.worker, deque())
+            waiting.append(received)
+            if self._config.delivery == "latest":
+                self.hub.consumed(received.worker)
+                if len(waiting) > self._config.credits:
+                    waiting.popleft()
+                    self._dropped += 1
         self._look_around()
 
     def _look_around(self) -> None:

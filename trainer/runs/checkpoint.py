@@ -38,11 +38,6 @@ class Checkpoint:
     draws: dict[str, Any]
     """`draws.state_dict`."""
 
-    @property
-    def next_index(self) -> dict[int, int]:
-        """First index of each worker that the run has not used yet; none with a recording."""
-        return self.loop["source"].get("next_index", {})
-
 
 CHECKPOINT = fields(Checkpoint)
 

@@ -28,6 +28,7 @@ from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import Checkpoint, RunError
 from trainer.runs.folder import ELSEWHERE, EXPECTED, METRICS, RunFolder
+from trainer.runs.indices import account, staleness
 from trainer.runs.tensorboard import TensorBoard
 from trainer.weights.file import WeightsInfo
 
@@ -208,6 +209,9 @@ class RunLog:
         if "elsewhere" in last:
             before, after = (_headline(row["elsewhere"]) for row in (rows[0], last))
             summary["elsewhere"] = {"before": before, "after": after}
+        if "indices" in last:
+            summary["indices"] = account(rows, self.run.config.stream.delivery)
+            summary["staleness"] = staleness(rows)
         self.run.write_summary(summary)
         return summary
 

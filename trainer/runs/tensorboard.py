@@ -2,8 +2,9 @@
 
 The axis is training steps. Of every step there is the loss; of every epoch the learning rate, the
 held-out loss and errors, for all keypoints and for each, the share of time spent waiting for data,
-the prior of every joint angle with its entropy, how far losses moved it beside how far chance would
-have, and a few held-out images with what the network made of them.
+how old the priors of samples were, the prior of every joint angle with its entropy, how far losses
+moved it beside how far chance would have, and a few held-out images with what the network made of
+them.
 """
 
 import contextlib
@@ -123,6 +124,8 @@ class TensorBoard:
             "training/data_wait": row["data_wait"],
             "training/samples": row["samples_consumed"],
         }
+        for name in ("versions_mean", "seconds_mean"):  # a recording's do not age
+            shown[f"staleness/{name}"] = row.get("staleness", {}).get(name)
         for figure in FIGURES:
             shown[f"{figure}/all"] = value(row["held_out"], figure)
             for name, scores in row["held_out"]["joints"].items():
