@@ -25,6 +25,7 @@ VERBS = (
     "describe",
     "gallery",
     "check-labels",
+    "agree",
     "record",
     "replay",
     "convert",
