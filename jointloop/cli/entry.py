@@ -26,6 +26,7 @@ VERBS = (
     "gallery",
     "check-labels",
     "agree",
+    "annotate",
     "record",
     "replay",
     "convert",
