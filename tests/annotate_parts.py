@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 import httpx
-import numpy as np
 from recording_parts import SMALL, description, recorded
 from starlette.applications import Starlette
 
@@ -62,7 +61,4 @@ def desk(folder: Path, shots: list[Shot], scores: list[float], said: list[str]) 
         Guess([(float(x), float(y)) for x, y in shot.pixels], [score] * len(shot.pixels))
         for shot, score in zip(shots, scores, strict=True)
     ]
-    lens = shots[0].lens
-    assert lens is not None
-    assert all(np.allclose(shot.lens.K, lens.K) for shot in shots if shot.lens)
-    return Desk(UR10, photos, out, guesses, Kinematics(UR10, photos, lens), said.append)
+    return Desk(UR10, photos, out, guesses, Kinematics(UR10, photos), said.append)

@@ -67,9 +67,9 @@ def test_marks_are_in_the_file_before_the_answer_and_other_tools_read_them(
     assert client.put("/api/marks/1", json=marks(shots[1], done=True)).json()["done"] == 1
     assert not part_of(table.out).exists()
     read = read_coco(table.out, UR10.keypoint_names, "ur10")
-    assert len(read.images) == 3
-    np.testing.assert_allclose(read.images[1].pixels, shots[1].pixels, atol=0.01)
-    assert read.images[1].load().shape == (240, 320, 3)
+    assert len(read.images) == 1  # others would count as ones without a robot
+    np.testing.assert_allclose(read.images[0].pixels, shots[1].pixels, atol=0.01)
+    assert read.images[0].load().shape == (240, 320, 3)
 
 
 def test_a_page_that_is_opened_again_goes_on_where_it_stopped(
@@ -111,10 +111,23 @@ def test_what_the_file_has_of_other_pictures_stays(
     book.turn(0, Page.of(marks(shots[1]), JOINTS))
     read = read_coco(table.out, UR10.keypoint_names, "ur10")
     places = {image.name: image.pixels for image in read.images}
-    assert len(places) == 3
+    assert len(places) == 2
     for i in (0, 1):
         name = f"photos/{shots[i].name}.png"
         np.testing.assert_allclose(places[name], shots[i].pixels, atol=0.01)
+
+
+def test_a_box_that_was_drawn_by_hand_stays(
+    client: Client, table: Desk, photos: tuple[Path, list[Shot]]
+) -> None:
+    folder, shots = photos
+    client.put("/api/marks/0", json=marks(shots[0]))
+    said = json.loads(table.out.read_text())
+    said["annotations"][0]["bbox"] = [1, 2, 300, 200]
+    table.out.write_text(json.dumps(said))
+    book = desk(folder, shots, [0.9, 0.2, 0.5], []).book("")
+    book.turn(0, Page.of(marks(shots[0], done=True), JOINTS))
+    assert json.loads(table.out.read_text())["annotations"][0]["bbox"] == [1, 2, 300, 200]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,15 +176,18 @@ def test_marks_that_no_pose_has_are_red_with_their_residual(
     client: Client, photos: tuple[Path, list[Shot]]
 ) -> None:
     _, shots = photos
-    page = marks(shots[0])
-    fine = client.post("/api/advice/0", json=page).json()
+    page = marks(shots[1])
+    fine = client.post("/api/advice/1", json=page).json()
     assert fine["checked"]
     assert not any(fine["red"])
-    page["pixels"][2][0] += 60
+    true = shots[1].pixels[3]
+    page["pixels"][3] = (true + np.where(true > (160, 120), -60, 60)).tolist()
     for quick in (False, True):
-        wrong = client.post("/api/advice/0", json=page | {"quick": quick}).json()
+        wrong = client.post("/api/advice/1", json=page | {"quick": quick}).json()
         assert any(wrong["red"])
-    assert client.post("/api/advice/0", json=page).json()["faults"]
+    assert wrong["red"][3]
+    assert wrong["residuals"][3] > 5
+    assert "wrist_1" in wrong["faults"][0]
 
 
 def test_a_keypoint_that_is_left_out_is_proposed(
@@ -220,6 +236,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         (("photos", "--out", "labels.json", "--every", "0"), "every is 0"),
         (("photos", "--out", "labels.json", "--robot", "r2d2"), "r2d2"),
         (("photos", "--out", "other.json"), "has unknown keypoints nose"),
+        (("photos", "--out", "two.json"), "annotation 2 is a second one of its image"),
         (("photos", "--out", "broken.json"), "is no COCO keypoints JSON"),
     ],
 )
@@ -236,6 +253,10 @@ def test_a_mistake_is_one_line(
     image = {"id": 1, "file_name": "a.png"}
     other = {"images": [image], "annotations": [], "categories": [category]}
     Path("other.json").write_text(json.dumps(other))
+    robots = [{"id": i, "image_id": 1, "category_id": 1} for i in (1, 2)]
+    arm = {"id": 1, "name": "ur10", "keypoints": list(UR10.keypoint_names)}
+    two = {"images": [image], "annotations": robots, "categories": [arm]}
+    Path("two.json").write_text(json.dumps(two))
     Path("broken.json").write_text("{")
     assert jointloop("annotate", *words, "--no-detect", "--port", "0") == 2
     said = capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jointloop.annotate.book import Page
+from jointloop.annotate.book import Page, places
 from jointloop.annotate.photos import Photo
 from simulator.robot import Robot
 from trainer.pose.marks.explain import Explained, explain
@@ -75,7 +75,7 @@ class Kinematics:
             quick: while a mark is dragged: which one is wrong is not searched for.
         """
         photo = self.photos[number]
-        pixels = np.array([at or (np.nan, np.nan) for at in page.pixels], float).reshape(-1, 2)
+        pixels = places(page.pixels)
         shot = Shot(photo.name, photo.load, pixels, np.isfinite(pixels[:, 0]).astype(float))
         size = (photo.width, photo.height)
         eye = Eye.unknown(*size) if self.lens is None else Eye(self.lens)
@@ -86,7 +86,8 @@ class Kinematics:
         if np.isfinite(found.guess.squares[0]) and found.guess.squares[0] > 0:
             with self._lock:
                 self._last[by, number] = found.guess
-        return self._told(found, shot, size)
+        told = self._told(found, shot, size)
+        return told | {"faults": []} if quick else told
 
     def _told(self, found: Explained, shot: Shot, size: tuple[int, int]) -> dict[str, Any]:
         faults: list[Fault] = faults_of(self.robot, found)
@@ -98,7 +99,7 @@ class Kinematics:
             "faults": [fault.text for fault in faults],
             "red": [name in red for name in self.robot.keypoint_names],
             "residuals": [_plain(r) for r in found.residuals.tolist()],
-            "proposed": [_at(spots.get(name)) for name in self.robot.keypoint_names],
+            "proposed": [_at(spots.get(name, ())[:2]) for name in self.robot.keypoint_names],
             "pose": [_at(at) for at in found.pixels.tolist()] if checked else [],
         }
 
@@ -107,7 +108,7 @@ def _plain(number: float) -> float | None:
     return round(number, 2) if np.isfinite(number) else None
 
 
-def _at(place: Sequence[float] | None) -> list[float] | None:
-    if place is None or not np.isfinite(place).all():
+def _at(place: Sequence[float]) -> list[float] | None:
+    if not len(place) or not np.isfinite(place).all():
         return None
     return [round(float(v), 2) for v in place]

@@ -1,8 +1,10 @@
 """One person's marks, saved after every change: beside the file first, then renamed.
 
-What the file holds of other pictures stays in it.
+The file lists the pictures that the person began with or is through with; others would count as
+ones in which nothing is to be found. What it holds of pictures that are not before us stays in it.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,14 +13,15 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jointloop.annotate.errors import AnnotateError
 from jointloop.annotate.photos import Photo
 from jointloop.common.files import shown, write_json
 from simulator.labels import OUTSIDE, VISIBLE
 from simulator.robot import Robot
-from trainer.evaluation.coco_file import CocoFile, read_file
-from trainer.evaluation.coco_out import Marked, as_coco
+from trainer.evaluation.coco_file import Box, CocoFile, read_file
+from trainer.evaluation.coco_out import Marked, around, as_coco
 from trainer.evaluation.labelled import Match
 
 FARTHEST = 1e4
@@ -35,6 +38,13 @@ class Page:
     """J: 0 outside or not marked, 1 hidden, 2 visible."""
     done: bool = False
     """Whether the person is through with it."""
+    box: Box | None = None
+    """Of the robot [px], where the file has another one than around its marks."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything is said of the picture."""
+        return self.done or any(self.flags)
 
     def as_json(self) -> dict[str, Any]:
         """As the page has it."""
@@ -62,6 +72,11 @@ class Page:
             if at is None and flag != OUTSIDE:
                 raise AnnotateError(f"flag {flag} has no place; expected one, or flag 0")
         return cls(places, flags, done)
+
+
+def places(pixels: Sequence[tuple[float, float] | None]) -> NDArray[np.float64]:
+    """(J, 2) [px]; NaN where there is no mark."""
+    return np.array([at or (np.nan, np.nan) for at in pixels], np.float64).reshape(-1, 2)
 
 
 def _place(said: Any) -> tuple[float, float]:
@@ -105,22 +120,25 @@ class Book:
             FileError: it cannot be written; the page is kept, and saved with the next one.
         """
         with self._lock:
+            page.box = self.pages[number].box
             self.pages[number] = page
             write_json(self.path, self.as_coco())
 
     def as_coco(self) -> dict[str, Any]:
         """All pages as a COCO file."""
+        begun = [p for p in zip(self.photos, self.pages, strict=True) if p[1].begun]
         marked = [
             Marked(
                 photo.name,
                 (photo.width, photo.height),
-                np.array([at or (np.nan, np.nan) for at in page.pixels], float).reshape(-1, 2),
+                places(page.pixels),
                 np.array(page.flags, np.uint8),
+                page.box,
             )
-            for photo, page in zip(self.photos, self.pages, strict=True)
+            for photo, page in begun
         ]
         said = as_coco(self.robot, marked)
-        for image, page in zip(said["images"], self.pages, strict=True):
+        for image, (_, page) in zip(said["images"], begun, strict=True):
             image["done"] = page.done
         first = len(marked) + 1
         images, annotations = self.kept.get("images", []), self.kept.get("annotations", [])
@@ -140,8 +158,6 @@ class Book:
 
 def _read(robot: Robot, photos: Sequence[Photo], path: Path, pages: list[Page]) -> dict[str, Any]:
     """Fill pages from a file; gives what it has of other pictures, as it stands there."""
-    import json
-
     file, raw = read_file(path), json.loads(path.read_bytes())
     marked = [category for category in file.categories if category.keypoints]
     if len(marked) != 1:
@@ -149,24 +165,34 @@ def _read(robot: Robot, photos: Sequence[Photo], path: Path, pages: list[Page]) 
             f"{shown(path)} has {len(marked)} kinds of keypoints; expected one robot"
         )
     match = Match.of(marked[0].keypoints, robot.keypoint_names, shown(path))
-    places = [robot.keypoint_names.index(name) for name in match.names]
+    joints = [robot.keypoint_names.index(name) for name in match.names]
     numbers = {photo.name: i for i, photo in enumerate(photos)}
     ours = {one.id: numbers[one.file_name] for one in file.pictures if one.file_name in numbers}
     for entry, one in zip(raw["images"], file.pictures, strict=True):
         if one.id in ours:
             pages[ours[one.id]].done = bool(entry.get("done", False))
+    seen: set[str] = set()
     for annotation in file.annotations:
-        if annotation.image in ours and annotation.category == marked[0].id:
-            points = annotation.points(marked[0].keypoints)
-            if points is not None:
-                _fill(pages[ours[annotation.image]], places, points[list(match.places)])
+        if annotation.category != marked[0].id or annotation.image in seen:
+            raise AnnotateError(
+                f"{annotation.where} is a second one of its image or of another kind than "
+                f"{marked[0].name}; expected one robot in each image"
+            )
+        seen.add(annotation.image)
+        points = annotation.points(marked[0].keypoints)
+        if annotation.image in ours and points is not None:
+            page = pages[ours[annotation.image]]
+            _fill(page, joints, points[list(match.places)], annotation.box())
     return _others(raw, file, ours)
 
 
-def _fill(page: Page, places: list[int], points: np.ndarray) -> None:
-    for j, (x, y, v) in zip(places, points.tolist(), strict=True):
+def _fill(page: Page, joints: list[int], points: NDArray[np.float64], box: Box | None) -> None:
+    for j, (x, y, v) in zip(joints, points.tolist(), strict=True):
         if v > OUTSIDE and math.isfinite(x + y):
             page.pixels[j], page.flags[j] = (x, y), int(v)
+    marks = places(page.pixels)
+    own = around(marks[np.isfinite(marks[:, 0])])
+    page.box = None if box is None or np.allclose(box, own, atol=0.01) else box
 
 
 def _others(raw: dict[str, Any], file: CocoFile, ours: dict[str, int]) -> dict[str, Any]:

@@ -71,20 +71,11 @@ def check_labels(
     if not out.is_dir():
         raise JointloopError(f"out is {out}, but there is no such folder")
     tree = asked(given, config, size, variety)
+    words = Asked(images, K, joints, angles_in, noise, speed_limit)
+    rendered = any(one is not None for one in (samples, config, backgrounds)) or {*tree} - {"robot"}
+    _check(data is not None, words != Asked(*[None] * 6), bool(rendered))
     if data is not None:
-        strange = [name for name in tree if name != "robot"]
-        if strange or samples is not None or backgrounds is not None or config is not None:
-            raise JointloopError(
-                "--data checks labels that are there: nothing is rendered, so --samples, --config, "
-                "--backgrounds and settings of samples other than --robot have no place"
-            )
-        words = Asked(images, K, joints, angles_in, noise, speed_limit)
         return check_given(data, tree.get("robot"), words, out)
-    if any(word is not None for word in (images, K, joints, angles_in, noise, speed_limit)):
-        raise JointloopError(
-            "--images, --K, --joints, --angles-in, --noise and --speed-limit are about labels that "
-            "are there: give --data"
-        )
     settings = over(own(width=640, height=480), tree)
     return _rendered(settings, RENDERED if samples is None else samples, backgrounds, out)
 

@@ -12,17 +12,23 @@ if TYPE_CHECKING:
     from trainer.pose.shots import Shot
 
 
-def with_lens(shots: list["Shot"], K: str | None) -> list["Shot"]:
+def with_lens(shots: list["Shot"], K: str | None, needed: bool = False) -> list["Shot"]:
     """All images with the lens that is given, where one is.
 
+    Args:
+        shots: the images.
+        K: as a command line says it.
+        needed: every image has to have a lens.
+
     Raises:
-        JointloopError: it is for pictures of another size.
+        JointloopError: it is for pictures of another size, or missing.
     """
+    from trainer.pose.arrange import lens_for
     from trainer.pose.lenses import lens_in
     from trainer.pose.shots import loaded
 
     if K is None:
-        return shots
+        return [replace(shot, lens=lens_for(shot)) for shot in shots] if needed else shots
     lens, size = lens_in(K)
     if size is not None and (image := loaded(shots[0])) is not None:
         height, width = image.shape[:2]

@@ -82,20 +82,17 @@ def pose(
         seed: Of the bootstrap.
     """
     from jointloop.common.folders import new_folder
-    from trainer.pose.arrange import Rig, apart, around, lens_for, together
+    from trainer.pose.arrange import Rig, apart, around, together
     from trainer.pose.find import find_poses
     from trainer.runs.progress import Progress
 
-    check_joints(joints, angles_in)
-    _check(noise, refine_K, still or cameras is not None)
+    _check(noise, joints, angles_in, refine_K, still or cameras is not None)
     looking = _Looking(weights, threshold, device)
     rig = None if cameras is None else Rig.read(cameras)
     with Progress(console) as progress:
         known, shots = _shots(inputs, robot, images, detect, looking, progress.update)
         if rig is None:
-            shots = with_lens(shots, K)
-            for shot in shots:
-                lens_for(shot)
+            shots = with_lens(shots, K, needed=True)
         q = angles(known, shots, joints, angles_in)
         if rig is not None:
             tasks = around(known, shots, q, noise, refine_K, rig)
@@ -110,7 +107,9 @@ def pose(
     return 0
 
 
-def _check(noise: float, refine_K: bool, still: bool) -> None:
+def _check(
+    noise: float, joints: str | None, angles_in: str | None, refine_K: bool, still: bool
+) -> None:
     """Options that contradict each other.
 
     Raises:
@@ -118,6 +117,7 @@ def _check(noise: float, refine_K: bool, still: bool) -> None:
     """
     if not 0 < noise < float("inf"):
         raise JointloopError(f"noise is {noise}; expected more than 0 px")
+    check_joints(joints, angles_in)
     if refine_K and not still:
         raise JointloopError("--refine-K takes all images of a camera that stands still: --still")
 

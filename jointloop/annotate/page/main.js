@@ -93,7 +93,8 @@ class App {
     if (advice) {
       const fine = advice.checked ? "a pose of the robot has these marks"
         : "too few marks to be checked";
-      $("advice").textContent = advice.faults.join("\n") || fine;
+      const red = this.session.keypoints.filter((_, j) => advice.red[j]).join(", ");
+      $("advice").textContent = advice.faults.join("\n") || (red ? `at odds: ${red}` : fine);
     }
     $("pictures").childNodes.forEach((item, place) => {
       const own = this.pictures[this.session.order[place]];

@@ -149,8 +149,8 @@ def _suspected(whole: Explained, marks: Marks, q: Array) -> Explained:
     )
     if both is not None and (alone is None or squares[both] < squares[alone] + PLAINLY):
         found = _explained(fit, guesses.at(np.array([both])), sets[both])
-        off = _off_places(found, marks)
-        return replace(found, faulty=True, swapped=pairs[both - len(used)], residuals=off)
+        pair = pairs[both - len(used)]
+        return replace(found, faulty=True, swapped=pair, residuals=_blamed(found, whole, *pair))
     if alone is not None:
         j, own = used[alone], sets[alone]
         several = best(fit, own, q, guesses.at(np.array([alone])), last=LAST)
@@ -158,16 +158,16 @@ def _suspected(whole: Explained, marks: Marks, q: Array) -> Explained:
         alike = several.at(np.flatnonzero(several.squares < several.squares[0] + ALIKE))
         away = np.linalg.norm(fit.places(alike)[0][:, j] - marks.pixels[0, j], axis=1)
         found = _explained(fit, alike.at(np.argsort(away, kind="stable")), own)
-        return replace(found, faulty=True, off=j, residuals=_off_places(found, marks))
+        return replace(found, faulty=True, off=j, residuals=_blamed(found, whole, j))
     return whole
 
 
-def _off_places(found: Explained, marks: Marks) -> Array:
-    """(J,) residuals, those of marks that the pose does not have by their distance from it."""
-    off = np.linalg.norm(marks.pixels[0] - found.pixels, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = off / np.hypot(1 / marks.weights[0], found.std)
-    return np.where(own > np.nan_to_num(found.residuals, nan=-1.0), own, found.residuals)
+def _blamed(found: Explained, whole: Explained, *marks: int) -> Array:
+    """(J,) residuals, those of marks at fault by what all marks' squares lose without the fault."""
+    residuals = found.residuals.copy()
+    less = whole.guess.squares[0] - found.guess.squares[0]
+    residuals[list(marks)] = np.sqrt(max(less, 0.0))
+    return residuals
 
 
 def _without(marks: Marks, j: int) -> Marks:
