@@ -37,6 +37,10 @@ class Asked:
     """[% of the diagonal]."""
 
 
+NOTHING = Asked(None, None, None, None, None, None)
+"""Is asked where labels are rendered."""
+
+
 def check_given(data: Path, robot: str | None, asked: Asked, out: Path) -> int:
     """Look through labels; the exit code.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jointloop.cli.app import say, tell, tell_robots
-from jointloop.cli.check_given import Asked, check_given
+from jointloop.cli.check_given import NOTHING, Asked, check_given
 from jointloop.cli.form import takes
 from jointloop.cli.sampling import asked, over, shape
 from jointloop.cli.sampling import settings as own
@@ -73,11 +73,29 @@ def check_labels(
     tree = asked(given, config, size, variety)
     words = Asked(images, K, joints, angles_in, noise, speed_limit)
     rendered = any(one is not None for one in (samples, config, backgrounds)) or {*tree} - {"robot"}
-    _check(data is not None, words != Asked(*[None] * 6), bool(rendered))
+    _check(data is not None, words != NOTHING, bool(rendered))
     if data is not None:
         return check_given(data, tree.get("robot"), words, out)
     settings = over(own(width=640, height=480), tree)
     return _rendered(settings, RENDERED if samples is None else samples, backgrounds, out)
+
+
+def _check(given: bool, about_given: bool, about_rendered: bool) -> None:
+    """Words that have no place.
+
+    Raises:
+        JointloopError: there are some.
+    """
+    if given and about_rendered:
+        raise JointloopError(
+            "--data checks labels that are there: nothing is rendered, so --samples, --config, "
+            "--backgrounds and settings of samples other than --robot have no place"
+        )
+    if about_given and not given:
+        raise JointloopError(
+            "--images, --K, --joints, --angles-in, --noise and --speed-limit are about labels that "
+            "are there: give --data"
+        )
 
 
 def _rendered(settings: "SampleSettings", samples: int, backgrounds: Path | None, out: Path) -> int:
