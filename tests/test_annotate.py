@@ -1,5 +1,6 @@
 """Marks of photos: saved whole after every change, gone on with, and checked as they are made."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,34 @@ def test_what_a_browser_says_wrongly_is_one_line_and_nothing_is_lost(
     assert client.get("/api/session", headers={"host": "evil.example"}).status_code == 400
 
 
+def test_a_browser_that_leaves_in_the_middle_is_one_line_and_nothing_is_lost(
+    client: Client, table: Desk, said: list[str], photos: tuple[Path, list[Shot]]
+) -> None:
+    _, shots = photos
+    client.put("/api/marks/0", json=marks(shots[0]))
+    before = table.out.read_bytes()
+    said.clear()
+    parts = iter(
+        [
+            {"type": "http.request", "body": b'{"pixels": [[1, ', "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(parts)
+
+    async def send(message: Any) -> None:
+        """Nobody is there."""
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "PUT", "path": "/api/marks/0", "headers": headers}
+    scope |= {"query_string": b"", "root_path": "", "http_version": "1.1", "scheme": "http"}
+    asyncio.run(app(table)(scope, receive, send))
+    assert said == ["note: a browser left while it said something; what was saved before stays"]
+    assert table.out.read_bytes() == before
+
+
 def test_marks_that_no_pose_has_are_red_with_their_residual(
     client: Client, photos: tuple[Path, list[Shot]]
 ) -> None:
@@ -182,7 +211,7 @@ def test_marks_that_no_pose_has_are_red_with_their_residual(
     assert not any(fine["red"])
     true = shots[1].pixels[3]
     page["pixels"][3] = (true + np.where(true > (160, 120), -60, 60)).tolist()
-    for quick in (False, True):
+    for quick in (True, False):
         wrong = client.post("/api/advice/1", json=page | {"quick": quick}).json()
         assert any(wrong["red"])
     assert wrong["red"][3]
