@@ -16,13 +16,20 @@ looked at `--rounds` times, with other errors and faults. A fault over 4 sigmas:
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import figures
 import numpy as np
 
+from blender_scenes.spec import SPP
 from jointloop.common.errors import JointloopError
 from simulator.labels import HIDDEN, VISIBLE, in_frame
+from simulator.randomization.settings import SampleSettings, parse_size
+from simulator.randomization.variety import CALM
+from simulator.recordings.recorder import record
+from simulator.recordings.recording import Recording, describe
+from simulator.recordings.replay import rendering_here
 from simulator.robot import Robot
 from trainer.pose.marks.explain import shows
 from trainer.pose.marks.faults import Looked, look, people_err
@@ -46,16 +53,18 @@ KINDS = {"swap": "swapped", "shift": "off", "flag": "flag"}
 class Options:
     """What is measured."""
 
-    data: Path
-    """A recording."""
+    data: Path | None = None
+    """A recording; without, one of sticks is made."""
+    samples: int = 200
+    """Of sticks."""
     rounds: int = 3
     """Times that every picture is looked at."""
     noise: float | None = 1.0
     """Standard deviation of marks along x and y [px]; none: what people err by."""
     known: tuple[Literal["K", "joints"], ...] = ("K",)
     """Of every picture: its intrinsics, its joint angles."""
-    size: str = ""
-    """Of the pictures, WIDTHxHEIGHT; the recording's where empty."""
+    size: str = "256x192"
+    """Of sticks' pictures, WIDTHxHEIGHT."""
     seed: int = 0
     """Of errors and faults."""
     json: Path | None = None
@@ -130,7 +139,27 @@ def counted(robot: Robot, one: Made, looked: Looked, counts: dict[str, Counter[s
 
 def measure(options: Options) -> tuple[dict[str, Any], dict[str, bool]]:
     """Counts by kind of fault, and which bars hold."""
-    robot, shots = of_recording(options.data, None)
+    if options.data is None:
+        with TemporaryDirectory() as folder:
+            data = sticks(Path(folder) / "sticks", options)
+            return measured(options, *of_recording(data, None))
+    return measured(options, *of_recording(options.data, None))
+
+
+def sticks(folder: Path, options: Options) -> Path:
+    """A recording of sticks."""
+    width, height = parse_size(options.size)
+    settings = SampleSettings(width=width, height=height, variety=CALM)
+    rendering = rendering_here("stick", SPP, height)
+    recording = Recording.create(folder, describe(settings, rendering, options.samples, 0, 256))
+    record(recording, 1, say=lambda line: None)
+    return folder
+
+
+def measured(
+    options: Options, robot: Robot, shots: list[Shot]
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """Likewise, over pictures."""
     sight, rng = Sight(robot), np.random.default_rng(options.seed)
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     kinds, chance = [*KINDS, ""], [SHARE] * len(KINDS) + [1 - SHARE * len(KINDS)]
