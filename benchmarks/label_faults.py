@@ -186,7 +186,7 @@ def measured(
     rates = {kind: dict(counts[kind]) for kind in (*KINDS, "none")}
     clean = counts["none"]
     bars = {
-        kind: counts[kind]["over_found"] >= FOUND_BAR * counts[kind]["over"]
+        kind: counts[kind]["over_found"] >= max(FOUND_BAR * counts[kind]["over"], 1)
         for kind in ("swap", "shift")
     }
     bars["false alarms"] = clean["said"] < FALSE_BAR * clean["pictures"]
