@@ -36,7 +36,7 @@ ORDER = {
         "config batch beliefs augmentation data models metrics weights distributed learning "
         "evaluation inference gap pose runs loop run_options open_source session preflight"
     ),
-    "jointloop": "common api cli __main__",
+    "jointloop": "common api annotate cli __main__",
 }
 """Files and folders of each package; each imports from those before it."""
 DOORS = {"trainer": 20, "simulator": 10}
@@ -47,6 +47,8 @@ HOMES = {
     "trimesh": "simulator.robot",
     "zmq": "simulator.transport",
     "torch": "trainer",
+    "starlette": "jointloop.annotate",
+    "uvicorn": "jointloop.annotate",
 }
 """Of heavy dependencies; but the doctor asks torch for the name of the GPU."""
 FILE_LINES = 320

@@ -25,6 +25,8 @@ VERBS = (
     "describe",
     "gallery",
     "check-labels",
+    "agree",
+    "annotate",
     "record",
     "replay",
     "convert",

@@ -1,21 +1,21 @@
 """pose: where the robot's base stands before the camera, and how the robot is bent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from jointloop.cli.app import out as console
 from jointloop.cli.app import say
+from jointloop.cli.known import angles, check_joints, with_lens
 from jointloop.common.errors import JointloopError
 
 if TYPE_CHECKING:
     from simulator.robot import Robot
     from trainer.inference.closer import Closer
     from trainer.pose.find import Poses
-    from trainer.pose.problem import Array
     from trainer.pose.shots import Shot
 
 
@@ -92,8 +92,8 @@ def pose(
     with Progress(console) as progress:
         known, shots = _shots(inputs, robot, images, detect, looking, progress.update)
         if rig is None:
-            shots = _with_lens(shots, K)
-        q = _angles(known, shots, joints, angles_in)
+            shots = with_lens(shots, K, needed=True)
+        q = angles(known, shots, joints, angles_in)
         if rig is not None:
             tasks = around(known, shots, q, noise, refine_K, rig)
         elif still:
@@ -117,8 +117,7 @@ def _check(
     """
     if not 0 < noise < float("inf"):
         raise JointloopError(f"noise is {noise}; expected more than 0 px")
-    if joints not in (None, "truth") and angles_in is None:
-        raise JointloopError(f"--joints {joints}: give --angles-in deg or --angles-in rad")
+    check_joints(joints, angles_in)
     if refine_K and not still:
         raise JointloopError("--refine-K takes all images of a camera that stands still: --still")
 
@@ -171,47 +170,6 @@ def _check_robot(closer: "Closer", robot: "Robot") -> None:
         raise JointloopError(
             f"the detector finds robot {closer.info.robot}, but the pose is of robot {robot.name}"
         )
-
-
-def _with_lens(shots: list["Shot"], K: str | None) -> list["Shot"]:
-    """All images with a lens of their own, or the one that is given.
-
-    Raises:
-        JointloopError: it is missing, or for pictures of another size.
-    """
-    from trainer.pose.arrange import lens_for
-    from trainer.pose.lenses import lens_in
-    from trainer.pose.shots import loaded
-
-    if K is None:
-        for shot in shots:
-            lens_for(shot)
-        return shots
-    lens, size = lens_in(K)
-    if size is not None and (image := loaded(shots[0])) is not None:
-        height, width = image.shape[:2]
-        if (width, height) != size:
-            raise JointloopError(
-                f"{K} is for pictures of {size[0]}x{size[1]}, but {shots[0].name} is "
-                f"{width}x{height}"
-            )
-    return [replace(shot, lens=lens) for shot in shots]
-
-
-def _angles(robot: "Robot", shots: list["Shot"], joints: str | None, unit: Any) -> "Array | None":
-    """(N, D) the angles that are given."""
-    import numpy as np
-
-    from trainer.pose.joints import read_joints
-
-    if joints is None:
-        return None
-    if joints != "truth":
-        return read_joints(Path(joints), robot, unit, [shot.name for shot in shots])
-    true = [shot.truth.q for shot in shots if shot.truth is not None]
-    if len(true) < len(shots):
-        raise JointloopError("--joints truth: only a recording knows it; expected a file")
-    return np.array(true)
 
 
 def _say(poses: "Poses", images: int, seed: int) -> None:

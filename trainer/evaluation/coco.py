@@ -21,6 +21,7 @@ from blender_scenes.pictures import read_picture, size_said
 from simulator.labels import OUTSIDE
 from trainer.evaluation.coco_file import Annotation, Box, Category, CocoFile, Picture, read_file
 from trainer.evaluation.coco_images import Located, locate
+from trainer.evaluation.coco_out import around
 from trainer.evaluation.labelled import (
     Image,
     LabelledError,
@@ -217,18 +218,10 @@ def _annotated(
     visibility = np.where(known, points[:, 2], OUTSIDE).astype(np.uint8)
     box = shown[0].box
     if box is None:
-        box = _around(pixels[visibility > OUTSIDE])
+        box = around(pixels[visibility > OUTSIDE])
         if box[2] * box[3] > 0:
             said.add("unboxed")
     return LabelledImage(picture.file_name, load, pixels, visibility, box)
-
-
-def _around(points: NDArray[np.float64]) -> Box:
-    """The box around points (M, 2)."""
-    if not len(points):
-        return 0.0, 0.0, 0.0, 0.0
-    (x, y), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    return x, y, right - x, bottom - y
 
 
 def _load(path: Path, picture: Picture) -> Image:

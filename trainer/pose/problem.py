@@ -195,7 +195,7 @@ class Problem:
         T = state.T_camera_base[c]
         block = np.zeros((*by_point.shape[:2], self.size))
         if not self.posed:
-            block[..., 6 * c : 6 * c + 3] = -by_point @ _cross(local - T[:3, 3])
+            block[..., 6 * c : 6 * c + 3] = -by_point @ cross(local - T[:3, 3])
             block[..., 6 * c + 3 : 6 * c + 6] = by_point
         free = self.free[t]
         block[..., self.columns[t, free]] = by_point @ (T[:3, :3] @ by_q[view.used][..., free])
@@ -236,11 +236,8 @@ class Problem:
 
     @cached_property
     def limits(self) -> tuple[Array, Array]:
-        """Lower and upper limits (D,) that hold the search; none where a joint turns all round."""
-        lower, upper = self.robot.lower.copy(), self.robot.upper.copy()
-        round_ = turns(self.robot) & (upper - lower >= 2 * np.pi - 1e-6)
-        lower[round_], upper[round_] = -np.inf, np.inf
-        return lower, upper
+        """See `limits_of`."""
+        return limits_of(self.robot)
 
     def in_limits(self, q: Array) -> Array:
         """Joint angles (..., D), whole turns taken off those that turn all round, towards 0."""
@@ -257,6 +254,14 @@ def base_points(robot: Robot, q: Array) -> Array:
     return points - np.array([0.0, 0.0, robot.height])
 
 
+def limits_of(robot: Robot) -> tuple[Array, Array]:
+    """Lower and upper limits (D,) that hold a search; none where a joint turns all round."""
+    lower, upper = robot.lower.copy(), robot.upper.copy()
+    round_ = turns(robot) & (upper - lower >= 2 * np.pi - 1e-6)
+    lower[round_], upper[round_] = -np.inf, np.inf
+    return lower, upper
+
+
 def turns(robot: Robot) -> NDArray[np.bool_]:
     """(D,) whether a whole turn of an angle changes nothing: all that it moves are rotations."""
     found = np.ones(len(robot.angle_names), bool)
@@ -267,7 +272,7 @@ def turns(robot: Robot) -> NDArray[np.bool_]:
     return found
 
 
-def _cross(points: Array) -> Array:
+def cross(points: Array) -> Array:
     """(N, 3, 3) matrices of the cross product by points (N, 3)."""
     x, y, z = points.T
     zero = np.zeros_like(x)
@@ -278,7 +283,7 @@ def _cross(points: Array) -> Array:
 def _left(turn: Array) -> Array:
     """(3, 3) left Jacobian of a rotation vector: what a change of it turns by."""
     angle = float(np.linalg.norm(turn))
-    W = _cross(turn[None])[0]
+    W = cross(turn[None])[0]
     if angle < 1e-6:
         return np.eye(3) + W / 2
     first = (1 - np.cos(angle)) / angle**2

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blender_scenes.pictures import PhotoError
 from jointloop.common.errors import JointloopError
@@ -42,6 +43,10 @@ class Shot:
     lens: Lens | None = None
     """Where the file knows it."""
     truth: Truth | None = None
+    flags: NDArray[np.uint8] | None = None
+    """(J,) 0 outside or not marked, 1 hidden, 2 visible, where the file says so."""
+    box: tuple[float, float, float, float] | None = None
+    """x, y, width, height of the robot [px], where the file says so."""
 
 
 def of_recording(folder: Path, robot: str | None) -> tuple[Robot, list[Shot]]:
@@ -95,8 +100,12 @@ def of_file(path: Path, robot: str | None, images: Path | None) -> tuple[Robot, 
     for image in labelled.images:
         pixels = np.full((len(known.keypoints), 2), np.nan)
         weights = np.zeros(len(known.keypoints))
-        pixels[places], weights[places] = image.pixels, image.visibility > OUTSIDE
-        shots.append(Shot(image.name, image.load, pixels, weights))
+        weights[places] = image.visibility > OUTSIDE
+        pixels[places] = np.where(weights[places, None] > 0, image.pixels, np.nan)
+        flags = np.zeros(len(known.keypoints), np.uint8)
+        flags[places] = image.visibility
+        shot = Shot(image.name, image.load, pixels, weights, flags=flags, box=image.box)
+        shots.append(shot)
     return known, shots
 
 
@@ -182,6 +191,8 @@ def _of_entry(entry: Entry, robot: Robot, load: Callable[[], Image]) -> Shot:
         seen.astype(float),
         Lens(np.array(entry.K), np.array(entry.distortion)),
         Truth(T_camera_world @ T_world_base, np.array(entry.hidden.q)),
+        entry.labels.visibility,
+        entry.labels.box,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from trainer.pose.problem import Array, Lens, Problem, State
+from simulator.robot import Robot
+from trainer.pose.problem import Array, Lens, Problem, State, limits_of
 
 LEAST = 4
 """Keypoints that a pose takes: three leave up to four."""
@@ -104,14 +105,13 @@ def _subsets(weights: Array) -> list[NDArray[np.int64]]:
     return [rng.choice(count, LEAST, replace=False, p=share) for _ in range(SUBSETS)]
 
 
-def drawn(problem: Problem, q: Array, count: int = DRAWS) -> Array:
-    """(count, D) joint angles spread over the limits where the first instant's are free, else q."""
-    free = problem.free[0]
-    lower, upper = problem.robot.lower[free], problem.robot.upper[free]
-    whole = np.isinf(problem.limits[0][free])
+def drawn(robot: Robot, free: NDArray[np.bool_], q: Array, count: int = DRAWS) -> Array:
+    """(count, D) joint angles spread over the limits where they are free (D,), else q (D,)."""
+    lower, upper = robot.lower[free], robot.upper[free]
+    whole = np.isinf(limits_of(robot)[0][free])
     lower, upper = np.where(whole, -np.pi, lower), np.where(whole, np.pi, upper)
     places = qmc.Halton(int(free.sum()), seed=0).random(count)  # type: ignore[call-arg]
-    angles = np.tile(q[0], (count, 1))
+    angles = np.tile(q, (count, 1))
     angles[:, free] = lower + places * (upper - lower)
     return angles
 
@@ -127,7 +127,7 @@ def from_one_view(problem: Problem, q: Array, kept: int = KEPT) -> list[State]:
     view, lens = problem.views[0], problem.lenses[0]
     used = view.weights > 0
     pixels = view.pixels[used]
-    angles = drawn(problem, q)
+    angles = drawn(problem.robot, problem.free[0], q[0])
     scored: list[tuple[float, Array, Array]] = []
     for q_drawn, points in zip(angles, problem.points(angles)[:, used], strict=True):
         T = pnp(points, pixels, lens)
@@ -140,7 +140,7 @@ def from_one_view(problem: Problem, q: Array, kept: int = KEPT) -> list[State]:
 
 def bent_at(problem: Problem, T: Array, q: Array, kept: int = 8) -> list[State]:
     """States of a problem of one instant that fit best where the poses T (C, 4, 4) are known."""
-    angles = drawn(problem, q, 8 * DRAWS)
+    angles = drawn(problem.robot, problem.free[0], q[0], 8 * DRAWS)
     K = np.stack([lens.K for lens in problem.lenses])
     misses = np.zeros(len(angles))
     points = problem.points(angles)
