@@ -150,7 +150,7 @@ def sticks(folder: Path, options: Options) -> Path:
     """A recording of sticks."""
     width, height = parse_size(options.size)
     settings = SampleSettings(width=width, height=height, variety=CALM)
-    rendering = rendering_here("stick", SPP, height)
+    rendering = rendering_here("stick", SPP, settings)
     recording = Recording.create(folder, describe(settings, rendering, options.samples, 0, 256))
     record(recording, 1, say=lambda line: None)
     return folder

@@ -211,7 +211,9 @@ def _axes(
 ) -> NDArray[np.float64]:
     """(N, 3, 3) cameras' axes in the world, as columns; `views.axes` for many."""
     level = np.cos(elevation)
-    back = np.stack([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=1)
+    back: NDArray[np.float64] = np.stack(
+        [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=1
+    )
     right = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros_like(azimuth)], axis=1)
     down = np.cross(-back, right)
     cosine, sine = np.cos(roll)[:, None], np.sin(roll)[:, None]

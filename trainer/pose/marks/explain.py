@@ -220,7 +220,8 @@ def _wrong(guess: Guesses, spare: int, residuals: Array) -> bool:
         return False
     count = max(int(np.isfinite(residuals).sum()), 1)
     most = float(np.nanmax(residuals, initial=0.0))
-    return chi2.sf(guess.squares[0], spare) < RARE or chi2.sf(most**2, 2) < RARE / count
+    whole, worst = float(chi2.sf(guess.squares[0], spare)), float(chi2.sf(most**2, 2))
+    return whole < RARE or worst < RARE / count
 
 
 def _residuals(fit: Fit, guess: Guesses, marks: Marks, told: _Told) -> Array:

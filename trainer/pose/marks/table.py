@@ -92,7 +92,8 @@ def picture(robot: Robot, one: Looked) -> Image:
     image = one.shot.load()
     scale = min(TILE[0] / image.shape[1], TILE[1] / image.shape[0])
     size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
-    large = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    large = np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
     blamed = {name for fault in one.faults for name in fault.keypoints}
     bad = np.array([name in blamed for name in robot.keypoint_names])
     seen = one.shot.weights > 0
