@@ -211,9 +211,8 @@ def _axes(
 ) -> NDArray[np.float64]:
     """(N, 3, 3) cameras' axes in the world, as columns; `views.axes` for many."""
     level = np.cos(elevation)
-    back: NDArray[np.float64] = np.stack(
-        [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)], axis=1
-    )
+    ahead = [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(elevation)]
+    back = np.stack(ahead, axis=1).astype(np.float64)
     right = np.stack([-np.sin(azimuth), np.cos(azimuth), np.zeros_like(azimuth)], axis=1)
     down = np.cross(-back, right)
     cosine, sine = np.cos(roll)[:, None], np.sin(roll)[:, None]
