@@ -56,7 +56,7 @@ def fault(path: Path) -> str:
         return ""
     if data[:5].lower() == b"solid" and b"\0" not in data[:_STL_HEAD]:
         return "it is no .stl: text that begins with solid, but without any facet normal"
-    return f"it is no .stl: it names {count} triangles and has room for {int(there)}"
+    return f"it is no .stl: it names {count} triangles and has room for {there:g}"
 
 
 def colored_materials(path: Path) -> set[str]:

@@ -49,11 +49,11 @@ class Watched(Learner):
 
     def join(self, team: Team) -> None:
         super().join(team)
-        Watched.last, self.seen, deal = self, [], team.deal
+        Watched.last, self.dealt, deal = self, [], team.deal
 
         def noted(*batch: Any) -> Any:
             mine = deal(*batch)
-            self.seen.append(mine.pixels[:, 0, 0].tolist())
+            self.dealt.append(mine.pixels[:, 0, 0].tolist())
             return mine
 
         team.deal = noted
@@ -100,7 +100,7 @@ def test_processes_share_the_batches_of_one_process_and_see_no_sample_twice(
     alone: Watched, together: Path
 ) -> None:
     lead, member = (json.loads((together / f"seen{rank}.json").read_text()) for rank in (0, 1))
-    assert [mine + theirs for mine, theirs in zip(lead, member, strict=True)] == alone.seen
+    assert [mine + theirs for mine, theirs in zip(lead, member, strict=True)] == alone.dealt
     everything = [sample for share in lead + member for sample in share]
     assert len(everything) == len(set(everything)) == 32
 
@@ -195,7 +195,7 @@ if __name__ == "__main__":
     nn.BatchNorm2d.forward = by_sample
     where = Path(sys.argv[2])
     learner, rank = sit(Path(sys.argv[1]), where / "run"), os.environ["RANK"]
-    (where / f"seen{rank}.json").write_text(json.dumps(learner.seen))
+    (where / f"seen{rank}.json").write_text(json.dumps(learner.dealt))
     weights = {
         name: value.detach().contiguous() for name, value in learner.network.named_parameters()
     }

@@ -28,6 +28,7 @@ from simulator.recordings.shards import read
 from simulator.robot import MAX_JOINTS, AnglesError, Robot
 from simulator.transport import messages
 from simulator.transport.messages import Refused, Welcome
+from simulator.transport.orders import Orders
 from simulator.transport.workers import Workers
 
 UR10 = Robot.named("ur10")
@@ -262,7 +263,7 @@ def test_a_fleet_that_wants_expected_poses_joins_runs_that_expect_them_alone() -
         ("", {EXPECT: digest}, Refused),
         ("0" * 16, {EXPECT: digest}, Refused),
     ):
-        workers = Workers("run", SMALL, Assignment.of(UNIFORM), 4, 0.5, {}, expect=own)
+        workers = Workers("run", SMALL, Orders(Assignment.of(UNIFORM), 0.5), 4, expect=own)
         assert isinstance(workers.admit(b"peer", hello(wanted=wanted), 1, 0.0), kind)
 
 

@@ -90,7 +90,7 @@ def test_two_swapped_marks_are_named(pair: tuple[int, int]) -> None:
 
 def test_what_the_others_leave_open_can_not_be_wrong() -> None:
     pixels = marks()
-    pixels[[0, 1, 2]] = np.nan
+    pixels[[0, 1, 2, 3]] = np.nan
     found = explain(UR10, EYES["K known"], pixels, ONES)
     assert found.spare <= 0
     assert not found.faulty
