@@ -82,7 +82,8 @@ def look(
         robot: that is marked.
         shot: the marks; without a lens, the focal length is found as well.
         size: of the picture, width and height [px].
-        sight: tells what the robot hides; without, flags are not looked at.
+        sight: tells what the robot hides; without, flags are not looked at. Nor are they without
+            joint angles: other poses with the same marks hide other keypoints.
         noise: standard deviation of marks along x and y [px]; without, what people err by.
         q: (D,) joint angles where they are known.
     """
@@ -91,7 +92,7 @@ def look(
     found = explain(robot, eye, shot.pixels, std, q)
     faults = [*_outside(robot, shot, size), *faults_of(robot, found)]
     flags = shot.flags
-    if sight is not None and flags is not None and found.spare > 0:
+    if sight is not None and q is not None and flags is not None and found.spare > 0:
         seen = (flags == VISIBLE) & (found.weights > 0)
         for j in np.flatnonzero(sight.hidden(found, seen)).tolist():
             name = robot.keypoint_names[j]
