@@ -60,7 +60,7 @@ def check_given(data: Path, robot: str | None, asked: Asked, out: Path) -> int:
             raise JointloopError(f"{name} is {value}; expected more than 0")
     check_joints(asked.joints, asked.unit)
     noise = asked.noise
-    if kinds.is_recording(data):
+    if Recording.is_at(data):
         known, shots = kinds.of_recording(data, robot)
         if Recording.open(data).about.rendering.engine == "stick":
             shots = [replace(shot, flags=None) for shot in shots]

@@ -131,12 +131,13 @@ def _shots(
     update: Callable[[str], None],
 ) -> tuple["Robot", list["Shot"]]:
     """The robot, and its keypoints in all images."""
+    from simulator.recordings.recording import Recording
     from simulator.robot import Robot
     from trainer.pose import shots as kinds
 
     first = inputs[0] if inputs else Path()
-    if len(inputs) == 1 and (kinds.is_recording(first) or first.suffix.lower() == ".json"):
-        if kinds.is_recording(first):
+    if len(inputs) == 1 and (Recording.is_at(first) or first.suffix.lower() == ".json"):
+        if Recording.is_at(first):
             known, shots = kinds.of_recording(first, robot)
         else:
             known, shots = kinds.of_file(first, robot, images)

@@ -18,7 +18,7 @@ from jointloop.common.settings import Checked, Share
 from simulator.randomization import tools
 from simulator.randomization.primitives import Paint, aim, between, triple, triples
 from simulator.robot import Robot
-from simulator.robot.seams import Rim, Seams, seams
+from simulator.robot.seams import Rim, Seams, beside, seams
 from simulator.robot.surface import Body, Skin, Tube, body
 
 
@@ -215,22 +215,21 @@ def _sinking(radius: float, across: float) -> float:
 def _frame(tube: Tube, angle: float) -> Points:
     """(3, 3) axes in a tube's link: along it, across it, and out at an angle about it."""
     along = (tube.end - tube.start) / tube.length
-    x = np.cross(along, np.eye(3)[np.abs(along).argmin()])
-    x = x / np.linalg.norm(x)
+    x = beside(along)
     out = math.cos(angle) * x + math.sin(angle) * np.cross(along, x)
     return np.stack([along, np.cross(out, along), out], axis=1)
 
 
 def _circle(face: Rim, skin: Skin, share: float, count: int, phase: float) -> Points:
     """(N, 3) places on a skin about a face's middle, in its link: those of `count` that it has."""
-    x = np.cross(face.out, np.eye(3)[np.abs(face.out).argmin()])
-    axes = np.stack([x / np.linalg.norm(x), np.cross(face.out, x / np.linalg.norm(x)), face.out])
+    x = beside(face.out)
+    axes = np.stack([x, np.cross(face.out, x), face.out])
     points = (skin.points - face.place) @ axes.T
     points = points[points[:, 2] > -DEEP * face.radius]
     angles = phase + 2 * math.pi * np.arange(count) / count
     circle = share * face.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    beside = cdist(points[:, :2], circle) < BESIDE * face.radius
-    highest = np.where(beside, points[:, 2:], -np.inf).max(axis=0)
+    close = cdist(points[:, :2], circle) < BESIDE * face.radius
+    highest = np.where(close, points[:, 2:], -np.inf).max(axis=0)
     there = np.isfinite(highest)
     return np.column_stack([circle, highest])[there] @ axes + face.place
 

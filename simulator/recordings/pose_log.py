@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.files import shown
-from simulator.recordings.recording import FILE, Recording
+from simulator.recordings.recording import Recording
 from simulator.robot import AnglesError, Robot
 from simulator.robot.angles import Unit, angles_of, in_radians, others_in, read_rows
 
@@ -30,7 +30,7 @@ def read_log(
         JointloopError: it cannot be read, is another robot's, or an angle is beyond its limits;
             or the unit is missing.
     """
-    if (path / FILE).is_file():
+    if Recording.is_at(path):
         return _recorded(path, robot, unit)
     where = shown(path)
     if path.is_dir():

@@ -135,6 +135,11 @@ class Recording:
             )
         return cls(folder, msgspec.structs.replace(about, sha256=""))
 
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Whether a recording lies there."""
+        return (path / FILE).is_file()
+
     @property
     def shards(self) -> range:
         """Numbers of all shards."""
@@ -304,7 +309,7 @@ def describe(
 
 
 def _occupied(folder: Path) -> str:
-    if not (folder / FILE).is_file():
+    if not Recording.is_at(folder):
         return f"{folder} already holds other files; choose another folder"
     recording = Recording.open(folder)
     return (

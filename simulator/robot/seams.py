@@ -92,8 +92,8 @@ def _gap(robot: Robot, own: Body, parent: int, child: int, axis: NDArray[np.floa
     cuts = np.linspace(-near, near, STEPS)
     above = (heights > cuts[:, None]).mean(axis=1) - (theirs > cuts[:, None]).mean(axis=1)
     cut = float(cuts[np.abs(above).argmax()])
-    beside = mine[np.abs(heights - cut) < near / STEPS * 2]
-    radius = _round(beside, axis)
+    around = mine[np.abs(heights - cut) < near / STEPS * 2]
+    radius = _round(around, axis)
     if radius < THINNEST * robot.reach or np.abs(above).max() < 0.5:
         return None
     return Rim(child, cut * axis, axis, radius)
@@ -115,19 +115,24 @@ def _about(
     points: NDArray[np.float64], axis: NDArray[np.float64], near: float
 ) -> NDArray[np.float64]:
     """The points (N, 3) of a link that lie around a joint at its origin."""
-    beside = np.linalg.norm(points - np.outer(points @ axis, axis), axis=1) < near
-    return points[beside & (np.abs(points @ axis) < 2 * near)]
+    close = np.linalg.norm(points - np.outer(points @ axis, axis), axis=1) < near
+    return points[close & (np.abs(points @ axis) < 2 * near)]
 
 
 def _round(points: NDArray[np.float64], axis: NDArray[np.float64]) -> float:
     """The radius of the circle that points outline about an axis [m]; 0 where it is none."""
-    x = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
-    x = x / np.linalg.norm(x)
+    x = beside(axis)
     across = points @ np.stack([x, np.cross(axis, x)], axis=1)
     sector = np.floor(np.arctan2(*across.T) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
     radii = np.zeros(SECTORS)
     np.maximum.at(radii, sector, np.linalg.norm(across, axis=1))
     return float(np.median(radii)) if radii.min() > ROUND * radii.max() else 0.0
+
+
+def beside(axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A unit vector at right angles to an axis (3,)."""
+    x = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
+    return x / np.linalg.norm(x)
 
 
 def _spread(points: NDArray[np.float64], axis: NDArray[np.float64]) -> float:

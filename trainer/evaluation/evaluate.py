@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jointloop.common.versions import installed
 from simulator.labels import OUTSIDE, in_frame
-from simulator.recordings.recording import FILE as RECORDING
+from simulator.recordings.recording import Recording
 from trainer.beliefs.decode import FOUND, Peaks
 from trainer.evaluation.coco import read_coco
 from trainer.evaluation.labelled import Image, LabelledError, LabelledSet, Wanted, of_recording
@@ -106,7 +106,7 @@ def _check_recorded(folder: Path) -> None:
         LabelledError: there are such.
     """
     files = sorted(folder.glob("*.json"))
-    if files and not (folder / RECORDING).exists():
+    if files and not Recording.is_at(folder):
         raise LabelledError(
             f"{folder} holds no recording; for photos with COCO keypoints give their file, "
             f"such as {files[0]}"

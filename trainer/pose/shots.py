@@ -17,7 +17,7 @@ from blender_scenes.pictures import PhotoError
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import shown
 from simulator.labels import OUTSIDE
-from simulator.recordings.recording import FILE, Recording
+from simulator.recordings.recording import Recording
 from simulator.recordings.sample_files import Entry
 from simulator.recordings.shards import read_image
 from simulator.robot import Robot
@@ -65,11 +65,6 @@ def of_recording(folder: Path, robot: str | None) -> tuple[Robot, list[Shot]]:
         load = partial(read_image, Path(file.name), pair.image, where, recording.size)
         shots.append(_of_entry(recording.entry(pair, file), own, load))
     return own, shots
-
-
-def is_recording(path: Path) -> bool:
-    """Whether a recording lies there."""
-    return (path / FILE).is_file()
 
 
 def of_file(path: Path, robot: str | None, images: Path | None) -> tuple[Robot, list[Shot]]:

@@ -21,7 +21,7 @@ from trainer.data.recorded import RecordedSource
 from trainer.data.resampling import importance, systematic
 from trainer.evaluation.arms.study import StudyError
 from trainer.evaluation.arms.target import Target
-from trainer.evaluation.arms.worlds import HALVES, POSES, Half, numbers
+from trainer.evaluation.arms.worlds import HALVES, POSES, Half, Judging, numbers
 
 APART = 0x61706172
 """Stream of the numbers that part the pool."""
@@ -31,7 +31,7 @@ LEAST = 500
 """Samples of the smallest pool."""
 
 
-class PoolWorld:
+class PoolWorld(Judging):
     """A recording's samples.
 
     Args:
@@ -64,8 +64,8 @@ class PoolWorld:
                 f"{recording.folder} holds expected poses; arms are compared on a recording of "
                 "uniform ones"
             )
-        self._recorded, self._prior, self._target = about.assignment.prior, prior, target
-        self._counts, self._seed = {"held_out": held_out, "test": test}, seed
+        super().__init__(target, prior, held_out, test, seed)
+        self._recorded = about.assignment.prior
         self._pool = _all_of(config, recording, prior)
         if len(self._pool) < LEAST:
             raise StudyError(
@@ -84,14 +84,6 @@ class PoolWorld:
         u = numbers(self._seed, POSES, pair, half, epoch).random(count)
         at = np.minimum(np.searchsorted(ends, u * ends[-1], side="right"), len(ends) - 1)
         return _chosen(self._pool, self._training[at])
-
-    def held_out(self, pair: int) -> Batch:
-        """See `World`."""
-        return self._judging(pair, "held_out", self._target.looked_at(self._prior))
-
-    def test(self) -> Batch:
-        """See `World`."""
-        return self._judging(0, "test", self._target.judged(self._prior))
 
     def elsewhere(self) -> Batch | None:
         """See `World`."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from blender_scenes import spec
 from blender_scenes.stick_batch import StickFrames, render_sticks
 from blender_scenes.stick_scene import ends_of, own_color
-from simulator.labels import LEVELS, VISIBLE
+from simulator.labels import LEVELS, VISIBLE, in_frame
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.draw_parts import pool
 from simulator.randomization.prior import JointPrior
@@ -24,13 +24,13 @@ from trainer.batch import Batch
 from trainer.beliefs.paint import paint
 from trainer.config.config import Config
 from trainer.evaluation.arms.target import Target
-from trainer.evaluation.arms.worlds import LOOKS, POSES, Half, numbers, poses
+from trainer.evaluation.arms.worlds import LOOKS, POSES, Half, Judging, numbers, poses
 
 NEAREST = 1e-6
 """Keypoints that are not this far before the camera [m] are in no frame."""
 
 
-class StickWorld:
+class StickWorld(Judging):
     """Sticks in random poses and light.
 
     Args:
@@ -51,23 +51,14 @@ class StickWorld:
         test: int,
         seed: int,
     ) -> None:
-        self._settings, self._target, self._prior = config.settings, target, prior
-        self._counts = {"held_out": held_out, "test": test}
-        self._seed = seed
+        super().__init__(target, prior, held_out, test, seed)
+        self._settings = config.settings
         self._robot = Robot.named(config.settings.robot)
 
     def draw(self, pair: int, half: Half, epoch: int, count: int, terms: Assignment) -> Batch:
         """See `World`."""
         q, bins = poses(terms, count, numbers(self._seed, POSES, pair, half, epoch))
         return self._shown(q, bins, numbers(self._seed, LOOKS, pair, half, epoch), False)
-
-    def held_out(self, pair: int) -> Batch:
-        """See `World`."""
-        return self._judging(pair, "held_out", self._target.looked_at(self._prior))
-
-    def test(self) -> Batch:
-        """See `World`."""
-        return self._judging(0, "test", self._target.judged(self._prior))
 
     def elsewhere(self) -> Batch | None:
         """See `World`."""
@@ -93,11 +84,7 @@ class StickWorld:
         """Images of poses; held-out ones see backgrounds of their own."""
         width, height = self._settings.width, self._settings.height
         frames, pixels = self._frames(q, rng, apart)
-        inside = (
-            (pixels >= -0.5).all(axis=2)
-            & (pixels[..., 0] < width - 0.5)
-            & (pixels[..., 1] < height - 0.5)
-        )
+        inside = in_frame(pixels, width, height)
         beliefs = paint(
             torch.from_numpy(pixels).float(),
             torch.from_numpy(inside),

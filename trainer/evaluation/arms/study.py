@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta
 
+from jointloop.common.difference import difference
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import write_json, write_text
 from jointloop.common.folders import make_folder
@@ -112,8 +113,12 @@ class StudyFolder:
         """
         path = self.folder / FILE
         if path.is_file():
-            if (own := self.study()) != study:
-                raise StudyError(_difference(self.folder, own, study))
+            if other := difference(self.study(), study):
+                name, own, wanted = other
+                raise StudyError(
+                    f"{self.folder} holds a study with {name} {own!r}, not {wanted!r}; choose "
+                    "another folder, or leave that out"
+                )
             return
         if self.folder.exists() and any(self.folder.iterdir()):
             raise StudyError(f"{self.folder} holds other files; choose another folder")
@@ -171,12 +176,3 @@ def arms_in(text: str) -> tuple[Arm, ...]:
         if name not in ARMS:
             raise StudyError(f"arm {name!r}: there is none; {nearest(name, ARMS)}")
     return tuple(arm for arm in ARMS if arm in found or arm == "uniform")
-
-
-def _difference(folder: Path, own: Study, wanted: Study) -> str:
-    kept, asked = asdict(own), asdict(wanted)
-    name = next(name for name in kept if kept[name] != asked[name])
-    return (
-        f"{folder} holds a study with {name} {kept[name]!r}, not {asked[name]!r}; choose another "
-        "folder, or leave that out"
-    )

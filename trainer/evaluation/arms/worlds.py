@@ -4,6 +4,7 @@ Of one pair, all arms see the same uniform half in the same order, and draw the 
 same numbers from what they think worth rendering; only arm aa has numbers of its own.
 """
 
+from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 
 from jointloop.common.draws import random_source
 from simulator.randomization.assignment import Assignment
+from simulator.randomization.prior import JointPrior
 from trainer.batch import Batch
+from trainer.evaluation.arms.target import Target
 
 Half = Literal["uniform", "adaptive", "other", "held_out", "test", "elsewhere"]
 HALVES: tuple[Half, ...] = ("uniform", "adaptive", "other", "held_out", "test", "elsewhere")
@@ -39,6 +42,36 @@ class World(Protocol):
     def elsewhere(self) -> Batch | None:
         """Uniform poses, where arms are judged on others."""
         ...
+
+
+class Judging(ABC):
+    """What worlds have in common: which poses arms are judged on and rules look at.
+
+    Args:
+        target: what arms are judged on.
+        prior: the uniform one.
+        held_out: samples that rules look at.
+        test: samples that arms are judged on.
+        seed: of all draws.
+    """
+
+    def __init__(
+        self, target: Target, prior: JointPrior, held_out: int, test: int, seed: int
+    ) -> None:
+        self._target, self._prior, self._seed = target, prior, seed
+        self._counts = {"held_out": held_out, "test": test}
+
+    def held_out(self, pair: int) -> Batch:
+        """See `World`."""
+        return self._judging(pair, "held_out", self._target.looked_at(self._prior))
+
+    def test(self) -> Batch:
+        """See `World`."""
+        return self._judging(0, "test", self._target.judged(self._prior))
+
+    @abstractmethod
+    def _judging(self, pair: int, half: Half, log: NDArray[np.float64] | None) -> Batch:
+        """Samples of a log's poses; without one, of uniform ones."""
 
 
 def numbers(seed: int, stream: int, pair: int, half: Half, epoch: int) -> np.random.Generator:
