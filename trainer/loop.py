@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from feedback.controller import Controller
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.expected import Expected, training_terms
+from simulator.sample import Sample
 from trainer.augmentation.resize import resized
 from trainer.batch import Batch, stack
 from trainer.config.config import Config
@@ -60,15 +61,18 @@ def _hold(
     Where poses are expected it shows those, and uniform ones are kept beside.
     """
 
-    def held(count: int, terms: Assignment) -> Batch:
-        return resized(stack(source.hold(count, terms)), config.size, config.settings)
+    def batch(samples: list[Sample]) -> Batch:
+        return resized(stack(samples), config.size, config.settings)
 
     count = config.stream.held_out
     if expected is None:
-        return log.keep_held_out(held(count, Assignment.of(controller.prior, "heldout")))
-    beside = max(round(config.expect.elsewhere * count), 1)
-    log.keep_elsewhere(held(beside, Assignment.of(controller.first, "heldout")))
-    return log.keep_held_out(held(count, expected.held_out_terms(controller.prior)))
+        terms = Assignment.of(controller.prior, "heldout")
+    else:
+        beside = max(round(config.expect.elsewhere * count), 1)
+        log.keep_elsewhere(batch(source.hold(beside, Assignment.of(controller.first, "heldout"))))
+        terms = expected.held_out_terms(controller.prior)
+    samples = source.hold(count, terms)
+    return log.keep_held_out(batch(samples), [sample.hidden for sample in samples])
 
 
 def _epoch(

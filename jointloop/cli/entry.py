@@ -17,6 +17,7 @@ VERBS = (
     "demo",
     "train",
     "inspect",
+    "explain",
     "presets",
     "config",
     "doctor",

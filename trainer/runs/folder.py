@@ -38,6 +38,7 @@ from trainer.weights.file import WeightsInfo, check_weights, save_weights
 
 METRICS = "metrics.jsonl"
 HELD_OUT, ELSEWHERE, EXPECTED = "heldout.npz", "elsewhere.npz", "expected.npz"
+FACTORS = "heldout.jsonl"
 T = TypeVar("T")
 LOCK = "lock"
 """File that whoever trains holds."""
@@ -252,12 +253,12 @@ class RunFolder:
 CHECKPOINTS = ("last.safetensors", "best.safetensors", STATE)
 """What is kept of every checkpoint, in this order: without the last it is none."""
 BIRTH = (
-    *("robot.json", EXPECTED, "prior_history.jsonl", ELSEWHERE, HELD_OUT),
+    *("robot.json", EXPECTED, "prior_history.jsonl", ELSEWHERE, FACTORS, HELD_OUT),
     *(METRICS, "config.json"),
 )
 """What a run writes before its first checkpoint, beside TensorBoard's events."""
-DERIVED = ("report.html", "prior.png", "gallery.png")
-"""What `inspect` makes of a run, and can make again."""
+DERIVED = ("report.html", "prior.png", "gallery.png", "explain.json", "explain.svg")
+"""What `inspect` and `explain` make of a run, and can make again."""
 FILES = (*DERIVED, *BIRTH)
 
 

@@ -7,6 +7,7 @@ Beside the files of `trainer.runs.folder`:
     gallery/gallery.npz   held-out images from the best to the worst, with what the network saw
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from feedback.history import FILE, History, movement, prior_of, read_history
 from jointloop.common.files import write_json, write_npz
 from jointloop.common.folders import make_folder
 from simulator.randomization.expected import Expected
+from simulator.randomization.hidden import Hidden
 from simulator.robot import Robot
 from trainer.batch import Batch
 from trainer.data.source import Source
@@ -27,6 +29,7 @@ from trainer.learning import random_state
 from trainer.learning.learner import Learner, LearnerError
 from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import Checkpoint, RunError
+from trainer.runs.factors import keep_factors
 from trainer.runs.folder import ELSEWHERE, EXPECTED, METRICS, RunFolder
 from trainer.runs.indices import account, staleness
 from trainer.runs.tensorboard import TensorBoard
@@ -50,7 +53,7 @@ class RunLog:
         board: TensorBoard | None = None,
     ) -> None:
         self.run = run
-        self.names = robot.keypoint_names
+        self.names, self._angles = robot.keypoint_names, robot.angle_names
         self.held_out: Batch | None = None
         """The held-out set, once there is one."""
         self.elsewhere: Batch | None = None
@@ -118,8 +121,9 @@ class RunLog:
                         f"{self.epoch} is missing; put that line back"
                     )
 
-    def keep_held_out(self, held_out: Batch) -> Batch:
-        """Keep the held-out set for the run's whole life."""
+    def keep_held_out(self, held_out: Batch, hidden: Sequence[Hidden]) -> Batch:
+        """Keep the held-out set, and what was drawn for it, for the run's whole life."""
+        keep_factors(self.run.folder, hidden, self._angles)
         self.run.save_held_out(held_out)
         self.held_out = held_out
         return held_out

@@ -1,0 +1,1 @@
+"""Which hidden variables a detector's loss hangs on."""
