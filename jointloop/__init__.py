@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulator.randomization.variety import Variety, variety
     from simulator.recordings.recording import Recording
     from simulator.robot import Robot
+    from simulator.robot.collisions import collisions
     from simulator.sample import Labels, Sample
     from trainer.beliefs.decode import Peaks
     from trainer.config.config import Config
@@ -45,6 +46,7 @@ __all__ = [
     "SelectionRule",
     "Variety",
     "__version__",
+    "collisions",
     "preset",
     "record",
     "render",
@@ -69,6 +71,7 @@ _HOMES = {
     "SampleSettings": "simulator.randomization.settings",
     "SelectionRule": "feedback.selection",
     "Variety": "simulator.randomization.variety",
+    "collisions": "simulator.robot.collisions",
     "preset": "trainer.config.presets",
     "record": "jointloop.api.rendering",
     "render": "jointloop.api.rendering",

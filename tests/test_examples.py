@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from feedback.history import read_history
-from jointloop import SampleSettings, samples
+from jointloop import Robot, SampleSettings, collisions, samples
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
@@ -79,6 +79,19 @@ def test_variety(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("variety", out)
     assert cv2.imread(str(out / "gallery.png")).shape == (360, 640, 3)
+
+
+def test_work_poses(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert "4000 poses" in run("work_poses", out)
+    poses = np.loadtxt(out / "work.csv", delimiter=",", skiprows=1)
+    robot = Robot.named("ur10")
+    assert collisions(robot).free(poses).mean() > 0.99  # rounded to four digits
+    elbow, wrist = (
+        robot.keypoints_world(robot.forward(poses))[:, robot.keypoint_names.index(name), 2]
+        for name in ("elbow", "wrist_1")
+    )
+    assert (elbow > wrist).all()
 
 
 def test_train(tmp_path: Path) -> None:
