@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from blender_scenes.spec import RobotModel
 from blender_scenes.stick_scene import NEAR, NOISE, RADIUS, sticks_of, strew_blots
 
-CHUNK = 64
+CHUNK = 32
 """Pictures that are drawn at once: their arrays fit the processor's cache."""
+POINT = np.float32(1e-4)
+"""Length of a stick that is seen from its end [px]."""
 Array = NDArray[np.float32]
 
 
@@ -68,30 +70,40 @@ def _render(model: RobotModel, frames: StickFrames, width: int, height: int) -> 
     start, end, there = _cut(_in_camera(frames, sticks[:, 0]), _in_camera(frames, sticks[:, 1]))
     order = np.argsort(-(start + end)[..., 2], axis=1, kind="stable")
     rows, size = np.arange(len(frames)), height * width
-    amounts = np.empty((len(frames), size, len(sticks)), np.float32)
+    amounts = np.empty((len(frames), len(sticks), size), np.float32)
     left = np.ones((len(frames), height, width), np.float32)  # of what lies behind
     for place in reversed(range(len(sticks))):  # the nearest first
         stick = order[:, place]
         across, alpha = _capsules(frames, start[rows, stick], end[rows, stick], width, height)
         alpha *= left * there[rows, stick][:, None, None]
         left -= alpha
-        amounts[:, :, place] = (alpha * _light(frames, across)).reshape(len(frames), size)
+        alpha *= _light(frames, across)
+        amounts[:, place] = alpha.reshape(len(frames), size)
     colors = frames.colors[rows[:, None], sticks[order, 0]]
     colors = colors * np.exp2(frames.exposure)[:, None, None]
+    planes = colors.transpose(0, 2, 1) @ amounts
     image *= left[..., None]
-    image += (amounts @ colors).reshape(image.shape)
-    noise = [rng.standard_normal(image.shape[1:], dtype=np.float32) for rng in rngs]
-    image += np.stack(noise) * np.float32(NOISE)
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    image += planes.reshape(len(frames), 3, height, width).transpose(0, 2, 3, 1)
+    noise = np.empty_like(image)
+    for one, rng in zip(noise, rngs, strict=True):
+        rng.standard_normal(out=one, dtype=np.float32)
+    noise *= np.float32(NOISE)
+    image += noise
+    np.clip(image, 0, 1, out=image)
+    image *= np.float32(255)
+    return np.rint(image, out=image).astype(np.uint8)
 
 
 def _backdrops(frames: StickFrames, width: int, height: int) -> Array:
     """(n, H, W, 3) gradients between two colours."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    turn = frames.rotation[:, None, None]
-    waves = np.sin(turn + 3 * (np.cos(turn) * x + np.sin(turn) * y) / width)
+    # Of a sum, the sine is a sum of products: one per row and column in place of one per pixel.
+    turn = frames.rotation[:, None]
+    column = turn + 3 * np.cos(turn) * np.arange(width, dtype=np.float32) / width
+    row = 3 * np.sin(turn) * np.arange(height, dtype=np.float32) / width
+    sines = np.stack([np.sin(column), np.cos(column)], axis=1)
+    waves = np.stack([np.cos(row), np.sin(row)], axis=2) @ sines
     top, bottom = frames.gradient[:, :1, None], frames.gradient[:, 1:, None]
-    return top + (0.5 + 0.5 * waves.astype(np.float32))[..., None] * (bottom - top)
+    return (top + bottom) / 2 + waves[..., None] * ((bottom - top) / 2)
 
 
 def _in_camera(frames: StickFrames, links: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -124,18 +136,31 @@ def _capsules(
 ) -> tuple[Array, Array]:
     """(n, H, W) places across one stick of each picture (-1 to 1), and its coverage."""
     (p, r_p), (q, r_q) = (_projected(frames.K, point) for point in (start, end))
-    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
     along = q - p
-    length2 = np.maximum((along**2).sum(axis=1), 1e-9)[:, None, None]
-    px, py, ax, ay = (v[:, None, None] for v in (p[:, 0], p[:, 1], along[:, 0], along[:, 1]))
-    dx, dy = x - px, y - py
-    t = np.clip((dx * ax + dy * ay) / length2, 0, 1)
-    side = np.where(ax * dy - ay * dx < 0, np.float32(-1), np.float32(1))
-    dx, dy = dx - t * ax, dy - t * ay
-    distance = np.sqrt(dx**2 + dy**2)
-    radius = (1 - t) * r_p[:, None, None] + t * r_q[:, None, None]
-    across = side * np.clip(distance / radius, 0, 1)
-    return across, np.clip(radius - distance + 0.5, 0, 1)
+    length = np.maximum(np.sqrt((along**2).sum(axis=1)), POINT)
+    # One without length is a disc, whatever its direction.
+    point = length <= POINT
+    ahead = np.where(point[:, None], np.array([1, 0], np.float32), along / length[:, None])
+    ax, ay = ahead.T[..., None, None]
+    px, py, r_p, r_q, length = (v[:, None, None] for v in (p[:, 0], p[:, 1], r_p, r_q, length))
+    dx = np.arange(width, dtype=np.float32) - px
+    dy = np.arange(height, dtype=np.float32)[:, None] - py
+    past = ax * dx + ay * dy  # how far along the stick, then how far beyond an end of it
+    aside = ax * dy - ay * dx
+    on = np.minimum(np.maximum(past, 0), length)
+    past -= on
+    past *= past
+    past += aside * aside
+    distance = np.sqrt(past, out=past)
+    radius = on
+    radius *= (r_q - r_p) / length
+    radius += r_p
+    across = np.minimum(distance / radius, 1)
+    np.copysign(across, aside, out=across)
+    across[point] = np.abs(across[point])
+    radius -= distance
+    radius += np.float32(0.5)
+    return across, np.clip(radius, 0, 1, out=radius)
 
 
 def _projected(K: NDArray[np.float64], points: NDArray[np.float64]) -> tuple[Array, Array]:
@@ -149,4 +174,10 @@ def _light(frames: StickFrames, across: Array) -> Array:
     azimuth, strength = frames.light.T[..., None, None]
     lean = np.float32(0.6) * np.sin(azimuth)
     lit = np.float32(0.4) + np.float32(0.15) * strength
-    return lit * (0.5 + 0.5 * np.sqrt(np.clip(1 - (across - lean) ** 2, 0, 1)))
+    light = across - lean
+    light *= light
+    np.subtract(1, light, out=light)
+    np.sqrt(np.maximum(light, 0, out=light), out=light)
+    light += 1
+    light *= lit * np.float32(0.5)
+    return light
