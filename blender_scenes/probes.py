@@ -20,6 +20,7 @@ from blender_scenes.scene import OTHER
 from blender_scenes.spec import (
     MATERIAL_SLOTS,
     NO_STAND,
+    NO_WEAR,
     Camera,
     Frame,
     Material,
@@ -85,6 +86,9 @@ class Balls(RobotScene):
             exposure=0.0,
             materials=(BLACK,) * MATERIAL_SLOTS,
             background=replace(frame.background, brightness=0.0),
+            lamps=(),
+            wear=NO_WEAR,
+            stains=NO_WEAR,
         )
         code = self.render(dark).image.mean(axis=2) / 255
         return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)  # sRGB

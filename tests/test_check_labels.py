@@ -23,7 +23,7 @@ from simulator import labels
 from simulator.label_check import verdict
 from simulator.label_check.measure import CheckError, check
 from simulator.randomization.settings import SampleSettings
-from simulator.randomization.variety import FULL
+from simulator.randomization.variety import FULL, variety
 from trainer.augmentation.geometry import Motion
 from trainer.config.augmentation import amount
 
@@ -41,9 +41,10 @@ def quiet(line: str) -> None:
     """Say nothing."""
 
 
-@pytest.fixture(scope="module")
-def report():
-    return check(SETTINGS, 3, None, quiet, Motion(amount("full"), SETTINGS.width, SETTINGS.height))
+@pytest.fixture(scope="module", params=["full", "real"])
+def report(request):
+    settings = dataclasses.replace(SETTINGS, variety=variety(request.param))
+    return check(settings, 3, None, quiet, Motion(amount("full"), settings.width, settings.height))
 
 
 def _names(report, good: bool) -> set[str]:
