@@ -54,7 +54,7 @@ class CompareOptions:
     """Trainings of each arm."""
     target: str = "uniform"
     """What detectors are judged on: uniform, workcell (a made-up one), or a log of joint angles:
-    CSV with named columns, JSON lines, .npy, or the folder of a recording."""
+    CSV with named columns, JSON lines, .npy, a ROS bag, or the folder of a recording."""
     expect_unit: Unit | None = None
     """Of the angles in the log: degrees or radians; a recording has its own."""
     engine: Literal["stick", "recorded"] = "stick"

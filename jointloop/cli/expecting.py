@@ -24,9 +24,10 @@ class ExpectOptions:
 
     expect: Path | None = None
     """Log of joint angles whose poses are rendered, in place of uniform ones: CSV with named
-    columns, JSON lines, .npy with columns in the robot's order, or the folder of a recording."""
+    columns, JSON lines, .npy with columns in the robot's order, a ROS bag, or the folder of a
+    recording."""
     expect_unit: Unit | None = None
-    """Of the angles in the log: degrees or radians; a recording has its own."""
+    """Of the angles in the log: degrees or radians; recordings and bags have their own."""
     expect_mode: Mode = "bins"
     """bins: the log's poses are counted into the prior; poses: they are drawn themselves, and
     jitter."""

@@ -79,10 +79,10 @@ class TrainOptions:
     """Bend the prior towards what is still wrong."""
     expect: Path | None = None
     """Log of joint angles that the robot is expected to take: CSV with named columns, JSON lines,
-    .npy with columns in the robot's order, or the folder of a recording. The detector is judged on
-    held-out rows of it, and adaptive simulators render the others."""
+    .npy with columns in the robot's order, a ROS bag, or the folder of a recording. The detector
+    is judged on held-out rows of it, and adaptive simulators render the others."""
     expect_unit: Unit | None = None
-    """Of the angles in the log: degrees or radians; a recording has its own."""
+    """Of the angles in the log: degrees or radians; recordings and bags have their own."""
     size: str | None = None
     """Image size WIDTHxHEIGHT, in place of the preset's."""
     variety: str | None = None

@@ -1,4 +1,5 @@
-"""Joint angles of a robot's log: CSV with named columns, JSON lines, an array, or a recording."""
+"""Joint angles of a robot's log: CSV with named columns, JSON lines, an array, a ROS bag, or a
+recording."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from jointloop.common.files import shown
 from simulator.recordings.recording import Recording
 from simulator.robot import AnglesError, Robot
 from simulator.robot.angles import Unit, angles_of, in_radians, others_in, read_rows
+from simulator.robot.bags import is_bag
 
 OPTION = "--expect-unit"
 
@@ -20,10 +22,10 @@ def read_log(
     """(N, D) joint angles [rad], or [m] where a joint slides, of N rows of a log, in their order.
 
     Args:
-        path: `.csv`, `.npy` with columns in the robot's order, the folder of a recording, or JSON
-            lines.
+        path: `.csv`, `.npy` with columns in the robot's order, a ROS bag, the folder of a
+            recording, or JSON lines.
         robot: whose log it is.
-        unit: of angles that turn; a recording has its own.
+        unit: of angles that turn; recordings and bags have their own.
         say: takes a line on what is left aside.
 
     Raises:
@@ -33,17 +35,20 @@ def read_log(
     if Recording.is_at(path):
         return _recorded(path, robot, unit)
     where = shown(path)
-    if path.is_dir():
+    bag = is_bag(path)
+    if path.is_dir() and not bag:
         raise AnglesError(f"{where} is a folder without a recording; expected a log")
-    if unit is None and robot.slides.all():
-        unit = "radians"  # metres either way
+    if unit == "degrees" and bag:
+        raise AnglesError(f"{where} is a ROS bag, in radians; leave out {OPTION}")
+    if unit is None and (bag or robot.slides.all()):
+        unit = "radians"  # or metres
     if unit is None:
         raise AnglesError(
             f"{where} does not say the unit of its angles; give {OPTION} degrees or radians"
         )
     if path.suffix.lower() == ".npy":
         return in_radians(_array(path, robot), robot, unit, where, OPTION)
-    rows = read_rows(path)
+    rows = read_rows(path, robot)
     angles = angles_of(rows, robot, unit, where, OPTION, strict=False)
     if others := others_in(rows, robot):
         say(f"note: {where}: left aside {', '.join(others)}, no joints of {robot.name}")

@@ -1,4 +1,4 @@
-"""Joint angles from a file of rows: CSV with named columns, or JSON lines.
+"""Joint angles from a file of rows: CSV with named columns, JSON lines, or a ROS bag.
 
     image,shoulder_pan_joint,elbow_joint,...      {"image": "a.png", "elbow_joint": 1.2, ...}
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from jointloop.common.files import shown
 from jointloop.common.nearest import nearest
+from simulator.robot.bags import bag_rows, is_bag
 from simulator.robot.errors import AnglesError
 from simulator.robot.robot import Robot
 
@@ -30,13 +31,20 @@ BEYOND = 0.05
 """How far over its limit an angle may be read [rad] or [m]."""
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file, at least one; `.csv` is a table, everything else JSON lines.
+def read_rows(path: Path, robot: Robot) -> list[dict[str, Any]]:
+    """The rows of a file, at least one.
+
+    Args:
+        path: `.csv` is a table, `.bag`, `.mcap` and the folder of a bag are ROS bags, everything
+            else is JSON lines.
+        robot: whose joints are looked for in a bag.
 
     Raises:
         AnglesError: it cannot be read, or holds none.
     """
     where = shown(path)
+    if is_bag(path):
+        return bag_rows(path, robot)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:

@@ -24,7 +24,7 @@ def read_joints(
     """(N, D) joint angles [rad], or [m] where a joint slides, of N images.
 
     Args:
-        path: the file; `.csv` is a table, everything else JSON lines.
+        path: the file; see `read_rows`.
         robot: whose angles they are.
         unit: of the angles that turn.
         images: their names.
@@ -33,7 +33,7 @@ def read_joints(
         AnglesError: it cannot be read, names other joints, or does not go with the images.
     """
     where = shown(path)
-    rows = read_rows(path)
+    rows = read_rows(path, robot)
     angles = angles_of(rows, robot, UNITS[unit], where, "--angles-in")
     return angles[_order(rows, images, where)]
 
