@@ -64,8 +64,8 @@ def pose(
         robot: Name or TOML file of the robot; by default the detector's or the recording's.
         K: Intrinsics fx,fy,cx,cy [px], or a JSON or YAML file of OpenCV or ROS; a recording has its
             own.
-        joints: Joint angles: a CSV file with named columns, JSON lines, or a ROS bag; `truth` takes a
-            recording's own. Without, they are found as well.
+        joints: Joint angles: a CSV file with named columns, JSON lines, or a ROS bag; `truth` takes
+            a recording's own. Without, they are found as well.
         angles_in: Unit of the angles in that file: deg or rad.
         still: All images are of one camera that stands still before one base.
         cameras: Several cameras that stand still: a JSON or YAML file that maps each one's name to
