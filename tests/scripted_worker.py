@@ -5,6 +5,7 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -25,6 +26,13 @@ def play(act: str) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif act == "wait for ever":
         time.sleep(600)
+    elif act.startswith("raise "):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), int(act[6:]))
+    elif act == "eat":
+        kept = []
+        while True:
+            kept.append(b"x" * (1 << 22))
     else:
         print(act, flush=True)
 

@@ -17,9 +17,10 @@ from clock_parts import PATIENCE_S
 from recording_parts import description, recorded
 
 import trainer.learning.learner
+from simulator.fleet.ends import Exit
 from simulator.fleet.fleet import SOME_GIVEN_UP
 from simulator.fleet.member import Member
-from simulator.fleet.process import Exit, ProcessOptions
+from simulator.fleet.process import ProcessOptions
 from trainer.config.presets import PRESETS, preset
 from trainer.runs.folder import RunFolder
 

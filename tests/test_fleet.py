@@ -110,7 +110,7 @@ def test_a_killed_worker_is_replaced_and_no_index_is_lost_or_doubled():
         assert hub.delivery.workers_lost == 1
         assert 0 <= hub.delivery.lost_with_worker <= 4
         assert hub.delivery.lost == 0
-        assert "worker 0 died (signal 9); starting again in 0.1 s" in said
+        assert "worker 0 died (killed: SIGKILL); starting again in 0.1 s" in said
 
 
 def test_a_worker_that_recycles_is_replaced_without_loss():

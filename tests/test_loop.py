@@ -253,7 +253,7 @@ def test_a_killed_simulator_is_replaced_and_its_loss_counted(tmp_path: Path) -> 
     lines = Lines(kill_one)
     summary = run(tmp_path / "killed", small(epochs=2), lines)
     assert _workers() == []
-    assert any("died (signal 9)" in line for line in lines.lines)
+    assert any("died (killed: SIGKILL)" in line for line in lines.lines)
     assert summary["delivery"]["workers_lost"] == 1
     assert summary["delivery"]["workers_joined"] == 3
     assert summary["delivery"]["lost"] == 0

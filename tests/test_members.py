@@ -10,8 +10,9 @@ import pytest
 from clock_parts import PATIENCE_S, Clock
 from scripted_worker import started
 
+from simulator.fleet.ends import End, Exit, Reason
 from simulator.fleet.fleet import LONGEST_PAUSE_S, LOOK_S, SOME_GIVEN_UP, Fleet, FleetError
-from simulator.fleet.process import Exit, ProcessOptions
+from simulator.fleet.process import ProcessOptions
 from simulator.fleet.words import Herald, Word
 
 GONE = Word.TRAINER.of("the trainer is gone")
@@ -92,6 +93,7 @@ def test_a_lost_trainer_is_said_once_and_so_is_its_return(play: Play):
         "worker 0: connected",
         "the trainer is gone",
         "the trainer is back: worker 0 connected",
+        "processes that ended early: 3 connection",
         "all workers ended",
     ]
 
@@ -127,7 +129,7 @@ def test_one_that_hangs_is_ended_and_replaced(
             fleet.poll()
     assert said == [
         "worker 0 showed no life for 60 s: ended",
-        "worker 0 died (signal 9); starting again in 0 s",
+        "worker 0 died (hung); starting again in 0 s",
     ]
     assert (started(tmp_path, 0), fleet.retired) == (2, {})
     assert clock.now > 60
@@ -142,7 +144,7 @@ def test_waits_for_a_trainer_grow_to_a_minute_and_begin_anew_after_a_sample(
     for delivered in [True, *[False] * 9, True]:
         member.delivered = delivered
         member.release(Exit.TRAINER_GONE)
-        fleet._decide(member, Exit.TRAINER_GONE)
+        fleet._decide(member, Exit.TRAINER_GONE, End(0, Reason.CONNECTION, ""))
         waits.append(member.restart_at - clock.now)
     assert waits == [0, 1, 2, 4, 8, 16, 32, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S, 0]
     assert not fleet.retired

@@ -233,7 +233,7 @@ def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
     record(recording, 2, say=said.append)
     done.set()
     killer.join()
-    assert any("died (signal 9)" in line for line in said)
+    assert any("died (killed: SIGKILL)" in line for line in said)
     assert [e.recipe.index for e, _ in entries(recording)] == list(range(300))
 
 

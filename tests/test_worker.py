@@ -11,7 +11,7 @@ import pytest
 from clock_parts import PATIENCE_S
 from simulator_parts import ROBOT, SETTINGS, hub_at, poll_until, sample
 
-from simulator.fleet.process import Exit
+from simulator.fleet.ends import Exit
 from simulator.fleet.worker import WorkerOptions, main
 from simulator.transport import Hub
 

@@ -5,18 +5,20 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 from typing import Self
 
 from jointloop.common.errors import JointloopError
+from simulator.fleet.ends import End, Exit, Reason, Starved
 from simulator.fleet.member import Member
-from simulator.fleet.process import Exit, ProcessOptions
+from simulator.fleet.process import ProcessOptions
 from simulator.fleet.words import Herald, Word
 
-STOP_S = 5.0
-"""Between asking workers to stop and ending them."""
+STOP_S = 2.5
+"""Between asking workers to stop and ending them; everything ends within five seconds."""
 LONGEST_PAUSE_S = 60.0
 """Before a worker is started again."""
 SILENCE_S = 180.0
@@ -25,7 +27,7 @@ LOOK_S = 10.0
 """What one look at a worker counts at most: its fleet may have been stopped, and it with it."""
 SOME_GIVEN_UP = 3
 """Exit code of a command that ended well, though with fewer workers than it began with."""
-HOPELESS = (Exit.FAILED, Exit.REFUSED, Exit.NO_BLENDER)
+HOPELESS = (Exit.FAILED, Exit.REFUSED, Exit.NO_BLENDER, Exit.UNCONNECTED)
 """Ends that would only repeat themselves."""
 
 
@@ -49,6 +51,7 @@ class Fleet:
         max_failures: deaths of one worker in a row without delivering anything, before giving it
             up.
         silence_s: after so long without a sign of life a worker is ended and replaced.
+        ended: takes the end of every process but those that are stopped here.
 
     Raises:
         FleetError: a number is out of its range.
@@ -63,6 +66,7 @@ class Fleet:
         pause_s: float = 1.0,
         max_failures: int = 5,
         silence_s: float = SILENCE_S,
+        ended: Callable[[End], None] = lambda end: None,
     ) -> None:
         if not 1 <= workers <= 1024:
             raise FleetError(f"workers is {workers}; expected 1 to 1024")
@@ -74,9 +78,13 @@ class Fleet:
         self._pause_s = pause_s
         self._max_failures = max_failures
         self._silence_s = silence_s
+        self._ended = ended
+        self._starved = Starved()
         self._looked = time.monotonic()
         self._dismissed = False
         """The trainer said goodbye."""
+        self.troubles: Counter[Reason] = Counter()
+        """Processes that ended otherwise than they should, by reason."""
         first = options.worker or 0
         self.members = [Member(first + i) for i in range(workers)]
 
@@ -102,6 +110,14 @@ class Fleet:
         """The workers that were given up, by number, and why."""
         return {m.number: m.retired for m in self.members if m.retired}
 
+    @property
+    def trouble(self) -> str:
+        """How many processes ended otherwise than they should, by reason, in a line."""
+        if not self.troubles:
+            return ""
+        each = ", ".join(f"{count} {reason}" for reason, count in self.troubles.most_common())
+        return f"processes that ended early: {each}"
+
     def poll(self) -> None:
         """Start who is due, pass on what workers say, and see who ended or hangs. Never blocks.
 
@@ -110,6 +126,7 @@ class Fleet:
         """
         now = time.monotonic()
         since, self._looked = min(now - self._looked, LOOK_S), now
+        self._starved.look()
         for member in self.members:
             self._listen(member)
             if member.process is None:
@@ -117,17 +134,25 @@ class Fleet:
                     self._start(member)
             elif (code := member.process.poll()) is not None:
                 self._listen(member)
-                member.release(code)
-                self._decide(member, code)
+                killed = code == -signal.SIGKILL and member.by_fleet is None
+                starved = killed and self._starved.claim()
+                end = member.release(code, starved)
+                if end.trouble:
+                    self.troubles[end.reason] += 1
+                self._ended(end)
+                self._decide(member, code, end)
             else:
                 self._watch(member, since)
         if self._dismissed:
             self._send_home()
 
-    def run(self) -> int:
+    def run(self, meanwhile: Callable[[], None] = lambda: None) -> int:
         """Work until the trainer is done, or Ctrl-C or SIGTERM; gives an exit code.
 
         A trainer that is gone is waited for.
+
+        Args:
+            meanwhile: called time and again.
 
         Raises:
             FleetError: as in `poll`.
@@ -137,13 +162,16 @@ class Fleet:
             with self:
                 while not self.ended:
                     self.poll()
+                    meanwhile()
                     time.sleep(0.1)
         except KeyboardInterrupt:
-            self._say("stopped")
+            last = "stopped"
         else:
-            self._say("all workers ended")
+            last = "all workers ended"
         finally:
             signal.signal(signal.SIGTERM, previous)
+        for line in filter(None, (self.trouble, last)):
+            self._say(line)
         return SOME_GIVEN_UP if self.retired else 0
 
     def stop(self) -> None:
@@ -176,6 +204,7 @@ class Fleet:
             word = self._herald.pass_on(member.number, line)
             member.joined |= word is Word.JOINED
             member.delivered |= word is Word.DELIVERED
+            member.alone |= word is Word.TRAINER
             self._dismissed |= word is Word.GOODBYE
 
     def _watch(self, member: Member, seconds: float) -> None:
@@ -184,16 +213,17 @@ class Fleet:
         if member.silent_s > self._silence_s and member.process:
             self._say(f"worker {member.number} showed no life for {self._silence_s:g} s: ended")
             member.process.kill()
-            member.silent_s = 0.0
+            member.silent_s, member.by_fleet = 0.0, Reason.HUNG
 
     def _send_home(self) -> None:
         """The run is over: none waits for it any longer; who works hears the goodbye itself."""
         for member in self.members:
             member.restart_at = math.inf
             if member.process and not member.joined:
+                member.by_fleet = Reason.DONE
                 member.process.terminate()
 
-    def _decide(self, member: Member, code: int) -> None:
+    def _decide(self, member: Member, code: int, end: End) -> None:
         """What follows from a worker's end."""
         name = f"worker {member.number}"
         if code == Exit.DONE or self._dismissed:
@@ -207,7 +237,7 @@ class Fleet:
         if code == Exit.RECYCLE:
             self._say(f"{name} is replaced by a fresh one")
         elif code != Exit.TRAINER_GONE:  # of which one of them has told
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            how = end.detail if end.reason is Reason.FAULT else str(end)
             member.failures += not member.delivered
             if member.failures > self._max_failures:
                 failed = f"{name} died {member.failures} times in a row ({how})"

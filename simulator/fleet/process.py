@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import ClassVar, Self
 
 import cv2
@@ -16,29 +15,14 @@ import msgspec
 import psutil
 
 from jointloop.common.errors import JointloopError, NoBlenderError
+from simulator.fleet.ends import Exit
+from simulator.fleet.words import Word
 
 ALIVE_S = 1.0
 """Between looks at the process's memory."""
 WARM_UP = 20
 """Frames before memory growth is measured."""
 PR_SET_PDEATHSIG = 1
-
-
-class Exit(IntEnum):
-    """Why a process ended."""
-
-    DONE = 0
-    """Its work is done, the trainer said goodbye, or it was asked to stop."""
-    FAILED = 20
-    """An input or the environment does not allow it; the last line says which."""
-    REFUSED = 21
-    """The trainer did not let it in."""
-    TRAINER_GONE = 22
-    """The trainer went away or does not know it any longer; a fresh one would be welcome."""
-    RECYCLE = 23
-    """It has rendered enough or grown too large, and wants to be replaced."""
-    NO_BLENDER = 24
-    """bpy is not installed here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +37,10 @@ class ProcessOptions:
     """32 hexadecimal digits naming the place it takes in its fleet."""
     parent: int | None = None
     """Process that this one must not outlive."""
+    restarts: int = 0
+    """Processes that took its place before."""
+    last_error: str = ""
+    """Why the last of them ended that should not have."""
     nice: int = 0
     """Added to the process's niceness."""
     recycle_frames: int = 20_000
@@ -68,6 +56,21 @@ class ProcessOptions:
     def from_json(cls, text: str) -> Self:
         """What `to_json` wrote."""
         return msgspec.json.decode(text, type=cls, dec_hook=lambda kind, value: kind(value))
+
+
+class Status(msgspec.Struct, frozen=True):
+    """What a process tells its fleet of itself, after `Word.STATUS`."""
+
+    made: int
+    """Samples so far."""
+    rss: int
+    """Resident memory [bytes]."""
+    prior: int | None = None
+    """Version of the prior that it draws from, where priors change."""
+
+    def say(self) -> None:
+        """Tell it."""
+        say(Word.STATUS.of(msgspec.json.encode(self).decode()))
 
 
 class Stop:
@@ -118,13 +121,18 @@ class Limits:
             return
         self._next = time.monotonic() + ALIVE_S
         show_life()
-        rss = self._process.memory_info().rss
+        rss = self.tell(rendered, tell)
         if self._base is None and rendered >= WARM_UP:
             self._base = rss
         grown = rss - (rss if self._base is None else self._base)
         self.reached |= grown > self._megabytes * 1e6
+
+    def tell(self, rendered: int, tell: Callable[[int, int], None] | None) -> int:
+        """Look and tell at once; gives the resident memory [bytes]."""
+        rss = self._process.memory_info().rss
         if tell:
             tell(rendered, rss)
+        return rss
 
 
 def settle(parent: int | None, nice: int) -> bool:
@@ -169,6 +177,9 @@ def ending(work: Callable[[], Exit]) -> Exit:
     except JointloopError as error:
         say(str(error))
         return Exit.FAILED
+    except MemoryError as error:
+        say(str(error) or "memory was denied")
+        return Exit.NO_MEMORY
 
 
 def run_as_process(main: Callable[[list[str]], Exit]) -> None:

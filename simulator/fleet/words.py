@@ -17,6 +17,8 @@ class Word(StrEnum):
     """The trainer sent it away for good: passed on once."""
     DELIVERED = "delivered: "
     """The first of what it makes is out of its hands."""
+    STATUS = "status: "
+    """How it stands, as JSON, once a second at most: for its fleet alone."""
 
     def of(self, text: str) -> str:
         """The line that says so."""

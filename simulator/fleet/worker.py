@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from blender_scenes.spec import SPP, Device, Engine
+from simulator.fleet.ends import Exit
 from simulator.fleet.process import (
-    Exit,
     Limits,
     ProcessOptions,
+    Status,
     Stop,
     ending,
     run_as_process,
@@ -24,8 +25,8 @@ from simulator.fleet.words import Word
 from simulator.randomization.settings import SampleSettings
 from simulator.robot import Robot, RobotError
 from simulator.sample_maker import SampleMaker
-from simulator.transport import Link, RefusedError, Security, TrainerGoneError
-from simulator.transport.messages import SCHEMA, Bye, Hello, Welcome
+from simulator.transport import Link, RefusedError, Security, TrainerGoneError, TransportError
+from simulator.transport.messages import SCHEMA, Bye, Hello, Welcome, WireError, brief
 
 IDLE_S = 0.25
 """Longest wait before looking whether to stop."""
@@ -80,13 +81,23 @@ def run_worker(options: WorkerOptions) -> Exit:
         slot=bytes.fromhex(options.slot) if options.slot else instance,
         worker=options.worker,
         wanted=options.wanted,
+        restarts=options.restarts,
+        last_error=brief(options.last_error),
     )
+    try:
+        return _join(hello, options, stop)
+    except (TransportError, WireError) as error:
+        say(str(error))
+        return Exit.UNCONNECTED
+
+
+def _join(hello: Hello, options: WorkerOptions, stop: Stop) -> Exit:
     with Link(options.address, options.security) as link:
         try:
             welcome = link.join(hello, options.wait_s, stop.not_asked, _alone)
             if welcome is None:
                 return Exit.DONE
-            return _work(link, welcome, instance, options, stop)
+            return _work(link, welcome, hello.instance, options, stop)
         except RefusedError as error:
             say(str(error))
             return Exit.REFUSED
@@ -119,6 +130,11 @@ def _work(
         stop.listen()  # Blender may have taken the signals
         limits = Limits(options.recycle_frames, options.recycle_mb)
         made = 0
+
+        def tell(made: int, rss: int) -> None:
+            link.alive(made, rss)
+            Status(made, rss, link.assignment.version).say()
+
         while not (stop.asked or limits.reached):
             link.pump(0 if link.order else IDLE_S)
             if link.farewell is not None:
@@ -128,7 +144,8 @@ def _work(
                 if not made:
                     say(Word.DELIVERED.of("its first sample"))
                 made += 1
-            limits.count(made, link.alive)
+            limits.count(made, tell)
+        limits.tell(made, tell)
         link.bye("recycle" if limits.reached else "asked to stop")
     return Exit.RECYCLE if limits.reached else Exit.DONE
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jointloop.common.ranges import in_ranges
+from simulator.fleet.ends import Exit
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.process import (
-    Exit,
     Limits,
     ProcessOptions,
+    Status,
     Stop,
     ending,
     run_as_process,
@@ -148,9 +149,14 @@ def run(options: RecorderOptions) -> Exit:
                     if not rendered:
                         say(Word.DELIVERED.of("its first sample"))
                     rendered += 1
-                    limits.count(rendered)
+                    limits.count(rendered, _tell)
                 writer.finish()
+    limits.tell(rendered, _tell)
     return Exit.DONE
+
+
+def _tell(made: int, rss: int) -> None:
+    Status(made, rss).say()
 
 
 def _quiet(line: str) -> None:

@@ -22,6 +22,8 @@ TRAINER_LIMIT = 4 * 1024 * 1024
 """Largest control message of a trainer [bytes]."""
 MAX_WORKERS = 4096
 MAX_WISHES = 128
+BRIEF = 160
+"""Characters of what a simulator says went wrong before."""
 MAX_CREDITS = 256
 """Far under the sockets' high-water mark, so that nothing is dropped on the way."""
 
@@ -56,6 +58,10 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """Wanted worker id."""
     wanted: Annotated[dict[Name, Value], Meta(max_length=MAX_WISHES)] = {}
     """Settings that the run must have, by dotted path."""
+    restarts: Count = 0
+    """Processes that took this place before."""
+    last_error: Annotated[str, Meta(max_length=BRIEF)] = ""
+    """Why the last of them ended that should not have."""
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
@@ -118,6 +124,11 @@ T = TypeVar("T")
 _encoder = msgspec.msgpack.Encoder()
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
 _from_trainer = msgspec.msgpack.Decoder(FromTrainer)
+
+
+def brief(text: str) -> str:
+    """A text as short as a hello takes it."""
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
 
 
 def encode(message: FromWorker | FromTrainer) -> bytes:

@@ -39,6 +39,10 @@ class Worker:
     """As it says itself."""
     rss: int = 0
     """Its resident memory [bytes]."""
+    restarts: int = 0
+    """Processes that took its place before, as it says itself."""
+    last_error: str = ""
+    """Why the last of them ended that should not have, likewise."""
     assigned: set[tuple[int, str]] = field(default_factory=set)
     """Prior version and split of all that it was told."""
 

@@ -151,6 +151,8 @@ class Workers:
             last_seen=now,
             held=former.held if former else 0,
             received=former.received if former else 0,
+            restarts=hello.restarts,
+            last_error=hello.last_error,
         )
         self.by_id[chosen] = worker
         return worker
