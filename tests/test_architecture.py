@@ -49,6 +49,7 @@ HOMES = {
     "torch": "trainer",
     "starlette": "jointloop.annotate",
     "uvicorn": "jointloop.annotate",
+    "prometheus_client": "simulator.fleet.metrics",
 }
 """Of heavy dependencies; but the doctor asks torch for the name of the GPU."""
 FILE_LINES = 320
@@ -56,7 +57,7 @@ LONGER_FILES: dict[str, int] = {}
 FUNCTION_LINES = 60
 LONGER_FUNCTIONS = {
     "jointloop/api/training.py train": 70,
-    "jointloop/cli/record.py record": 82,
+    "jointloop/cli/record.py record": 76,
     "jointloop/cli/evaluate.py evaluate": 76,
     "jointloop/cli/pose.py pose": 70,
     "jointloop/cli/replay.py replay": 67,

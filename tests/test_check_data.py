@@ -12,6 +12,7 @@ from cli_parts import jointloop
 from recording_parts import SMALL, description, recorded
 
 import trainer.data.recorded
+from simulator.fleet.watch import Watch
 from simulator.label_check.finding import Finding
 from simulator.labels import OUTSIDE, VISIBLE
 from simulator.recordings.recording import Recording
@@ -23,7 +24,6 @@ from trainer.config.presets import preset
 from trainer.preflight.check_data import SAMPLES, Seen, findings, sheet
 from trainer.preflight.preflight import look
 from trainer.run_options import RunOptions
-from trainer.runs.progress import Progress
 
 CONFIG = replace(preset("tiny"), settings=SMALL)
 
@@ -35,9 +35,7 @@ def sticks(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def looked(sticks: Recording, config: Config = CONFIG) -> Seen:
-    return look(
-        config, RunOptions(Path("no-run"), recording=sticks.folder, device="cpu"), Progress()
-    )
+    return look(config, RunOptions(Path("no-run"), recording=sticks.folder, device="cpu"), Watch())
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simulator.fleet.watch import Watch
 from trainer import session
 from trainer.config.config import Config, ConfigError
 from trainer.config.presets import preset
@@ -26,7 +27,6 @@ from trainer.distributed.launch import is_member
 from trainer.distributed.team import Team
 from trainer.learning.learner import Learner
 from trainer.run_options import RunOptions
-from trainer.runs.progress import Progress
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 
@@ -70,7 +70,7 @@ def sit(recording: Path, folder: Path) -> Watched:
     if is_member():
         session.follow("cpu", 240)
     else:
-        session.train(small(), options, Progress(Console(quiet=True)))
+        session.train(small(), options, Watch(Console(quiet=True)))
     return Watched.last
 
 
@@ -127,11 +127,11 @@ def test_a_batch_that_cannot_be_shared_is_refused(
     monkeypatch.setattr(session, "gather", lambda *_: Two())
     options = RunOptions(tmp_path / "run", recording=recording, device="cpu")
     with pytest.raises(ConfigError, match="batch_size is 7; expected a multiple of 2"):
-        session.train(small(7), options, Progress(Console(quiet=True)))
+        session.train(small(7), options, Watch(Console(quiet=True)))
     assert not (tmp_path / "run").exists()
 
 
-class Stop(Progress):
+class Stop(Watch):
     """A user who presses Ctrl-C after the first epoch."""
 
     def say(self, text: str) -> None:

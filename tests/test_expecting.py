@@ -11,6 +11,7 @@ from rich.console import Console
 
 from feedback.history import prior_of, read_history
 from feedback.report.report import write_report
+from simulator.fleet.watch import Watch
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.expected import Expected
 from simulator.randomization.settings import SampleSettings
@@ -20,7 +21,6 @@ from trainer.config.presets import preset
 from trainer.evaluation.arms.target import workcell
 from trainer.run_options import RunOptions
 from trainer.runs.folder import ELSEWHERE, RunFolder
-from trainer.runs.progress import Progress
 from trainer.session import train
 
 UR10 = Robot.named("ur10")
@@ -40,7 +40,7 @@ def config(mode: str, epochs: int = 1) -> Config:
     )
 
 
-class Stopping(Progress):
+class Stopping(Watch):
     """Stops a run after an epoch."""
 
     def __init__(self, after: int | None = None) -> None:

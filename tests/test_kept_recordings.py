@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from simulator.fleet.watch import Watch
 from simulator.randomization.assignment import Assignment
 from simulator.recordings.convert import to_coco, to_dream
 from simulator.recordings.recipe import versions
@@ -27,7 +28,6 @@ from trainer.config.presets import preset
 from trainer.data.recorded import recorded
 from trainer.open_source import open_source
 from trainer.run_options import RunOptions
-from trainer.runs.progress import Progress
 from trainer.session import build_controller
 
 FOLDER = Path(__file__).parent / "data" / "recordings"
@@ -104,7 +104,7 @@ def test_a_trainer_takes_its_samples(folder: Path) -> None:
     config = recorded(replace(tiny, batch_size=4, epoch_samples=4), recording)
     robot = Robot.named(config.settings.robot)
     prior, _ = build_controller(config, robot)
-    options, progress = RunOptions(Path("run")), Progress()
+    options, progress = RunOptions(Path("run")), Watch()
     with open_source(config, options, recording, robot, prior, None, progress) as source:
         held_out = source.hold(HELD_OUT, Assignment.of(prior))
         batch = source.batch(SAMPLES - HELD_OUT)

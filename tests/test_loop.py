@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from feedback.history import prior_of, read_history
 from feedback.report.report import write_report
 from jointloop.common.ranges import of_ranges
+from simulator.fleet.watch import Watch
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.settings import SampleSettings
 from simulator.sample import Sample
@@ -25,7 +26,6 @@ from trainer.config.presets import preset
 from trainer.data.live import LiveSource
 from trainer.run_options import RunOptions
 from trainer.runs.checkpoint import RunError
-from trainer.runs.progress import Progress
 from trainer.session import train
 from trainer.weights.initial import InitialWeights
 
@@ -41,7 +41,7 @@ def small(feedback: bool = True, epochs: int = 3) -> Config:
     )
 
 
-class Lines(Progress):
+class Lines(Watch):
     """Keeps what was said, and can act on it."""
 
     def __init__(self, on_epoch=lambda epoch: None) -> None:

@@ -6,13 +6,13 @@ import pytest
 from clock_parts import Clock
 from rich.console import Console
 
-from trainer.runs.progress import EVERY, Progress
+from jointloop.common.progress import EVERY, Progress
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("trainer.runs.progress.time", clock)
+    monkeypatch.setattr("jointloop.common.progress.time", clock)
     return clock
 
 

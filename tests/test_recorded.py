@@ -14,6 +14,7 @@ from recording_parts import SMALL, description, recorded
 from rich.console import Console
 
 from feedback.report.report import write_report
+from simulator.fleet.watch import Watch
 from simulator.labels import belief_map
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
@@ -32,7 +33,6 @@ from trainer.open_source import open_source, recorded_source
 from trainer.run_options import RunOptions
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runs.folder import RunFolder
-from trainer.runs.progress import Progress
 from trainer.session import build_controller, train
 from trainer.weights.file import read_info
 
@@ -325,7 +325,7 @@ def test_mixing_needs_a_recording_to_mix_with() -> None:
         RunOptions(Path("run"), mixed=(Path("more"),))
 
 
-class Lines(Progress):
+class Lines(Watch):
     def __init__(self, stop_after: int | None = None) -> None:
         super().__init__(Console(quiet=True))
         self.lines: list[str] = []

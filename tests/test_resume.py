@@ -24,12 +24,12 @@ from safetensors import safe_open
 from feedback.history import FILE
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import FileError
+from simulator.fleet.watch import Watch
 from trainer.config.presets import preset
 from trainer.data.source import SourceError
 from trainer.run_options import RunOptions
 from trainer.runs.checkpoint import RunError
 from trainer.runs.folder import RunFolder
-from trainer.runs.progress import Progress
 from trainer.session import train
 
 EPOCHS = 3
@@ -42,7 +42,7 @@ KILLS = {
 }
 
 
-class Ended(Progress):
+class Ended(Watch):
     """Sends its process a signal as soon as something is said."""
 
     def __init__(self, at: str, by: signal.Signals) -> None:

@@ -8,6 +8,7 @@
 from collections.abc import Iterator
 
 from feedback.controller import Controller
+from jointloop.common.progress import Progress
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.expected import Expected, training_terms
 from simulator.sample import Sample
@@ -19,7 +20,6 @@ from trainer.evaluation.held_out import validate
 from trainer.learning.learner import Learner
 from trainer.runs.budget import Budget
 from trainer.runs.log import RunLog
-from trainer.runs.progress import Progress
 
 
 def close_the_loop(

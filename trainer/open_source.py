@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from simulator.fleet.fleet import Fleet
+from simulator.fleet.rows import of_run
+from simulator.fleet.watch import Watch
 from simulator.fleet.worker import WorkerOptions
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.expected import Expected
@@ -20,7 +22,6 @@ from trainer.data.recorded import RecordedSource, check_masks
 from trainer.data.source import Source, SourceError
 from trainer.run_options import RunOptions
 from trainer.runs.checkpoint import Checkpoint
-from trainer.runs.progress import Progress
 
 
 def open_source(
@@ -30,7 +31,7 @@ def open_source(
     robot: Robot,
     prior: JointPrior,
     checkpoint: Checkpoint | None,
-    progress: Progress,
+    progress: Watch,
     expected: Expected | None = None,
 ) -> contextlib.AbstractContextManager[Source]:
     """Samples of the recording, or of simulators where there is none.
@@ -81,7 +82,7 @@ def _simulated(
     robot: Robot,
     prior: JointPrior,
     checkpoint: Checkpoint | None,
-    progress: Progress,
+    progress: Watch,
     expected: Expected | None,
 ) -> Iterator[LiveSource]:
     """Samples as they come from simulators, started here or elsewhere."""
@@ -99,7 +100,7 @@ def _simulated(
         silence_s=options.silence,
         expect=expected.digest if expected else "",
     )
-    with hub, _fleet(options, hub.local_address, progress.say) as fleet:
+    with hub, _fleet(options, hub.local_address, progress) as fleet:
         progress.say(f"{options.folder}: listening for simulators at {hub.address}")
         if note := _without_effect(config, options.workers):
             progress.say(note)
@@ -110,6 +111,9 @@ def _simulated(
             timeout=options.timeout,
             fleet=fleet,
             say=progress.say,
+            meanwhile=lambda: progress.look(
+                lambda: of_run(hub.workers, fleet.members if fleet else ())
+            ),
         )
 
 
@@ -127,11 +131,17 @@ def _without_effect(config: Config, workers: int | None) -> str | None:
 
 
 @contextlib.contextmanager
-def _fleet(options: RunOptions, address: str, say: Callable[[str], None]) -> Iterator[Fleet | None]:
+def _fleet(options: RunOptions, address: str, progress: Watch) -> Iterator[Fleet | None]:
     """Simulators of our own, if any."""
     if options.workers is None:
         yield None
         return
     worker = replace(options.worker or WorkerOptions(address), address=address)
-    with Fleet(options.workers, worker, say=say, silence_s=options.silence) as fleet:
+    with Fleet(
+        options.workers,
+        worker,
+        say=progress.say,
+        silence_s=options.silence,
+        ended=progress.ended,
+    ) as fleet:
         yield fleet

@@ -12,6 +12,7 @@ from feedback.chance import too_few
 from feedback.controller import Controller
 from feedback.rules import SELECTS, Rule, rule_named
 from feedback.selection import select
+from simulator.fleet.watch import Watch
 from simulator.randomization.expected import Expected
 from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
@@ -33,13 +34,12 @@ from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import Checkpoint
 from trainer.runs.folder import RunFolder
 from trainer.runs.log import RunLog
-from trainer.runs.progress import Progress
 from trainer.runs.tensorboard import TensorBoard, available
 from trainer.weights.file import WeightsInfo
 from trainer.weights.initial import RANDOM, InitialWeights
 
 
-def train(config: Config, options: RunOptions, progress: Progress) -> dict[str, Any]:
+def train(config: Config, options: RunOptions, progress: Watch) -> dict[str, Any]:
     """Train a run to its end.
 
     Args:
@@ -188,7 +188,7 @@ def _board(
     robot: Robot,
     checkpoint: Checkpoint | None,
     options: RunOptions,
-    progress: Progress,
+    progress: Watch,
 ) -> TensorBoard | None:
     """Where the run is shown while it goes on, if it is wanted and can be."""
     if not options.tensorboard:

@@ -12,6 +12,7 @@ from blender_scenes.spec import SPP, Engine
 from feedback.report.report import write_report
 from feedback.selection import SelectionRule
 from jointloop.common.difference import difference
+from simulator.fleet.watch import Watch
 from simulator.fleet.worker import WorkerOptions
 from simulator.recordings.recording import Recording
 from simulator.transport import Security
@@ -20,7 +21,6 @@ from trainer.config.config import Config, ConfigError
 from trainer.config.presets import preset
 from trainer.run_options import RunOptions
 from trainer.runs.folder import RunFolder
-from trainer.runs.progress import Progress
 from trainer.weights.initial import InitialWeights, named
 
 
@@ -108,7 +108,7 @@ def train(
     )
     if resume:
         config = _resumed(config, options)
-    with Progress(Console(quiet=quiet, highlight=False, soft_wrap=True, emoji=False)) as progress:
+    with Watch(Console(quiet=quiet, highlight=False, soft_wrap=True, emoji=False)) as progress:
         if note:
             progress.say(f"note: {note}")
         return Run(options.folder, session.train(config, options, progress))

@@ -82,9 +82,9 @@ def _guesses(
 ) -> "list[Guess | None]":
     """What a detector finds in the photos; nothing, said in a line, if it knows another robot."""
     from jointloop.annotate.advice import guessed
+    from jointloop.common.progress import Progress
     from trainer.inference.closer import Closer
     from trainer.inference.detector import Detector
-    from trainer.runs.progress import Progress
     from trainer.weights.shipped import shipped_weights
 
     closer = Closer(Detector.open(weights or shipped_weights(), device))

@@ -48,12 +48,12 @@ def check_given(data: Path, robot: str | None, asked: Asked, out: Path) -> int:
         JointloopError: they or their pictures cannot be read, or do not fit the robot.
     """
     from jointloop.common.files import write_json
+    from jointloop.common.progress import Progress
     from simulator.drawing.drawing import contact_sheet, write_png
     from simulator.recordings.recording import Recording
     from trainer.pose import shots as kinds
     from trainer.pose.marks.faults import look_through
     from trainer.pose.marks.table import as_json, picture
-    from trainer.runs.progress import Progress
 
     for name, value in (("noise", asked.noise), ("speed-limit", asked.limit)):
         if value is not None and not 0 < value < float("inf"):

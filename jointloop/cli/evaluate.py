@@ -65,12 +65,12 @@ def evaluate(
         seed: Of the bootstrap.
     """
     from jointloop.common.files import write_json
+    from jointloop.common.progress import Progress
     from simulator.drawing.drawing import contact_sheet, write_png
     from trainer.evaluation.evaluate import evaluate as run_over
     from trainer.evaluation.evaluate import figures, open_data
     from trainer.inference.closer import Closer
     from trainer.inference.detector import Detector
-    from trainer.runs.progress import Progress
     from trainer.weights.shipped import shipped_weights
 
     if worst < 0:

@@ -58,11 +58,11 @@ def gap(
         spp: Cycles' samples per pixel.
         given: Settings of the samples.
     """
+    from jointloop.common.progress import Progress
     from simulator.sample_maker import SampleMaker
     from trainer.gap.comparison import compare
     from trainer.gap.page import lines
     from trainer.gap.sources import of_renderings
-    from trainer.runs.progress import Progress
 
     _check(photos, samples, out)
     settings = over(own(width=256, height=192), asked(given, config, size, variety))

@@ -82,9 +82,9 @@ def pose(
         seed: Of the bootstrap.
     """
     from jointloop.common.folders import new_folder
+    from jointloop.common.progress import Progress
     from trainer.pose.arrange import Rig, apart, around, together
     from trainer.pose.find import find_poses
-    from trainer.runs.progress import Progress
 
     _check(noise, joints, angles_in, refine_K, still or cameras is not None)
     looking = _Looking(weights, threshold, device)

@@ -35,11 +35,11 @@ def predict(
             finer scale where the first look is unsure.
         device: cpu, cuda, cuda:N, or auto: a GPU where there is one.
     """
+    from jointloop.common.progress import Progress
     from trainer.inference.detector import Detector
     from trainer.inference.media import find
     from trainer.inference.predict import Options
     from trainer.inference.predict import predict as predict_all
-    from trainer.runs.progress import Progress
     from trainer.weights.shipped import shipped_weights
 
     options = Options(scales_in(scales), threshold, beliefs, zoom)

@@ -12,10 +12,12 @@ from jointloop.cli.form import takes
 from jointloop.cli.priors import read_prior
 from jointloop.cli.sampling import asked, over, shape
 from jointloop.cli.sampling import settings as own
+from jointloop.cli.watching import UNWATCHED, WatchOptions
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat
 
 if TYPE_CHECKING:
+    from simulator.fleet.watch import Watch
     from simulator.randomization.prior import JointPrior
     from simulator.recordings.recording import Recording
 
@@ -38,6 +40,7 @@ def record(
     device: Device | None = None,
     spp: int | None = None,
     backgrounds: Path | None = None,
+    watching: Annotated[WatchOptions, tyro.conf.arg(name="")] = UNWATCHED,
     given: Tree | None = None,
 ) -> int:
     """Keep samples in tar shards that WebDataset readers, `convert` and `train --from` read.
@@ -62,46 +65,54 @@ def record(
         device: That Blender renders on: cpu (the default) or gpu.
         spp: Cycles' samples per pixel, by default 2.
         backgrounds: Folder of your own pictures.
+        watching: What shows how the processes stand.
         given: Settings of the samples.
     """
-    from simulator.recordings import recorder
     from simulator.recordings.recording import Recording, describe
     from simulator.recordings.replay import rendering_here
 
     counts = {"samples": samples, "held_out": held_out, "shard_samples": shard_samples}
     wanted = asked(given, config, size, variety)
     chosen = None if prior is None else read_prior(prior)
-    if resume:
-        recording = Recording.open(out)
-        rendering = {"engine": engine, "device": device, "spp": spp}
-        _agree(recording, counts, wanted, rendering, chosen, expecting)
-        _note_differences(recording, backgrounds)
-    else:
-        if samples is None:
-            raise JointloopError("give --samples N, how many to record, or --resume")
-        settings = over(own(), wanted)
-        manner = rendering_here(
-            engine or "cycles",
-            SPP if spp is None else spp,
-            settings,
-            backgrounds,
-            say,
-            device or "cpu",
-        )
-        ready(manner.engine, manner.device)
-        expected = expecting.read(settings, say, chosen)
-        about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
-        recording = Recording.create(out, about)
-    tell_robots(recording.about.settings)
+    with watching.open(f"recording into {out}") as watch:
+        if resume:
+            recording = Recording.open(out)
+            rendering = {"engine": engine, "device": device, "spp": spp}
+            _agree(recording, counts, wanted, rendering, chosen, expecting)
+            _note_differences(recording, backgrounds)
+        else:
+            if samples is None:
+                raise JointloopError("give --samples N, how many to record, or --resume")
+            settings = over(own(), wanted)
+            manner = rendering_here(
+                engine or "cycles",
+                SPP if spp is None else spp,
+                settings,
+                backgrounds,
+                say,
+                device or "cpu",
+            )
+            ready(manner.engine, manner.device)
+            expected = expecting.read(settings, say, chosen)
+            about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
+            recording = Recording.create(out, about)
+        tell_robots(recording.about.settings)
+        _make(recording, workers, backgrounds, watch)
+    return 0
+
+
+def _make(recording: "Recording", workers: int, backgrounds: Path | None, watch: "Watch") -> None:
+    """Make what a recording lacks, and say what it is then."""
+    from simulator.recordings import recorder
+
     before, about, shards = recording.count(), recording.about, len(recording.shards)
-    seconds = recorder.record(recording, workers, backgrounds, say)
+    seconds = recorder.record(recording, workers, backgrounds, watch.say, watch.ended, watch.look)
     made = about.samples - before
     pace = f"{made} of them now, {made / seconds:.1f} samples/s" if made else "all there before"
-    say(
-        f"{out}: {about.samples} samples in {shards} shard{'s' * (shards > 1)}, the first "
-        f"{about.held_out} held out; {pace}{_poses(recording)}"
+    watch.say(
+        f"{recording.folder}: {about.samples} samples in {shards} shard{'s' * (shards > 1)}, the "
+        f"first {about.held_out} held out; {pace}{_poses(recording)}"
     )
-    return 0
 
 
 def _poses(recording: "Recording") -> str:

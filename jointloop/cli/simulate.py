@@ -1,7 +1,7 @@
 """simulate: renders for a trainer elsewhere; never loads torch."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -11,8 +11,13 @@ from jointloop.cli.expecting import NOTHING, ExpectOptions
 from jointloop.cli.form import takes
 from jointloop.cli.sampling import asked, over, shape
 from jointloop.cli.sampling import settings as own
+from jointloop.cli.watching import UNWATCHED, WatchOptions
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat, nested
+
+if TYPE_CHECKING:
+    from simulator.fleet.watch import Watch
+    from simulator.fleet.worker import WorkerOptions
 
 
 @takes(shape())
@@ -32,6 +37,7 @@ def simulate(
     silence: float = 180.0,
     insecure: bool = False,
     keys: Path | None = None,
+    watching: Annotated[WatchOptions, tyro.conf.arg(name="")] = UNWATCHED,
     given: Tree | None = None,
 ) -> int:
     """Render for a trainer elsewhere; start before or after it, join or leave in mid-run.
@@ -54,28 +60,38 @@ def simulate(
             may take.
         insecure: Connect to another machine without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
+        watching: What shows how workers stand.
         given: Settings that the run must have.
     """
-    from simulator.fleet.fleet import Fleet
     from simulator.fleet.worker import WorkerOptions
+
+    with watching.open(f"working for {connect}") as watch:
+        wanted = _wishes(flat(asked(given, config, size, variety)), expecting)
+        ready(engine, device)
+        options = WorkerOptions(
+            address=connect,
+            engine=engine,
+            device=device,
+            spp=spp,
+            backgrounds=backgrounds,
+            wanted=wanted,
+            wait_s=timeout,
+            insecure=insecure,
+            keys=keys,
+            notes=True,
+        )
+        return _run(workers, options, silence, watch)
+
+
+def _run(workers: int, options: "WorkerOptions", silence: float, watch: "Watch") -> int:
+    """Work with so many simulators until the run is over, as an exit code."""
+    from simulator.fleet.fleet import Fleet
+    from simulator.fleet.rows import of_fleet
     from simulator.transport import check_way
 
-    wanted = _wishes(flat(asked(given, config, size, variety)), expecting)
-    ready(engine, device)
-    check_way(connect, insecure, keys)
-    options = WorkerOptions(
-        address=connect,
-        engine=engine,
-        device=device,
-        spp=spp,
-        backgrounds=backgrounds,
-        wanted=wanted,
-        wait_s=timeout,
-        insecure=insecure,
-        keys=keys,
-        notes=True,
-    )
-    return Fleet(workers, options, say=say, silence_s=silence).run()
+    check_way(options.address, options.insecure, options.keys)
+    fleet = Fleet(workers, options, say=watch.say, silence_s=silence, ended=watch.ended)
+    return fleet.run(lambda: watch.look(lambda: of_fleet(fleet.members)))
 
 
 def _wishes(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, Any]:
@@ -87,11 +103,12 @@ def _wishes(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, Any]:
         JointloopError: they do not, or the log cannot be used.
     """
     from simulator.randomization.wishes import EXPECT
-    from simulator.transport.messages import SCHEMA, WORKER_LIMIT, Hello, encode
+    from simulator.transport.messages import BRIEF, SCHEMA, WORKER_LIMIT, Hello, encode
 
     if expected := expecting.read(over(own(), nested(wanted)), say):
         wanted = wanted | {EXPECT: expected.digest}
-    size = len(encode(Hello(SCHEMA, bytes(16), bytes(16), 0, wanted)))
+    longest = Hello(SCHEMA, bytes(16), bytes(16), 0, wanted, 2**31, BRIEF * "…")
+    size = len(encode(longest))
     if size > WORKER_LIMIT:
         raise JointloopError(
             f"the settings that the run must have take {size} bytes to say; expected at most "

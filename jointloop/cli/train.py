@@ -3,7 +3,7 @@
 import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -11,24 +11,27 @@ from jointloop.cli.app import out, ready, say, tell_robots
 from jointloop.cli.form import takes
 from jointloop.cli.rehearsals import check_data, overfit
 from jointloop.cli.train_options import TrainOptions, shape
+from jointloop.cli.watching import UNWATCHED, WatchOptions
 from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree
+
+if TYPE_CHECKING:
+    from simulator.fleet.watch import Watch
 
 
 @takes(shape)
 def train(
     options: Annotated[TrainOptions, tyro.conf.arg(name="")],
     given: Tree | None = None,
+    watching: Annotated[WatchOptions, tyro.conf.arg(name="")] = UNWATCHED,
 ) -> int:
     """Train a joint detector in the closed loop, on simulators or on a recording.
 
     Every setting of a run is an option below; a file may give them too, which `jointloop config`
     writes. Options count over the file, the file over the preset.
     """
-    from simulator.fleet.fleet import SOME_GIVEN_UP
     from trainer import session
     from trainer.distributed.launch import is_member, start_together, started_together
-    from trainer.runs.progress import Progress
 
     if options.processes < 1:
         raise JointloopError(f"processes is {options.processes}; expected at least 1")
@@ -38,19 +41,27 @@ def train(
         with contextlib.suppress(KeyboardInterrupt):  # the lead says so
             session.follow(options.device, options.timeout)
         return 0
+    with watching.open() as progress:
+        return _train(options, given, progress)
+
+
+def _train(options: TrainOptions, given: Tree | None, progress: "Watch") -> int:
+    """Train, or check what training needs, in this process."""
+    from simulator.fleet.fleet import SOME_GIVEN_UP
+    from trainer import session
+
     if options.workers:
         ready(options.engine, options.render_device)
     config = options.resolved(given)
     run_options = options.run_options(config)
     tell_robots(config.settings)
     if options.check_data:
-        return check_data(config, run_options)
+        return check_data(config, run_options, progress)
     if options.overfit_one_batch:
-        return overfit(config, run_options)
+        return overfit(config, run_options, progress)
     run = options.folder
     try:
-        with Progress(out) as progress:
-            summary = session.train(config, run_options, progress)
+        summary = session.train(config, run_options, progress)
     except KeyboardInterrupt:
         if (run / "last.state.pt").exists():
             say(f"{run} keeps everything up to its last epoch; --resume goes on")
@@ -127,8 +138,11 @@ def _absence(
     given_up: dict[int, str] | None = None,
     times_all_left: int = 0,
     samples_consumed_without: int = 0,
+    ended_early: dict[str, int] | None = None,
 ) -> str:
     """What simulators were missed, in a line; nothing where none was."""
+    from simulator.fleet.ends import told
+
     parts = []
     if times_all_left:
         parts.append(
@@ -137,4 +151,6 @@ def _absence(
         )
     if given_up:
         parts.append(f"given up: {', '.join(f'worker {id}' for id in given_up)}")
+    if ended_early:
+        parts.append(told(ended_early))
     return "; ".join(parts)

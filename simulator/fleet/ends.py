@@ -3,6 +3,7 @@
 import signal
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -117,6 +118,12 @@ def end_of(
         return End(worker, Reason.FAULT, f"exit code {code}")
     end = End(worker, REASONS[Exit(code)], "")
     return replace(end, detail=last_line) if end.trouble else end
+
+
+def told(troubles: Mapping[str, int]) -> str:
+    """How many processes ended otherwise than they should, by reason, in a line; or nothing."""
+    each = ", ".join(f"{count} {reason}" for reason, count in troubles.items())
+    return f"processes that ended early: {each}" if each else ""
 
 
 def _signal_name(number: int) -> str:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Self
 
 from jointloop.common.errors import JointloopError
-from simulator.fleet.ends import End, Exit, Reason, Starved
+from simulator.fleet.ends import End, Exit, Reason, Starved, told
 from simulator.fleet.member import Member
 from simulator.fleet.process import ProcessOptions
 from simulator.fleet.words import Herald, Word
@@ -83,7 +83,7 @@ class Fleet:
         self._looked = time.monotonic()
         self._dismissed = False
         """The trainer said goodbye."""
-        self.troubles: Counter[Reason] = Counter()
+        self.troubles: Counter[str] = Counter()
         """Processes that ended otherwise than they should, by reason."""
         first = options.worker or 0
         self.members = [Member(first + i) for i in range(workers)]
@@ -103,20 +103,12 @@ class Fleet:
     @property
     def ended(self) -> bool:
         """Whether no worker runs nor will be started again."""
-        return not self.running and all(m.restart_at == math.inf for m in self.members)
+        return all(member.ended for member in self.members)
 
     @property
     def retired(self) -> dict[int, str]:
         """The workers that were given up, by number, and why."""
         return {m.number: m.retired for m in self.members if m.retired}
-
-    @property
-    def trouble(self) -> str:
-        """How many processes ended otherwise than they should, by reason, in a line."""
-        if not self.troubles:
-            return ""
-        each = ", ".join(f"{count} {reason}" for reason, count in self.troubles.most_common())
-        return f"processes that ended early: {each}"
 
     def poll(self) -> None:
         """Start who is due, pass on what workers say, and see who ended or hangs. Never blocks.
@@ -138,7 +130,7 @@ class Fleet:
                 starved = killed and self._starved.claim()
                 end = member.release(code, starved)
                 if end.trouble:
-                    self.troubles[end.reason] += 1
+                    self.troubles[str(end.reason)] += 1
                 self._ended(end)
                 self._decide(member, code, end)
             else:
@@ -170,7 +162,7 @@ class Fleet:
             last = "all workers ended"
         finally:
             signal.signal(signal.SIGTERM, previous)
-        for line in filter(None, (self.trouble, last)):
+        for line in filter(None, (told(self.troubles), last)):
             self._say(line)
         return SOME_GIVEN_UP if self.retired else 0
 
@@ -255,7 +247,7 @@ class Fleet:
         if len(self.retired) == len(self.members):
             self.stop()
             raise FleetError(member.retired)
-        left = sum(m.process is not None or m.restart_at < math.inf for m in self.members)
+        left = sum(not other.ended for other in self.members)
         self._say(f"{member.retired}; given up, {left} go on")
 
 

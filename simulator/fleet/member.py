@@ -135,6 +135,11 @@ class Member:
         return end
 
     @property
+    def ended(self) -> bool:
+        """Whether no process takes it, nor will again."""
+        return self.process is None and self.restart_at == math.inf
+
+    @property
     def made(self) -> int:
         """Samples that its processes told of."""
         return self.before + (self.status.made if self.status else 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jointloop.common.ranges import in_ranges
-from simulator.fleet.ends import Exit
+from simulator.fleet.ends import End, Exit, told
 from simulator.fleet.fleet import Fleet
 from simulator.fleet.process import (
     Limits,
@@ -22,6 +22,7 @@ from simulator.fleet.process import (
     say,
     settle,
 )
+from simulator.fleet.rows import Row, of_fleet
 from simulator.fleet.words import Word
 from simulator.recordings.recording import Recording
 from simulator.recordings.replay import make, sample_maker_for
@@ -54,6 +55,8 @@ def record(
     workers: int,
     backgrounds: Path | None = None,
     say: Callable[[str], None] = print,
+    ended: Callable[[End], None] = lambda end: None,
+    look: Callable[[Callable[[], list[Row]]], None] = lambda rows: None,
 ) -> float:
     """Make all samples that a recording lacks.
 
@@ -62,6 +65,8 @@ def record(
         workers: processes, at most one for each missing shard.
         backgrounds: folder of the user's pictures, the one it was begun with.
         say: takes a line of progress.
+        ended: takes the end of every process.
+        look: called time and again; takes what gives the processes' rows.
 
     Returns:
         Seconds that it took.
@@ -79,10 +84,11 @@ def record(
         options = RecorderOptions(recording.folder, missing, workers, backgrounds)
         progress = _Progress(recording, say)
         try:
-            with Fleet(workers, options, say=say, silence_s=IMAGE_S) as fleet:
+            with Fleet(workers, options, say=say, silence_s=IMAGE_S, ended=ended) as fleet:
                 while not fleet.ended:
                     fleet.poll()
                     progress.look()
+                    look(lambda: of_fleet(fleet.members))
                     time.sleep(0.1)
         except KeyboardInterrupt:
             say(
@@ -90,6 +96,8 @@ def record(
                 "with --resume"
             )
             raise
+    if line := told(fleet.troubles):
+        say(line)
     if left := recording.missing:
         lacks = in_ranges(index for shard in left for index in recording.indices(shard))
         why = ", ".join(f"worker {number} {reason}" for number, reason in fleet.retired.items())

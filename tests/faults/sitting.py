@@ -17,6 +17,7 @@ import torch
 import xxhash
 from rich.console import Console
 
+from simulator.fleet.watch import Watch
 from simulator.randomization.settings import SampleSettings
 from simulator.sample import Sample
 from simulator.transport import Hub, Received
@@ -28,7 +29,6 @@ from trainer.run_options import RunOptions
 from trainer.runs.budget import Budget
 from trainer.runs.checkpoint import STATE, read_checkpoint
 from trainer.runs.folder import RunFolder
-from trainer.runs.progress import Progress
 
 STEP_S = 0.1
 """Of sleep between batches: there is time for faults, and little for the processor to do."""
@@ -57,7 +57,7 @@ class Trace:
         self._file.write(json.dumps({"event": event, "time": time.time(), **about}) + "\n")
 
 
-class Told(Progress):
+class Told(Watch):
     """Says nothing, and takes its time."""
 
     def __init__(self) -> None:

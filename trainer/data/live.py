@@ -57,6 +57,7 @@ class LiveSource:
         timeout: float = 300.0,
         fleet: Fleet | None = None,
         say: Callable[[str], None] = print,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Read from a hub.
 
@@ -67,6 +68,7 @@ class LiveSource:
             timeout: longest wait without any sample [s].
             fleet: of simulators started here, to be kept alive; the caller stops it.
             say: takes a line for the user.
+            meanwhile: called time and again while samples are taken and waited for.
         """
         self.hub = hub
         self.counts = SourceCounts()
@@ -79,6 +81,7 @@ class LiveSource:
         self._timeout = timeout
         self._fleet = fleet
         self._say = say
+        self._meanwhile = meanwhile
         self._new: dict[int, deque[Received]] = {}
         self._turn = 0
         self._kept: deque[_Kept] = deque(maxlen=config.buffer)
@@ -210,6 +213,7 @@ class LiveSource:
             },
             "simulators": {
                 "given_up": self._fleet.retired if self._fleet else {},
+                "ended_early": dict(self._fleet.troubles) if self._fleet else {},
                 "times_all_left": self._absence.times,
                 "samples_consumed_without": self._absence.consumed,
             },
@@ -278,6 +282,7 @@ class LiveSource:
                     waiting.popleft()
                     self._dropped += 1
         self._look_around()
+        self._meanwhile()
 
     def _look_around(self) -> None:
         """Say so when the last simulator leaves, and when the first is back."""

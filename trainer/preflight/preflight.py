@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from simulator.fleet.watch import Watch
 from simulator.randomization.assignment import Assignment
 from simulator.recordings.recording import Recording
 from simulator.robot import Robot
@@ -18,11 +19,10 @@ from trainer.open_source import open_source
 from trainer.preflight.check_data import Seen, see
 from trainer.preflight.overfit import Overfit, overfit
 from trainer.run_options import RunOptions
-from trainer.runs.progress import Progress
 from trainer.session import build_controller, build_learner, resolve_config
 
 
-def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit:
+def rehearse(config: Config, options: RunOptions, progress: Watch) -> Overfit:
     """Learn one batch by heart; see `trainer.preflight.overfit`. Leaves no run folder.
 
     Args:
@@ -43,7 +43,7 @@ def rehearse(config: Config, options: RunOptions, progress: Progress) -> Overfit
     return overfit(learner, batch, robot.keypoint_names, progress.say)
 
 
-def look(config: Config, options: RunOptions, progress: Progress) -> Seen:
+def look(config: Config, options: RunOptions, progress: Watch) -> Seen:
     """Training batches as the trainer sees them; see `check_data`. Leaves no run folder.
 
     Args:
@@ -63,7 +63,7 @@ def look(config: Config, options: RunOptions, progress: Progress) -> Seen:
 
 @contextlib.contextmanager
 def _before_a_run(
-    config: Config, options: RunOptions, progress: Progress
+    config: Config, options: RunOptions, progress: Watch
 ) -> Iterator[tuple[Config, Robot, Source]]:
     """A source of training samples from the first prior, with the config and robot that fit it."""
     recording = None if options.recording is None else Recording.open(options.recording)
