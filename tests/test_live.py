@@ -228,7 +228,9 @@ def test_the_moment_when_the_last_simulator_leaves_is_said_once_and_what_follows
     hub.workers[0].alive = True
     source.batch(1)
     assert said[1:] == ["simulators are back: 1"]
-    counted = {"given_up": {}, "ended_early": {}} | {
+    counted = {
+        "given_up": {},
+        "ended_early": {},
         "times_all_left": 1,
         "samples_consumed_without": 6,
     }

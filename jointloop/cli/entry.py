@@ -1,15 +1,18 @@
 """The command line: its verbs, each in a file of its name, and how errors end."""
 
 import ast
+import contextlib
 import importlib
 import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from jointloop.cli.ending import STOPPED, in_time
 from jointloop.common.errors import JointloopError
 from jointloop.common.nearest import nearest
 
@@ -59,8 +62,10 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What a terminal cannot show, as of a file's name that is no UTF-8, is escaped.
         sys.stdout.reconfigure(errors="backslashreplace")
+    asked = threading.Event()
     try:
-        code = run(sys.argv[1:])
+        with _in_time(asked):
+            code = run(sys.argv[1:])
     except JointloopError as error:
         print(f"jointloop: error: {error}", file=sys.stderr)
         code = 2
@@ -81,8 +86,16 @@ def main() -> None:
         code = 2
     except KeyboardInterrupt:
         print("\njointloop: stopped", file=sys.stderr)
-        code = 130
+        code = STOPPED
+    if asked.is_set():  # all is put away; what the interpreter does at its end takes seconds
+        sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
+
+
+def _in_time(asked: threading.Event) -> contextlib.AbstractContextManager[None]:
+    """See that a signal ends this in time; processes that torchrun started end each other."""
+    return contextlib.nullcontext() if "TORCHELASTIC_RUN_ID" in os.environ else in_time(asked)
 
 
 def run(words: Sequence[str]) -> int:
@@ -154,6 +167,6 @@ def _stop(_: int, frame: FrameType | None) -> None:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             print("\njointloop: stopped", file=sys.stderr, flush=True)
-            os._exit(130)
+            os._exit(STOPPED)
         frame = frame.f_back
     raise KeyboardInterrupt

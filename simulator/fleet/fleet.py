@@ -17,7 +17,7 @@ from simulator.fleet.member import Member
 from simulator.fleet.process import ProcessOptions
 from simulator.fleet.words import Herald, Word
 
-STOP_S = 2.5
+STOP_S = 2.0
 """Between asking workers to stop and ending them; everything ends within five seconds."""
 LONGEST_PAUSE_S = 60.0
 """Before a worker is started again."""

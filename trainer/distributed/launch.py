@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -38,6 +39,7 @@ def start_together(processes: int, arguments: Sequence[str]) -> None:
 
     for part in ("multiprocessing.api", "agent.server.api"):  # which report every signal
         logging.getLogger(f"torch.distributed.elastic.{part}").setLevel(logging.CRITICAL)
+    signal.set_wakeup_fd(-1)  # torchrun ends the processes below it in its own time
     # After the dashes torchrun looks for no options of its own: it would take --run for one.
     ours = ["-m", "--", "jointloop", *arguments]
     try:
