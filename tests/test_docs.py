@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections import Counter
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from detector_parts import INFO
 from blender_scenes import spec
 from feedback.controller import Controller
 from feedback.history import FILE, History
+from simulator.fleet.ends import Reason
+from simulator.fleet.metrics import Metrics
+from simulator.fleet.rows import Row, State
 from simulator.randomization import hidden
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.settings import SampleSettings
@@ -140,6 +144,23 @@ def test_the_page_of_robots_names_every_key() -> None:
     documented = first_column(section("how-to/robot.md", "The file"))
     shown = {"[[keypoint]]", "link", "joint"}  # where the tables begin
     assert {*documented} - shown == {*keys}
+
+
+def test_the_page_of_watching_names_every_field_state_and_reason() -> None:
+    page = "reference/watching.md"
+    assert first_column(section(page, "worker")) == names(Row)
+    assert first_column(section(page, "states")) == list(State)
+    assert first_column(section(page, "Reasons")) == list(Reason)
+    served = {metric.name for metric in unserved()}
+    told = {name.removesuffix("_total") for name in first_column(section(page, "Metrics"))}
+    assert told == served
+
+
+def unserved() -> list[Any]:
+    """Every metric, without a server."""
+    metrics = Metrics.__new__(Metrics)
+    metrics._rows, metrics._ends = (), Counter()
+    return list(metrics.collect())
 
 
 def test_the_pages_show_every_example() -> None:

@@ -1,7 +1,6 @@
 """The command line: its verbs, each in a file of its name, and how errors end."""
 
 import ast
-import contextlib
 import importlib
 import io
 import os
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from jointloop.cli.ending import STOPPED, in_time
+from jointloop.cli.ending import STOPPED, in_time, leave
 from jointloop.common.errors import JointloopError
 from jointloop.common.nearest import nearest
 
@@ -64,7 +63,7 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     asked = threading.Event()
     try:
-        with _in_time(asked):
+        with in_time(asked):
             code = run(sys.argv[1:])
     except JointloopError as error:
         print(f"jointloop: error: {error}", file=sys.stderr)
@@ -87,15 +86,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\njointloop: stopped", file=sys.stderr)
         code = STOPPED
-    if asked.is_set():  # all is put away; what the interpreter does at its end takes seconds
-        sys.stdout.flush()
-        os._exit(code)
-    sys.exit(code)
-
-
-def _in_time(asked: threading.Event) -> contextlib.AbstractContextManager[None]:
-    """See that a signal ends this in time; processes that torchrun started end each other."""
-    return contextlib.nullcontext() if "TORCHELASTIC_RUN_ID" in os.environ else in_time(asked)
+    leave(code, asked)
 
 
 def run(words: Sequence[str]) -> int:
