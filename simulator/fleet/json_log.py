@@ -5,9 +5,9 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from jointloop.common.files import FileError, shown
+from jointloop.common.files import FileError, pour, shown
 from jointloop.common.lines import keep_lines
 from simulator.fleet.ends import End
 from simulator.fleet.rows import Row
@@ -34,7 +34,7 @@ class JsonLog:
         try:
             if path.is_file():
                 keep_lines(path, sys.maxsize)  # cut off what was half-written
-            self._file: TextIO = sys.stdout if path == STDOUT else path.open("a")
+            self._file = None if path == STDOUT else path.open("ab", buffering=0)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -60,15 +60,16 @@ class JsonLog:
 
     def close(self) -> None:
         """Write what is left; the standard output stays open."""
-        if self._file is not sys.stdout:
+        if self._file:
             self._file.close()
 
     def _write(self, event: str, **fields: Any) -> None:
-        line = {"time": round(time.time(), 3), "event": event, **fields}
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **fields})
+        if self._file is None:
+            print(line, flush=True)
+            return
         try:
-            print(json.dumps(line, ensure_ascii=False), file=self._file, flush=True)
-        except BrokenPipeError:  # who reads has seen enough; the command line says what follows
-            raise
+            pour(self._file.fileno(), f"{line}\n".encode())
         except OSError as error:
             raise self._refused(error) from error
 
