@@ -115,8 +115,8 @@ def test_native_code_that_hears_no_signal_is_ended_with_all_below_it() -> None:
         "def run(_):\n"
         "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "    print('deaf', flush=True)\n"
-        "    sleep = ctypes.CDLL(None).sleep\n"
-        "    while (left := sleep(600)): pass\n"
+        "    lock, mutex = ctypes.CDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)\n"
+        "    while True: lock(mutex)\n"  # the second time, for ever
         "entry.run = run\n"
         "entry.main()\n"
     )
