@@ -38,10 +38,12 @@ def shard_bytes(recording: Recording) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(recording.folder.iterdir())}
 
 
-def jointloop(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+def jointloop(
+    *arguments: str | Path, timeout_s: float = 240.0
+) -> "subprocess.CompletedProcess[str]":
     """The command line, as a user calls it."""
     command = [sys.executable, "-m", "jointloop", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 FULL_OF_STICKS = Variety()

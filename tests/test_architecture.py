@@ -46,6 +46,7 @@ HOMES = {
     "mathutils": "blender_scenes.blender",
     "trimesh": "simulator.robot",
     "zmq": "simulator.transport",
+    "ray": "simulator.fleet.cluster",
     "torch": "trainer",
     "starlette": "jointloop.annotate",
     "uvicorn": "jointloop.annotate",

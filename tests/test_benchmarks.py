@@ -51,3 +51,34 @@ def test_a_mistake_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as end:
         started(monkeypatch, "transport", "--sizes", "big")
     assert end.value.code == "transport.py: error: size 'big' is not WIDTHxHEIGHT, such as 160x120"
+
+
+def test_what_many_machines_would_do_stands_on_its_page_as_it_is_reckoned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    machines = runpy.run_path(str(FOLDER / "machines.py"))
+    page = (FOLDER.parent / "docs" / "guide" / "machines.md").read_text()
+    for reckon in ("rendering", "network"):
+        assert machines["table"](machines[reckon](machines["Options"]())) in page
+
+
+def test_a_hub_is_full_when_a_core_does_nothing_but_take_samples_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    machines = runpy.run_path(str(FOLDER / "machines.py"))
+    render = [{"size": "64x48", "rate_2": 100.0}]
+    rows = [("without", 1, 300), ("without", 4, 500), ("with", 4, 1000)]
+    transport = [
+        {"size": "64x48", "keys": keys, "producers": producers, "cpu_us": {"jointloop": us}}
+        for keys, producers, us in rows
+    ]
+    for name, results in (("render", render), ("transport", transport)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"results": results}))
+    machines["hubs"].__globals__["RESULTS"] = tmp_path
+    _, *found = machines["hubs"](machines["Options"](sizes=("64x48",)))
+    assert found == [
+        ("64x48", "without", "500", "2,000", "40"),
+        ("64x48", "with", "1,000", "1,000", "20"),
+    ]

@@ -29,6 +29,14 @@ def test_one_holds_it_until_it_lets_go(tmp_path: Path, name: str) -> None:
     Lock(path).release()
 
 
+def test_those_that_share_it_keep_out_those_that_do_not(tmp_path: Path) -> None:
+    one, other = Lock(tmp_path, shared=True), Lock(tmp_path, shared=True)
+    with one, other, pytest.raises(BlockingIOError):
+        Lock(tmp_path)
+    with Lock(tmp_path), pytest.raises(BlockingIOError):
+        Lock(tmp_path, shared=True)
+
+
 def test_a_hold_ends_with_its_process(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(

@@ -243,6 +243,37 @@ def test_two_processes_do_not_record_into_one_folder(tmp_path: Path) -> None:
         record(recording, 1)
 
 
+def test_processes_that_make_some_shards_each_share_a_folder_and_no_shard(tmp_path: Path) -> None:
+    recording = Recording.create(tmp_path / "shared", description())
+    with recording.held(shared=True):
+        record(recording, 1, say=lambda line: None, shards=recording.among("1:2"))
+        assert recording.complete == [1]
+        with pytest.raises(RecordingError, match="another process is recording"):
+            record(recording, 1)
+        with (
+            ShardWriter(recording.path(0), ["a"]),
+            pytest.raises(RecordingError, match=r"another process is making shard .*000000\.tar"),
+        ):
+            ShardWriter(recording.path(0), ["a"])
+    record(recording, 1, say=lambda line: None)
+    assert recording.missing == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shards"), [("0:0", []), ("0:1", [0]), ("1:3", [1, 2]), ("2:9", [2])]
+)
+def test_shards_are_chosen_from_one_on_and_before_another(
+    tmp_path: Path, text: str, shards: list[int]
+) -> None:
+    assert list(Recording(tmp_path, description()).among(text)) == shards
+
+
+@pytest.mark.parametrize("text", ["", "1", "2:1", "-1:2", "a:b", "3:4"])
+def test_shards_that_cannot_be_chosen_are_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecordingError, match=f"shards is '{text}'; "):
+        Recording(tmp_path, description()).among(text)
+
+
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "000000.tar"
     with ShardWriter(path, ["a"]) as writer, open("/dev/full", "r+b", buffering=0) as full:

@@ -46,8 +46,12 @@ DESCRIPTION = (
     "detector still gets wrong."
 )
 
-NEEDED = {"torch": "this needs PyTorch", "av": "videos need PyAV"}
-"""What may be missing, by its module's name."""
+NEEDED = {
+    "torch": ("this needs PyTorch", "train"),
+    "av": ("videos need PyAV", "train"),
+    "ray": ("a Ray cluster needs Ray", "ray"),
+}
+"""What may be missing and the extra that brings it, by its module's name."""
 
 
 def main() -> None:
@@ -71,10 +75,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
-        print(
-            f"jointloop: error: {NEEDED[error.name]}: pip install 'jointloop[train]'",
-            file=sys.stderr,
-        )
+        why, extra = NEEDED[error.name]
+        print(f"jointloop: error: {why}: pip install 'jointloop[{extra}]'", file=sys.stderr)
         code = 2
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,8 +17,11 @@ from jointloop.common.errors import JointloopError
 from jointloop.common.settings import Tree, flat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from simulator.fleet.watch import Watch
     from simulator.randomization.prior import JointPrior
+    from simulator.recordings.recorder import Job
     from simulator.recordings.recording import Recording
 
 
@@ -31,6 +34,8 @@ def record(
     resume: bool = False,
     held_out: int | None = None,
     shard_samples: int | None = None,
+    shards: str | None = None,
+    ray: str | None = None,
     config: Path | None = None,
     size: str | None = None,
     variety: str | None = None,
@@ -53,6 +58,10 @@ def record(
         held_out: The first so many are drawn from the uniform prior, or held-out rows of what is
             expected, before backgrounds that no other sample shows; by default a tenth.
         shard_samples: Samples in one shard, 256 by default.
+        shards: Make the shards from A on and before B alone, given as A:B, while others make
+            others; 0:0 begins the recording and makes none.
+        ray: Make shards as tasks on the Ray cluster at HOST:PORT, that many workers at once; auto
+            finds one, local starts one here.
         config: File of settings, whose part for simulators counts; see `jointloop config`.
         size: Image size WIDTHxHEIGHT.
         variety: full (unless the file says otherwise), calm, real, or a TOML file; single
@@ -68,12 +77,14 @@ def record(
         watching: What shows how the processes stand.
         given: Settings of the samples.
     """
+    from simulator.recordings.recorder import by_fleet
     from simulator.recordings.recording import Recording, describe
     from simulator.recordings.replay import rendering_here
 
     counts = {"samples": samples, "held_out": held_out, "shard_samples": shard_samples}
     wanted = asked(given, config, size, variety)
     chosen = None if prior is None else read_prior(prior)
+    make = by_fleet if ray is None else _on_cluster(ray)
     with watching.open(f"recording into {out}") as watch:
         if resume:
             recording = Recording.open(out)
@@ -84,34 +95,55 @@ def record(
             if samples is None:
                 raise JointloopError("give --samples N, how many to record, or --resume")
             settings = over(own(), wanted)
-            manner = rendering_here(
-                engine or "cycles",
-                SPP if spp is None else spp,
-                settings,
-                backgrounds,
-                say,
-                device or "cpu",
-            )
-            ready(manner.engine, manner.device)
+            quality = SPP if spp is None else spp
+            engine, device = engine or "cycles", device or "cpu"
+            manner = rendering_here(engine, quality, settings, backgrounds, say, device)
+            ready(engine, device)
             expected = expecting.read(settings, say, chosen)
             about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
             recording = Recording.create(out, about)
         tell_robots(recording.about.settings)
-        _make(recording, workers, backgrounds, watch)
+        _make(recording, workers, backgrounds, watch, shards, make)
     return 0
 
 
-def _make(recording: "Recording", workers: int, backgrounds: Path | None, watch: "Watch") -> None:
-    """Make what a recording lacks, and say what it is then."""
+def _on_cluster(address: str) -> "Callable[[Job], list[str]]":
+    """Makes shards on a Ray cluster, which is there."""
+    from simulator.fleet.cluster import Cluster
+    from simulator.recordings.placed import by_cluster
+
+    cluster = Cluster(address)
+    return lambda job: by_cluster(job, cluster)
+
+
+def _make(
+    recording: "Recording",
+    workers: int,
+    backgrounds: Path | None,
+    watch: "Watch",
+    chosen: str | None,
+    make: "Callable[[Job], list[str]]",
+) -> None:
+    """Make what a recording lacks, or of it the shards that were chosen, and say what is there."""
     from simulator.recordings import recorder
 
-    before, about, shards = recording.count(), recording.about, len(recording.shards)
-    seconds = recorder.record(recording, workers, backgrounds, watch.say, watch.ended, watch.look)
-    made = about.samples - before
+    about, shards = recording.about, None if chosen is None else recording.among(chosen)
+    wanted = recording.shards if shards is None else shards
+    before = recording.count_of(wanted)
+    seconds = recorder.record(
+        *(recording, workers, backgrounds, watch.say, watch.ended, watch.look), shards, make
+    )
+    there = recording.count_of(wanted)
+    made = there - before
     pace = f"{made} of them now, {made / seconds:.1f} samples/s" if made else "all there before"
+    if shards is not None:
+        total = f"{len(recording.complete)} of all {len(recording.shards)} shards are there"
+        watch.say(f"{recording.folder}: {there} samples of shards {chosen}; {pace}; {total}")
+        return
+    number = len(recording.shards)
     watch.say(
-        f"{recording.folder}: {about.samples} samples in {shards} shard{'s' * (shards > 1)}, the "
-        f"first {about.held_out} held out; {pace}{_poses(recording)}"
+        f"{recording.folder}: {there} samples in {number} shard{'s' * (number > 1)}, the first "
+        f"{about.held_out} held out; {pace}{_poses(recording)}"
     )
 
 

@@ -37,6 +37,7 @@ def simulate(
     silence: float = 180.0,
     insecure: bool = False,
     keys: Path | None = None,
+    ray: str | None = None,
     watching: Annotated[WatchOptions, tyro.conf.arg(name="")] = UNWATCHED,
     given: Tree | None = None,
 ) -> int:
@@ -60,14 +61,14 @@ def simulate(
             may take.
         insecure: Connect to another machine without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
-        watching: What shows how workers stand.
+        ray: Place them on the Ray cluster at HOST:PORT; auto finds one, local starts one here.
+        watching: What shows how workers stand; of those on Ray, only what they say.
         given: Settings that the run must have.
     """
     from simulator.fleet.worker import WorkerOptions
 
     with watching.open(f"working for {connect}") as watch:
         wanted = _wishes(flat(asked(given, config, size, variety)), expecting)
-        ready(engine, device)
         options = WorkerOptions(
             address=connect,
             engine=engine,
@@ -80,18 +81,26 @@ def simulate(
             keys=keys,
             notes=True,
         )
-        return _run(workers, options, silence, watch)
+        return _run(workers, options, silence, watch, ray)
 
 
-def _run(workers: int, options: "WorkerOptions", silence: float, watch: "Watch") -> int:
-    """Work with so many simulators until the run is over, as an exit code."""
+def _run(
+    workers: int, options: "WorkerOptions", silence: float, watch: "Watch", ray: str | None
+) -> int:
+    """Work with so many simulators until the run is over, here or on Ray, as an exit code."""
     from simulator.fleet.fleet import Fleet
     from simulator.fleet.rows import of_fleet
     from simulator.transport import check_way
 
     check_way(options.address, options.insecure, options.keys)
-    fleet = Fleet(workers, options, say=watch.say, silence_s=silence, ended=watch.ended)
-    return fleet.run(lambda: watch.look(lambda: of_fleet(fleet.members)))
+    if ray is None:
+        ready(options.engine, options.device)
+        fleet = Fleet(workers, options, say=watch.say, silence_s=silence, ended=watch.ended)
+        return fleet.run(lambda: watch.look(lambda: of_fleet(fleet.members)))
+    from simulator.fleet.cluster import Cluster
+    from simulator.fleet.placed import simulate_on
+
+    return simulate_on(Cluster(ray), workers, options, watch.say, silence)
 
 
 def _wishes(wanted: dict[str, Any], expecting: ExpectOptions) -> dict[str, Any]:

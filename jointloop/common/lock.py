@@ -12,18 +12,19 @@ class Lock:
 
     Args:
         path: a folder, or a file, which is made if it is not there.
+        shared: together with others that share it.
 
     Raises:
         BlockingIOError: another process, or another lock of this one, has it.
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shared: bool = False) -> None:
         how = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR | os.O_CREAT
         descriptor = os.open(path, how | os.O_CLOEXEC, 0o644)
         self._release = weakref.finalize(self, os.close, descriptor)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             self.release()
             raise

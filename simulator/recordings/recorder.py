@@ -35,6 +35,10 @@ SAY_S = 10.0
 """Between progress lines."""
 
 
+Rows = Callable[[], list[Row]]
+"""Gives rows on processes as they are."""
+
+
 @dataclass(frozen=True)
 class RecorderOptions(ProcessOptions):
     """What one process of a recording is to do."""
@@ -50,13 +54,48 @@ class RecorderOptions(ProcessOptions):
     """Folder of the user's pictures."""
 
 
+@dataclass(frozen=True)
+class Job:
+    """Shards that are to be made, and how."""
+
+    recording: Recording
+    missing: tuple[int, ...]
+    """Numbers of the shards."""
+    workers: int
+    """That make them at once."""
+    backgrounds: Path | None
+    """Folder of the user's pictures."""
+    say: Callable[[str], None]
+    """Takes a line."""
+    look: Callable[[Rows], None] = lambda rows: None
+    """Takes what gives the processes' rows, and shows how far it is; call it often."""
+    ended: Callable[[End], None] = lambda end: None
+    """Takes the end of every process."""
+
+
+def by_fleet(job: Job) -> list[str]:
+    """Make shards by processes of this machine; says which were given up, and why."""
+    options = RecorderOptions(job.recording.folder, job.missing, job.workers, job.backgrounds)
+    say, ended = job.say, job.ended
+    with Fleet(job.workers, options, say=say, silence_s=IMAGE_S, ended=ended) as fleet:
+        while not fleet.ended:
+            fleet.poll()
+            job.look(lambda: of_fleet(fleet.members))
+            time.sleep(0.1)
+    if line := told(fleet.troubles):
+        say(line)
+    return [f"worker {number} {reason}" for number, reason in fleet.retired.items()]
+
+
 def record(
     recording: Recording,
     workers: int,
     backgrounds: Path | None = None,
     say: Callable[[str], None] = print,
     ended: Callable[[End], None] = lambda end: None,
-    look: Callable[[Callable[[], list[Row]]], None] = lambda rows: None,
+    look: Callable[[Rows], None] = lambda rows: None,
+    shards: range | None = None,
+    make: Callable[[Job], list[str]] = by_fleet,
 ) -> float:
     """Make all samples that a recording lacks.
 
@@ -67,43 +106,42 @@ def record(
         say: takes a line of progress.
         ended: takes the end of every process.
         look: called time and again; takes what gives the processes' rows.
+        shards: to make these alone, while other processes make others.
+        make: makes them; says of what could not be made why.
 
     Returns:
         Seconds that it took.
 
     Raises:
         RecordingError: another process is recording into the folder, or not all could be made.
-        FleetError: a process cannot work here, or keeps dying.
+        JointloopError: `make` cannot work here; of a fleet, that a process keeps dying.
     """
     started = time.monotonic()
-    with recording.held():
-        missing = tuple(recording.missing)
+    wanted = recording.shards if shards is None else shards
+    with recording.held(shared=shards is not None):
+        missing = tuple(recording.missing_of(wanted))
         if not missing:
             return 0.0
-        workers = min(workers, len(missing))
-        options = RecorderOptions(recording.folder, missing, workers, backgrounds)
         progress = _Progress(recording, say)
+
+        def looked(rows: Rows) -> None:
+            progress.look()
+            look(rows)
+
         try:
-            with Fleet(workers, options, say=say, silence_s=IMAGE_S, ended=ended) as fleet:
-                while not fleet.ended:
-                    fleet.poll()
-                    progress.look()
-                    look(lambda: of_fleet(fleet.members))
-                    time.sleep(0.1)
+            workers = min(workers, len(missing))
+            why = make(Job(recording, missing, workers, backgrounds, say, looked, ended))
         except KeyboardInterrupt:
             say(
                 f"stopped with {recording.count()} of {recording.about.samples} samples; go on "
                 "with --resume"
             )
             raise
-    if line := told(fleet.troubles):
-        say(line)
-    if left := recording.missing:
+    if left := recording.missing_of(wanted):
         lacks = in_ranges(index for shard in left for index in recording.indices(shard))
-        why = ", ".join(f"worker {number} {reason}" for number, reason in fleet.retired.items())
+        reasons = f" ({', '.join(why)})" if why else ""
         raise RecordingError(
-            f"{len(left)} shards are missing still, samples {lacks}"
-            f"{f' ({why})' if why else ''}; go on with --resume"
+            f"{len(left)} shards are missing still, samples {lacks}{reasons}; go on with --resume"
         )
     return time.monotonic() - started
 

@@ -10,14 +10,12 @@ poses, and the backgrounds of held-out samples; all others from the recording's 
 """
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 import msgspec
-from msgspec import Meta
 
 from jointloop.common.errors import JointloopError
 from jointloop.common.files import part_of, write_bytes
@@ -28,6 +26,7 @@ from simulator.randomization.expected import Expected
 from simulator.randomization.mesh_tools import models
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
+from simulator.recordings.description import SCHEMA, Description
 from simulator.recordings.recipe import Recipe, Rendering
 from simulator.recordings.replay import recipe_of
 from simulator.recordings.sample_files import MASK, Entry, RecordingError, decode, key_of
@@ -38,48 +37,9 @@ from simulator.robot import Robot
 SHARD_SAMPLES = 256
 HELD_OUT_SHARE = 0.1
 """Of a recording's samples, unless said otherwise."""
-SCHEMA = 2
-"""Version of dataset.json; recordings of schema 1 hold no masks and are read, and gone on with."""
 WORKER = 0
 """Worker id that a recording's draws belong to."""
 FILE = "dataset.json"
-UNSIGNED = "0" * 64
-"""What stands for the digest of dataset.json while it is taken."""
-
-Positive = Annotated[int, Meta(ge=1)]
-
-
-class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All that a recording's bytes follow from."""
-
-    schema: int
-    samples: Positive
-    held_out: Annotated[int, Meta(ge=0)]
-    """The first so many are held out."""
-    shard_samples: Positive
-    robot: Skeleton
-    assignment: Assignment = msgspec.field(name="terms")
-    """Prior of the training samples."""
-    settings: SampleSettings
-    rendering: Rendering
-    held_out_assignment: Assignment | msgspec.UnsetType = msgspec.field(
-        default=msgspec.UNSET, name="held_out_terms"
-    )
-    """What the held-out samples are drawn from; without, the uniform prior."""
-    sha256: str = ""
-    """Of the file's text with `UNSIGNED` in this place; empty in memory, and in files of a time
-    before it."""
-
-    def text(self) -> bytes:
-        """As it stands in its file, with its digest."""
-        unsigned = msgspec.structs.replace(self, sha256=UNSIGNED)
-        text = msgspec.json.format(msgspec.json.encode(unsigned), indent=1) + b"\n"
-        return text.replace(UNSIGNED.encode(), hashlib.sha256(text).hexdigest().encode())
-
-    def is_of(self, text: bytes) -> bool:
-        """Whether a file's text is as it was written, as far as its digest can say."""
-        unsigned = text.replace(self.sha256.encode(), UNSIGNED.encode())
-        return not self.sha256 or hashlib.sha256(unsigned).hexdigest() == self.sha256
 
 
 @dataclass(frozen=True)
@@ -153,7 +113,28 @@ class Recording:
     @property
     def missing(self) -> list[int]:
         """Numbers of the shards that are not there yet."""
-        return [shard for shard in self.shards if not self.path(shard).is_file()]
+        return self.missing_of(self.shards)
+
+    def missing_of(self, shards: range) -> list[int]:
+        """Numbers of those of some shards that are not there yet."""
+        return [shard for shard in shards if not self.path(shard).is_file()]
+
+    def among(self, text: str) -> range:
+        """The shards that A:B names: from A on, those before B, as far as there are any.
+
+        Raises:
+            RecordingError: the text has another form, or there is no shard A.
+        """
+        first, _, end = text.partition(":")
+        if not (first.isdecimal() and end.isdecimal() and int(first) <= int(end)):
+            raise RecordingError(
+                f"shards is {text!r}; expected A:B, such as 8:16 for 8 to 15, or 0:0 for none"
+            )
+        if int(first) >= len(self.shards):
+            raise RecordingError(
+                f"shards is {text!r}; {self.folder} has shards 0 to {len(self.shards) - 1}"
+            )
+        return self.shards[int(first) : int(end)]
 
     def path(self, shard: int) -> Path:
         """Of a shard."""
@@ -166,8 +147,13 @@ class Recording:
 
     def count(self) -> int:
         """Samples that are there, those in growing shards included."""
-        whole = sum(len(self.indices(shard)) for shard in self.complete)
-        return whole + sum(count_part(self.path(shard)) for shard in self.missing)
+        return self.count_of(self.shards)
+
+    def count_of(self, shards: range) -> int:
+        """Samples that are there of some shards, those in growing ones included."""
+        missing = set(self.missing_of(shards))
+        whole = sum(len(self.indices(shard)) for shard in shards if shard not in missing)
+        return whole + sum(count_part(self.path(shard)) for shard in missing)
 
     def read(self) -> Iterator[tuple[Group, BinaryIO]]:
         """The samples of all complete shards, each with the open file it lies in.
@@ -233,14 +219,17 @@ class Recording:
         return key_of(WORKER, index)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, shared: bool = False) -> Iterator[None]:
         """Keep other processes from writing here.
+
+        Args:
+            shared: but for those that share it too, and make other shards.
 
         Raises:
             RecordingError: one does already.
         """
         try:
-            lock = Lock(self.folder)
+            lock = Lock(self.folder / FILE, shared)  # a folder on NFS cannot be locked
         except BlockingIOError:
             raise RecordingError(f"another process is recording into {self.folder}") from None
         with lock:

@@ -5,6 +5,7 @@ What a killed process left in a part is kept up to its last whole sample. Member
 same samples give the same bytes. Their owner's name is the digest of what they hold.
 """
 
+import fcntl
 import hashlib
 import os
 import tarfile
@@ -146,7 +147,7 @@ class ShardWriter:
         keys: of the samples it will hold, in order.
 
     Raises:
-        RecordingError: the part cannot be opened.
+        RecordingError: the part cannot be opened, or another process is at it.
     """
 
     def __init__(self, path: Path, keys: list[str]) -> None:
@@ -154,6 +155,7 @@ class ShardWriter:
         try:
             descriptor = os.open(part_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)  # nothing left for its end
+            self._take()
             self.done, end = self._whole(keys)
             """Samples it holds."""
             self._file.truncate(end)
@@ -197,6 +199,18 @@ class ShardWriter:
             put_in_place(self.path)
         except OSError as error:
             raise self._cannot(error) from error
+
+    def _take(self) -> None:
+        """Keep other processes from this shard, until the file is closed."""
+        file = self._file.fileno()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = not os.path.samestat(os.fstat(file), part_of(self.path).stat())
+        except (BlockingIOError, FileNotFoundError):
+            taken = True
+        if taken:
+            self._file.close()
+            raise RecordingError(f"another process is making shard {self.path}")
 
     def _whole(self, keys: list[str]) -> tuple[int, int]:
         """How many of the samples are there already, and where the last of them ends."""
