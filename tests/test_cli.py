@@ -15,12 +15,14 @@ import pytest
 from cli_parts import jointloop, line_of, started
 from clock_parts import PATIENCE_S
 from recording_parts import description, recorded
+from simulator_parts import hub_at
 
 import trainer.learning.learner
 from simulator.fleet.ends import Exit
 from simulator.fleet.fleet import SOME_GIVEN_UP
 from simulator.fleet.member import Member
 from simulator.fleet.process import ProcessOptions
+from simulator.transport import Security, write_keys
 from trainer.config.presets import PRESETS, preset
 from trainer.runs.folder import RunFolder
 
@@ -181,6 +183,67 @@ def test_keys_are_made_in_a_folder_that_both_sides_take(
     far = ["--connect", "tcp://127.0.0.1:9", "--keys", str(folder), "--timeout", "0.5"]
     assert jointloop("simulate", "--engine", "stick", *far) == 2  # let through, and nobody there
     assert "no trainer at tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+FAR_SIMULATE = ("simulate", "--engine", "stick", "--connect", "tcp://127.0.0.1:9", "--timeout", "1")
+FAR_TRAIN = ("train", "tiny", "--bind", "tcp://127.0.0.1:0", "--timeout", "1")
+
+
+@pytest.mark.parametrize(
+    ("verb", "own", "other"),
+    [(FAR_SIMULATE, "simulator", "trainer"), (FAR_TRAIN, "trainer", "simulator")],
+    ids=["simulate", "train"],
+)
+def test_keys_that_are_not_as_they_should_be_are_named_and_nothing_starts(
+    verb: tuple[str, ...],
+    own: str,
+    other: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = tmp_path / "keys"
+    write_keys(keys)
+    secret, public = keys / f"{own}.key_secret", keys / f"{other}.key"
+    run = ["--run", "run"] if "train" in verb else []
+
+    def told() -> str:
+        assert jointloop(*verb, *run, "--keys", str(keys)) == 2
+        shown = capsys.readouterr()
+        (line,) = (shown.out + shown.err).strip().splitlines()
+        assert not (tmp_path / "run").exists()
+        return line
+
+    for mode in (0o644, 0o604, 0o620, 0o606):
+        secret.chmod(mode)
+        assert f"{secret} can be read or changed by others, its mode is {mode:04o}" in told()
+    secret.chmod(0o600)
+    whole = secret.read_text()
+    for spoilt in ("", "no key\n", whole.replace("secret-key", "other-key")):
+        secret.write_text(spoilt)
+        assert f"key file {secret} cannot be read" in told()
+    secret.write_text(whole)
+    public.rename(keys / "elsewhere")
+    assert f"no key file {public}" in told()
+    secret.unlink()
+    assert "no key file" in told()
+
+
+def test_a_fleet_with_keys_of_others_ends_with_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ours", "theirs"):
+        write_keys(tmp_path / name)
+    (tmp_path / "theirs/trainer.key").write_bytes((tmp_path / "ours/trainer.key").read_bytes())
+    with hub_at(security=Security(keys=tmp_path / "ours")) as hub:
+        words = ["--connect", hub.address, "--keys", str(tmp_path / "theirs")]
+        assert jointloop("simulate", "--engine", "stick", *words) == 2
+        assert hub.delivery.workers_joined == 0
+    shown = capfd.readouterr()
+    assert "Traceback" not in shown.out
+    (line,) = shown.err.strip().splitlines()
+    assert f"the trainer at {hub.address} does not know this side's keys" in line
 
 
 def test_a_loss_that_is_not_finite_ends_in_one_line_and_keeps_the_last_epoch(

@@ -17,7 +17,7 @@ from simulator.randomization.assignment import Assignment
 from simulator.transport import Hub, Received, Security, write_keys
 from simulator.transport.messages import Alive, Welcome, decode_from_trainer, encode
 from simulator.transport.seal import seal
-from simulator.transport.sockets import load_certificate
+from simulator.transport.sockets import load_pair, load_public
 
 EVERYWHERE = "tcp://0.0.0.0:0"
 LISTEN_S = 1.5
@@ -47,15 +47,14 @@ class Run:
 
     def keys_of(self, who: str) -> Keys | None:
         """What somebody has of the keys; all of them is "ours"."""
-        trainer = load_certificate(self.folder / "ours/trainer.key")[0]
-        public, secret = load_certificate(self.folder / "ours/simulator.key_secret")
+        trainer = load_public(self.folder / "ours/trainer.key")
+        public, secret = load_pair(self.folder / "ours/simulator.key_secret")
         if who == "no keys":
             return None
         if who == "keys for another trainer":
             trainer = zmq.curve_keypair()[0]
         if who == "keys that are not on the list":
             public, secret = zmq.curve_keypair()
-        assert secret is not None
         return trainer, public, secret
 
     def goes_on(self) -> None:

@@ -145,6 +145,22 @@ def test_a_worker_whose_connection_ends_is_lost_and_replaced():
         second.close()
 
 
+def test_two_fleets_that_want_the_same_worker_ids_get_each_its_own():
+    with hub_at() as hub:
+        peers = [Peer(hub, worker=wanted) for wanted in (0, 1, 0, 1)]
+        assert [peer.welcome.worker for peer in peers] == [0, 1, 2, 3]
+        for peer in peers:
+            peer.publish(2)
+        received = poll_until(hub, lambda got: len(got) == 8)
+        made = [r.sample.hidden.provenance for r in received]
+        assert sorted((source.worker, source.index) for source in made) == [
+            (worker, index) for worker in range(4) for index in range(2)
+        ]
+        assert (hub.delivery.workers_lost, hub.delivery.duplicated) == (0, 0)
+        for peer in peers:
+            peer.close()
+
+
 def test_a_worker_that_says_goodbye_is_not_lost_nor_what_it_sent():
     with hub_at() as hub:
         peer = Peer(hub)
@@ -422,28 +438,48 @@ def test_keys_are_their_owners_alone(tmp_path: Path):
     folder = tmp_path / "keys"
     write_keys(folder)
     assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+    secrets = sorted(folder.glob("*.key_secret"))
+    assert [stat.S_IMODE(os.stat(each).st_mode) for each in secrets] == [0o600, 0o600]
     with pytest.raises(TransportError, match="already"):
         write_keys(folder)
 
 
-def test_with_keys_only_holders_of_keys_take_part(tmp_path: Path):
-    write_keys(tmp_path / "ours")
-    write_keys(tmp_path / "theirs")
-    ours, theirs = Security(keys=tmp_path / "ours"), Security(keys=tmp_path / "theirs")
+@pytest.mark.parametrize(
+    ("theirs", "refused", "said"),
+    [
+        ("none", True, "wants keys, or is no trainer: give --keys"),
+        ("stolen", True, "does not know this side's keys"),
+        ("another's", False, "something there hangs up: are these the keys of another trainer"),
+    ],
+)
+def test_with_keys_only_holders_of_keys_take_part_and_others_are_told(
+    theirs: str, refused: bool, said: str, tmp_path: Path
+):
+    for name in ("ours", "another's", "stolen"):
+        write_keys(tmp_path / name)
+    # Those who know the trainer's public key but are not on its list are not let in either.
+    (tmp_path / "stolen/trainer.key").write_bytes((tmp_path / "ours/trainer.key").read_bytes())
+    ours, own = Security(keys=tmp_path / "ours"), tmp_path / theirs
     with hub_at("tcp://127.0.0.1:0", security=ours) as hub:
         with Link(hub.address, ours) as link:
             assert join_by_hand(hub, link) is not None
-        # Those who know the trainer's public key but are not on its list are not let in either.
-        stolen = tmp_path / "stolen"
-        write_keys(stolen)
-        (stolen / "trainer.key").write_bytes((tmp_path / "ours/trainer.key").read_bytes())
-        for security in (Security(), theirs, Security(keys=stolen)):
-            with (
-                pytest.raises(TransportError, match="the keys"),
-                Link(hub.address, security) as link,
-            ):
-                link.join(hello(), 1, lambda: hub.poll(0) == [])
+        wait = PATIENCE_S if refused else 1
+        with (
+            pytest.raises(RefusedError if refused else TransportError, match=said),
+            Link(hub.address, Security(keys=own if own.exists() else None)) as link,
+        ):
+            link.join(hello(), wait, lambda: hub.poll(0) == [])
         assert hub.delivery.workers_joined == 1
+
+
+def test_keys_for_a_trainer_that_has_none_are_told(tmp_path: Path):
+    write_keys(tmp_path / "keys")
+    with (
+        hub_at() as hub,
+        pytest.raises(RefusedError, match="has no keys, or is no trainer: give --keys to both"),
+        Link(hub.address, Security(keys=tmp_path / "keys")) as link,
+    ):
+        link.join(hello(), PATIENCE_S, lambda: hub.poll(0) == [])
 
 
 @pytest.mark.parametrize("size", [(160, 120), (640, 480)])

@@ -9,11 +9,12 @@ from pathlib import Path
 from simulator.transport.addresses import Address, TransportError
 from simulator.transport.codec import Received
 from simulator.transport.delivery import Delivery
+from simulator.transport.handshakes import RefusedError
 from simulator.transport.hub import Hub
-from simulator.transport.link import Link, RefusedError, TrainerGoneError
+from simulator.transport.link import Link, TrainerGoneError
 from simulator.transport.orders import Order, Orders, Standing, is_adaptive
 from simulator.transport.security import SIMULATOR, TRAINER, Security
-from simulator.transport.sockets import write_keys
+from simulator.transport.sockets import load_pair, load_public, write_keys
 from simulator.transport.worker import Worker
 
 __all__ = [
@@ -44,5 +45,5 @@ def check_way(address: str, insecure: bool, keys: Path | None) -> None:
     security = Security(insecure, keys)
     security.check(Address.parse(address))
     if keys:
-        security.certificate(SIMULATOR, secret=True)
-        security.certificate(TRAINER, secret=False)
+        load_pair(security.certificate(SIMULATOR, secret=True))
+        load_public(security.certificate(TRAINER, secret=False))

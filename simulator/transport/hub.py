@@ -19,7 +19,7 @@ from simulator.transport.messages import Assign, Bye, Hello, Make, Welcome, Wire
 from simulator.transport.orders import Orders, Standing
 from simulator.transport.seal import Marked, mark_of, unsealed
 from simulator.transport.security import SIMULATOR, TRAINER, Security
-from simulator.transport.sockets import BURST, bind, drain, load_certificate, open_socket
+from simulator.transport.sockets import BURST, bind, drain, load_pair, load_public, open_socket
 from simulator.transport.worker import Worker
 from simulator.transport.workers import Workers
 
@@ -107,8 +107,8 @@ class Hub:
 
     def _guard(self, security: Security) -> None:
         """Encrypt, and let in only simulators whose public key lies in the folder."""
-        public, secret = load_certificate(security.certificate(TRAINER, secret=True))
-        security.certificate(SIMULATOR, secret=False)
+        public, secret = load_pair(security.certificate(TRAINER, secret=True))
+        load_public(security.certificate(SIMULATOR, secret=False))
         self._authenticator = ThreadAuthenticator(self._context)
         self._authenticator.start()
         self._authenticator.configure_curve(domain="*", location=str(security.keys))

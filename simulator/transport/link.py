@@ -18,6 +18,7 @@ from simulator.sample import Sample
 from simulator.transport import messages
 from simulator.transport.addresses import Address, TransportError
 from simulator.transport.codec import Codec
+from simulator.transport.handshakes import Handshakes, RefusedError
 from simulator.transport.messages import (
     Alive,
     Assign,
@@ -31,7 +32,7 @@ from simulator.transport.messages import (
 from simulator.transport.orders import Order
 from simulator.transport.seal import Mark, marked, seal
 from simulator.transport.security import SIMULATOR, TRAINER, Security
-from simulator.transport.sockets import LINGER_MS, drain, load_certificate, open_socket
+from simulator.transport.sockets import LINGER_MS, drain, load_pair, load_public, open_socket
 
 TICK_MS = 250
 """Between looks at whether to go on."""
@@ -42,10 +43,6 @@ HELLO_S = 10.0
 GOODBYE_MS = 1000
 """A trainer whose data connection ended may still be heard saying goodbye for so long."""
 OPEN = Security()
-
-
-class RefusedError(TransportError):
-    """The trainer does not let this simulator in."""
 
 
 class TrainerGoneError(TransportError):
@@ -77,30 +74,21 @@ class Link:
         try:
             # DEALER: the other half of a ROUTER. Without IMMEDIATE, which would drop a goodbye
             # not yet read when the trainer closes its end.
-            self._control = self._connect(zmq.DEALER, self._address, messages.TRAINER_LIMIT)
+            self._control = self._open(zmq.DEALER, self._address, messages.TRAINER_LIMIT)
             self._control.linger = 0  # nothing to hold up an end before a trainer is there
+            self._handshakes = Handshakes(self._control, bool(security.keys))
+            _connect(self._control, self._address)
         except BaseException:
-            self._context.term()
+            self._context.destroy(0)
             raise
 
-    def _connect(
-        self, kind: int, address: Address, largest: int, *, immediate: bool = False
-    ) -> zmq.Socket:
+    def _open(self, kind: int, address: Address, largest: int) -> zmq.Socket:
         opened = open_socket(self._context, kind, address, largest)
-        opened.immediate = immediate
-        try:
-            if self._security.keys:
-                trainer = self._security.certificate(TRAINER, secret=False)
-                own = self._security.certificate(SIMULATOR, secret=True)
-                opened.curve_serverkey = load_certificate(trainer)[0]
-                opened.curve_publickey, opened.curve_secretkey = load_certificate(own)
-            opened.connect(str(address))
-        except zmq.ZMQError as error:
-            opened.close(0)
-            raise TransportError(f"cannot connect to {address}: {error.strerror}") from None
-        except BaseException:
-            opened.close(0)
-            raise
+        if self._security.keys:
+            trainer = self._security.certificate(TRAINER, secret=False)
+            own = self._security.certificate(SIMULATOR, secret=True)
+            opened.curve_serverkey = load_public(trainer)
+            opened.curve_publickey, opened.curve_secretkey = load_pair(own)
         return opened
 
     def join(
@@ -119,21 +107,41 @@ class Link:
         started, asked, said = time.monotonic(), -HELLO_S, PATIENCE_S
         while keep_going():
             waited = time.monotonic() - started
+            self._listen()
             if waited > timeout_s:
                 raise TransportError(
                     f"no trainer at {self._address} answered within {timeout_s:g} s: start one "
-                    "there, or check the address and the keys"
+                    f"there, or check the address and the keys{self._hint}"
                 )
             if waited >= said:
-                say(f"waiting for a trainer at {self._address}")
+                say(f"waiting for a trainer at {self._address}{self._hint}")
                 said += HELLO_S
             if waited - asked >= HELLO_S:  # again, as the one before may have met a dying trainer
                 self._send(hello)
                 asked = waited
             if self._control.poll(TICK_MS):
+                self._handshakes.close()
                 self._control.linger = LINGER_MS
                 return self._welcome()
         return None
+
+    def _listen(self) -> None:
+        """See that an answer may still come.
+
+        Raises:
+            RefusedError: none will.
+        """
+        try:
+            self._handshakes.listen()
+        except RefusedError as error:
+            raise RefusedError(f"the trainer at {self._address} {error}") from None
+
+    @property
+    def _hint(self) -> str:
+        """What else is known of a trainer that does not answer."""
+        if not (self._handshakes.hung_up and self._security.keys):
+            return ""
+        return "; something there hangs up: are these the keys of another trainer?"
 
     def _welcome(self) -> Welcome:
         try:
@@ -174,8 +182,9 @@ class Link:
         address = self._address.data(welcome.data_port)
         # XPUB: a publisher that sees the trainer's subscription come, before which samples would
         # vanish, and go; IMMEDIATE makes it go with the connection. NODROP waits where PUB drops.
-        self._data = data = self._connect(zmq.XPUB, address, 1024, immediate=True)
-        data.xpub_nodrop = True
+        self._data = data = self._open(zmq.XPUB, address, 1024)
+        data.immediate = data.xpub_nodrop = True
+        _connect(data, address)
         started, said = time.monotonic(), HELLO_S
         while not self._subscribed and self.farewell is None and keep_going():
             waited = time.monotonic() - started
@@ -257,10 +266,7 @@ class Link:
 
     def close(self) -> None:
         """Close the sockets; what was published still goes out if the trainer is there."""
-        for opened in (self._control, self._data):
-            if opened:
-                opened.close()
-        self._context.term()
+        self._context.destroy()
 
     def __enter__(self) -> Self:
         return self
@@ -294,3 +300,10 @@ class Link:
             self._control.send(messages.encode(message), zmq.NOBLOCK)
         except zmq.Again:
             return  # not connected, or not read for long: nobody to tell
+
+
+def _connect(opened: zmq.Socket, address: Address) -> None:
+    try:
+        opened.connect(str(address))
+    except zmq.ZMQError as error:
+        raise TransportError(f"cannot connect to {address}: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """Who may talk to whom: open on one machine, keys elsewhere."""
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Security:
         """The key file of the trainer or the simulators.
 
         Raises:
-            TransportError: there is none.
+            TransportError: there is none, or others can read what is secret.
         """
         folder = self.keys or Path()
         path = folder / f"{name}.key{'_secret' if secret else ''}"
@@ -46,4 +47,24 @@ class Security:
                 f"no key file {path}; `jointloop keys {folder}` makes a folder of keys, "
                 "to be copied to both sides"
             )
+        if secret:
+            _check_private(path)
         return path
+
+
+def _check_private(path: Path) -> None:
+    """Refuse a secret that is none.
+
+    The group may read what root owns: so orchestrators hand secrets to a program's own user.
+
+    Raises:
+        TransportError: others than its owner can read or change it.
+    """
+    found = path.stat()
+    allowed = 0o740 if found.st_uid == 0 else 0o700
+    if stat.S_IMODE(found.st_mode) & ~allowed & 0o777:
+        raise TransportError(
+            f"key file {path} can be read or changed by others, its mode is "
+            f"{stat.S_IMODE(found.st_mode):04o}; expected 0600: chmod 600 {path}, or make new keys "
+            "if somebody may have read it"
+        )

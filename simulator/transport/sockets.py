@@ -7,6 +7,7 @@ from pathlib import Path
 
 import zmq
 import zmq.auth
+from zmq.utils import z85
 
 from simulator.transport.addresses import Address, TransportError
 from simulator.transport.security import SIMULATOR, TRAINER
@@ -19,6 +20,8 @@ HIGH_WATER = 1000
 """Messages queued per connection; credits keep far under it."""
 LONGEST_RETRY_MS = 10_000
 """Between tries to connect; the first comes after 0.1 s, and each wait is twice the one before."""
+KEY_CHARACTERS = 40
+"""Of a key as text."""
 CURVE_BYTES = 33
 """What encryption adds to a frame: command name, nonce, authenticator and flags (RFC 26)."""
 
@@ -35,7 +38,8 @@ def write_keys(folder: Path) -> None:
             raise TransportError(f"folder {folder} holds keys already; remove them first")
         folder.chmod(0o700)  # before anything secret lies in it
         for name in (TRAINER, SIMULATOR):
-            zmq.auth.create_certificates(folder, name)
+            _, secret = zmq.auth.create_certificates(folder, name)
+            Path(secret).chmod(0o600)  # also where the folder's content is copied to
     except OSError as error:
         raise TransportError(f"keys cannot be written to {folder}: {error.strerror}") from None
 
@@ -55,16 +59,46 @@ def open_socket(context: zmq.Context, kind: int, address: Address, largest: int)
     return opened
 
 
-def load_certificate(path: Path) -> tuple[bytes, bytes | None]:
-    """Public key and, in a secret's file, secret key.
+def load_public(path: Path) -> bytes:
+    """The public key in a file.
 
     Raises:
-        TransportError: the file cannot be read or holds no key.
+        TransportError: the file cannot be read or holds none.
     """
+    return _load(path)[0]
+
+
+def load_pair(path: Path) -> tuple[bytes, bytes]:
+    """Public and secret key of a file with both.
+
+    Raises:
+        TransportError: the file cannot be read, or holds no two keys that belong together.
+    """
+    public, secret = _load(path)
+    if secret is None:
+        raise TransportError(f"key file {path} cannot be read: it holds no secret key")
     try:
-        return zmq.auth.load_certificate(path)
-    except (OSError, ValueError) as error:
-        raise TransportError(f"key file {path} cannot be read: {error}") from None
+        belongs = zmq.curve_public(secret) == public
+    except (ValueError, zmq.ZMQError):
+        belongs = False
+    if not belongs:
+        raise TransportError(
+            f"key file {path} cannot be read: its public key is not that of its secret key"
+        )
+    return public, secret
+
+
+def _load(path: Path) -> tuple[bytes, bytes | None]:
+    try:
+        public, secret = zmq.auth.load_certificate(path)
+        z85.decode(public)
+        if len(public) != KEY_CHARACTERS:
+            raise ValueError(public)
+    except OSError as error:
+        raise TransportError(f"key file {path} cannot be read: {error.strerror}") from None
+    except (ValueError, LookupError):
+        raise TransportError(f"key file {path} cannot be read: it holds no public key") from None
+    return public, secret
 
 
 def bind(opened: zmq.Socket, address: Address) -> Address:
