@@ -197,7 +197,7 @@ def _typed(kind: type, data: Mapping[str, Any], form: Form, where: str) -> Tree:
             tree[name] = _leaf(hint, value, path, form)
         elif isinstance(value, Mapping):
             tree[name] = _typed(part.kind, value, form, path)
-        elif part.optional and (value is None or isinstance(value, bool) or value in SWITCH):
+        elif part.optional and (value is None or isinstance(value, bool) or value in (*SWITCH,)):
             tree[name] = True if SWITCH.get(str(value), value) else None
         elif form == "words":
             raise ConfigError(f"{path} is {value}; expected on or off")

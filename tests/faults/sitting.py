@@ -1,6 +1,6 @@
 """One sitting of a real run, which also writes down what it does: a line for every event.
 
-python tests/faults/sitting.py FOLDER ADDRESS TRACE SILENCE
+python tests/faults/sitting.py FOLDER ADDRESS TRACE SILENCE [KEYS]
 
 It goes on with the run in FOLDER if there is one, and ends with the epoch in which FOLDER.enough
 appears.
@@ -20,7 +20,7 @@ from rich.console import Console
 from simulator.fleet.watch import Watch
 from simulator.randomization.settings import SampleSettings
 from simulator.sample import Sample
-from simulator.transport import Hub, Received
+from simulator.transport import Hub, Received, Security
 from trainer import session
 from trainer.config.config import Config
 from trainer.config.presets import preset
@@ -117,7 +117,7 @@ def watch(trace: Trace, began: int) -> None:
     Hub.poll, LiveSource._take_new, LiveSource.send = polled, taken, sent  # type: ignore[method-assign]
 
 
-def main(folder: Path, address: str, path: Path, silence: float) -> None:
+def main(folder: Path, address: str, path: Path, silence: float, keys: Path | None = None) -> None:
     """Train until it is enough."""
     torch.set_num_threads(1)
     trace, goes_on = Trace(path), (folder / STATE).exists()
@@ -136,10 +136,12 @@ def main(folder: Path, address: str, path: Path, silence: float) -> None:
         silence=silence,
         device="cpu",
         tensorboard=False,
+        security=Security(keys=keys),
     )
     wanted = RunFolder.open(folder).config if goes_on else config()
     session.train(wanted, options, Told())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), float(sys.argv[4]))
+    folder, address, path, silence, *keys = sys.argv[1:]
+    main(Path(folder), address, Path(path), float(silence), *map(Path, keys))
