@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow faults coverage check docs clean
+.PHONY: setup demo test test-slow faults fuzz coverage check docs clean
 
 setup: .venv/installed ## a virtual environment with everything in it
 
@@ -22,6 +22,10 @@ test-slow: setup ## the tests that take minutes
 
 faults: setup ## a hundred faults at random on a run, and what became of its samples: a quarter of an hour
 	$(BIN)/python tests/faults --faults 100 --silence 15 --json benchmarks/results/faults.json
+
+fuzz: setup ## a million changed inputs for whatever reads bytes that others wrote: ten minutes on an idle core
+	$(BIN)/pip install --quiet -e '.[fuzz]'
+	$(BIN)/python tests/fuzz --inputs 1000000
 
 coverage: setup ## lines and branches that no test reaches; takes about twice as long as the tests
 	$(BIN)/coverage erase

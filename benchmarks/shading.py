@@ -118,7 +118,7 @@ class Checkout:
         answer = answers.readline()
         if not answer:
             raise SystemExit("a checkout's process has ended; its error stands above")
-        with np.load(self._file) as made:
+        with np.load(self._file, allow_pickle=False) as made:
             return json.loads(answer), made["image"], made["robot"]
 
     def close(self) -> None:

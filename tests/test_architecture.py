@@ -120,6 +120,43 @@ def test_nothing_unpickles() -> None:
     assert users_of("pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal") == set()
 
 
+SAFE = {
+    "torch.load": ("weights_only", True),
+    "np.load": ("allow_pickle", False),
+    "numpy.load": ("allow_pickle", False),
+}
+"""What has to be said so that nothing is unpickled."""
+NEVER = {"eval", "exec", "torch.jit.load", "torch.hub.load", "yaml.unsafe_load", "yaml.full_load"}
+
+
+def calls(text: str) -> list[tuple[str, dict[str, object]]]:
+    """Every call in a source, with its keywords that are constants."""
+    found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return [
+        (
+            ast.unparse(node.func),
+            {
+                k.arg: k.value.value
+                for k in node.keywords
+                if k.arg and isinstance(k.value, ast.Constant)
+            },
+        )
+        for node in found
+    ]
+
+
+def test_what_could_unpickle_or_run_a_file_is_told_not_to() -> None:
+    seen = set()
+    for file, text in sources().items():
+        for name, said in calls(text):
+            assert name not in NEVER, file
+            if name in SAFE:
+                keyword, value = SAFE[name]
+                assert said.get(keyword) is value, f"{file}: {name} without {keyword}={value}"
+                seen.add(name)
+    assert {"torch.load", "np.load"} <= seen  # the test looks where they are
+
+
 def test_the_package_itself_loads_nothing_heavy() -> None:
     check = (
         "import sys, jointloop\n"

@@ -91,11 +91,11 @@ def hosts() -> Iterator[list[Host]]:
         try:
             trainer, *others = made = [stack.enter_context(host()) for _ in range(3)]
             for number, other in enumerate(others, 1):
-                peer = f"peer name up netns {other.pid}"
+                peer = f"peer name wire netns {other.pid}"
                 trainer.ip(f"link add down{number} type veth {peer}")
-                for end, name, last in ((trainer, f"down{number}", 1), (other, "up", 2)):
+                for end, name, last in ((trainer, f"down{number}", 1), (other, "wire", 2)):
                     end.ip(f"address add 10.77.{number}.{last}/24 dev {name}")
-                    end.ip(f"link set {name} up")
+                    end.ip(f"link set dev {name} up")
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"no network namespaces are permitted here: {error}")
         yield made
@@ -156,12 +156,12 @@ def test_a_host_that_is_cut_off_comes_back_and_every_sample_arrives_once(
     with begun(hosts, tmp_path) as run:
         run.wait(lambda: len(run.makers()) == 4)
         first = run.makers()
-        hosts[1].ip("link set up down")
+        hosts[1].ip("link set dev wire down")
         cut = time.time()
         run.wait(lambda: time.time() > cut + CUT_S)
         left = run.makers(cut + CUT_S / 2)
         assert len(left) == 2  # the other host goes on alone
-        hosts[1].ip("link set up up")
+        hosts[1].ip("link set dev wire up")
         run.wait(lambda: len(run.makers().keys() - first.keys()) >= 2)
         back = {run.makers()[each] for each in run.makers().keys() - first.keys()}
         assert back == {first[each] for each in first.keys() - left.keys()}

@@ -12,6 +12,7 @@ import contextlib
 import copy
 import io
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -205,13 +206,29 @@ def _onnx_outputs(path: Path) -> Callable[[NDArray[np.uint8]], Outputs]:
 
 
 def _pt2_outputs(path: Path) -> Callable[[NDArray[np.uint8]], Outputs]:
-    module = torch.export.load(io.BytesIO(path.read_bytes())).module()
+    with _plain_values():
+        module = torch.export.load(io.BytesIO(path.read_bytes())).module()
 
     @torch.no_grad()
     def run(images: NDArray[np.uint8]) -> Outputs:
         return tuple(output.numpy() for output in module(torch.from_numpy(images)))
 
     return run
+
+
+@contextlib.contextmanager
+def _plain_values() -> Iterator[None]:
+    """While PyTorch's reader of plain values is the only one that it takes: it would unpickle."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @torch.no_grad()
