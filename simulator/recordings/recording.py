@@ -108,7 +108,13 @@ class Recording:
     @property
     def complete(self) -> list[int]:
         """Numbers of the shards that are there."""
-        return [shard for shard in self.shards if self.path(shard).is_file()]
+        return self._numbers(".tar")
+
+    def _numbers(self, end: str) -> list[int]:
+        """Numbers of the shards that lie there under names with that end."""
+        names = {path.name.removesuffix(end) for path in self.folder.glob(f"*{end}")}
+        numbers = sorted(int(name) for name in names if name.isdecimal())
+        return [n for n in numbers if n in self.shards and f"{n:06d}" in names]
 
     @property
     def missing(self) -> list[int]:
@@ -117,7 +123,7 @@ class Recording:
 
     def missing_of(self, shards: range) -> list[int]:
         """Numbers of those of some shards that are not there yet."""
-        return [shard for shard in shards if not self.path(shard).is_file()]
+        return sorted(set(shards).difference(self.complete))
 
     def among(self, text: str) -> range:
         """The shards that A:B names: from A on, those before B, as far as there are any.
@@ -151,9 +157,10 @@ class Recording:
 
     def count_of(self, shards: range) -> int:
         """Samples that are there of some shards, those in growing ones included."""
-        missing = set(self.missing_of(shards))
-        whole = sum(len(self.indices(shard)) for shard in shards if shard not in missing)
-        return whole + sum(count_part(self.path(shard)) for shard in missing)
+        complete = [shard for shard in self.complete if shard in shards]
+        growing = set(self._numbers(".tar.part")).difference(complete).intersection(shards)
+        whole = sum(len(self.indices(shard)) for shard in complete)
+        return whole + sum(count_part(self.path(shard)) for shard in growing)
 
     def read(self) -> Iterator[tuple[Group, BinaryIO]]:
         """The samples of all complete shards, each with the open file it lies in.
@@ -174,12 +181,7 @@ class Recording:
         """
         where = f"{self.folder}, sample {group.key}"
         entry = decode(read(file, group.entry), where)
-        for name, said, own in (
-            ("key", entry.key, group.key),
-            ("robot", entry.robot, self.about.robot.name),
-            ("keypoints", entry.keypoints, self.about.robot.keypoints),
-            ("size", (entry.width, entry.height), self.size),
-        ):
+        for name, said, own in entry.claims(group.key, self.about.robot, self.about.settings):
             if said != own:
                 raise RecordingError(f"{where} says {name} {said!r}; expected {own!r}")
         return entry

@@ -7,6 +7,7 @@ sample again included; the belief map follows from it exactly. Nothing in them d
 fast or by which process a sample was made.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import cv2
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jointloop.common.errors import JointloopError
-from simulator.labels import LEVELS, OUTSIDE, belief_map
+from simulator.labels import LEVELS, OUTSIDE, VISIBLE, belief_map
 from simulator.randomization.assignment import Split
 from simulator.randomization.hidden import Bins, Hidden, camera
+from simulator.randomization.settings import SampleSettings
 from simulator.recordings.recipe import Recipe
+from simulator.recordings.skeleton import Skeleton
 from simulator.robot import Robot
 from simulator.sample import Labels, Sample
 
@@ -125,6 +128,21 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.box,
             self.area,
         )
+
+    def claims(
+        self, key: str, robot: Skeleton, settings: SampleSettings
+    ) -> Iterator[tuple[str, object, object]]:
+        """What it says that its recording says too: a name, and both."""
+        joints, size = len(robot.angles), (settings.width, settings.height)
+        lengths = {len(self.pixels), len(self.visibility), len(self.points)}
+        yield "key", self.key, key
+        yield "robot", self.robot, robot.name
+        yield "keypoints", self.keypoints, robot.keypoints
+        yield "size", (self.width, self.height), size
+        yield "labels of lengths", lengths, {len(robot.keypoints)}
+        yield "visibility beyond 0 to 2", {*self.visibility} - {*range(VISIBLE + 1)}, set()
+        yield "angles", (len(self.hidden.q), len(self.bins)), (joints, joints)
+        yield "belief", self.belief, Belief(settings.stride, settings.sigma)
 
     def belief_map(self) -> NDArray[np.uint8]:
         """(J, height / stride, width / stride) levels, as they were when the sample was made."""

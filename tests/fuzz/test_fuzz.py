@@ -1,7 +1,9 @@
 """A short fuzzing: what is valid, what once did harm, and changes to both, from a fixed seed."""
 
+import json
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,35 @@ def test_a_decoder_takes_what_is_valid_and_names_in_one_line_what_is_not(name: s
     assert refused > 0
     for data in given:
         holds(target, data)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("belief", "stride"), 0),
+        (("belief", "stride"), 10**30),
+        (("belief", "sigma"), 1e308),
+        (("belief", "levels"), 0),
+        (("pixels",), []),
+        (("points",), []),
+        (("visibility",), [3] * 7),
+        (("visibility",), [-1] * 7),
+        (("bins",), []),
+    ],
+)
+def test_labels_of_a_recorded_sample_that_its_recording_cannot_have_are_refused(
+    place: Sequence[str], value: object
+) -> None:
+    said = json.loads(seeds("entry")[0])
+    *outer, last = place
+    node = said
+    for key in outer:
+        node = node[key]
+    node[last] = value
+    assert not holds(TARGETS["entry"], json.dumps(said).encode())
+
+
+@pytest.mark.timeout(120)
+def test_a_description_of_endless_samples_is_looked_at_in_no_time() -> None:
+    said = json.loads(seeds("dataset")[1]) | {"samples": 10**12, "shard_samples": 1}
+    holds(TARGETS["dataset"], json.dumps(said).encode())
