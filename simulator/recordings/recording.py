@@ -113,8 +113,8 @@ class Recording:
     def _numbers(self, end: str) -> list[int]:
         """Numbers of the shards that lie there under names with that end."""
         names = {path.name.removesuffix(end) for path in self.folder.glob(f"*{end}")}
-        numbers = sorted(int(name) for name in names if name.isdecimal())
-        return [n for n in numbers if n in self.shards and f"{n:06d}" in names]
+        there = sorted(int(name) for name in names if name.isdecimal())
+        return [n for n in there if n in self.shards and f"{n:06d}" in names]
 
     @property
     def missing(self) -> list[int]:
