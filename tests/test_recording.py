@@ -295,6 +295,7 @@ class GivenUp:
 
     ended = True
     retired: ClassVar[dict[int, str]] = {1: "cannot work; its last words: no disk"}
+    troubles: ClassVar[dict[str, int]] = {"bad scene": 1}
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
