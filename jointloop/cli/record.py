@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from simulator.fleet.watch import Watch
     from simulator.randomization.prior import JointPrior
+    from simulator.randomization.settings import SampleSettings
+    from simulator.recordings.recipe import Rendering
     from simulator.recordings.recorder import Job
     from simulator.recordings.recording import Recording
 
@@ -79,7 +81,6 @@ def record(
     """
     from simulator.recordings.recorder import by_fleet
     from simulator.recordings.recording import Recording, describe
-    from simulator.recordings.replay import rendering_here
 
     counts = {"samples": samples, "held_out": held_out, "shard_samples": shard_samples}
     wanted = asked(given, config, size, variety)
@@ -95,16 +96,30 @@ def record(
             if samples is None:
                 raise JointloopError("give --samples N, how many to record, or --resume")
             settings = over(own(), wanted)
-            quality = SPP if spp is None else spp
-            engine, device = engine or "cycles", device or "cpu"
-            manner = rendering_here(engine, quality, settings, backgrounds, say, device)
-            ready(engine, device)
+            manner = _manner(engine, device, spp, settings, backgrounds)
             expected = expecting.read(settings, say, chosen)
             about = describe(settings, manner, samples, held_out, shard_samples, chosen, expected)
             recording = Recording.create(out, about)
         tell_robots(recording.about.settings)
         _make(recording, workers, backgrounds, watch, shards, make)
     return 0
+
+
+def _manner(
+    engine: Engine | None,
+    device: Device | None,
+    spp: int | None,
+    settings: "SampleSettings",
+    backgrounds: Path | None,
+) -> "Rendering":
+    """How samples are to be rendered, which can be done here."""
+    from simulator.recordings.replay import rendering_here
+
+    engine, device = engine or "cycles", device or "cpu"
+    quality = SPP if spp is None else spp
+    manner = rendering_here(engine, quality, settings, backgrounds, say, device)
+    ready(engine, device)
+    return manner
 
 
 def _on_cluster(address: str) -> "Callable[[Job], list[str]]":

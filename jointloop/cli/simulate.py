@@ -57,8 +57,7 @@ def simulate(
         variety: full, calm, real, or a TOML file that the run must have.
         expecting: Poses that the run must expect.
         timeout: Longest wait for the trainer, at the beginning and whenever it is gone [s].
-        silence: Replace a simulator that shows no life for so long [s]; the longest that an image
-            may take.
+        silence: Replace a simulator that shows no life, not even an image, for so long [s].
         insecure: Connect to another machine without keys, unencrypted.
         keys: Folder that `jointloop keys` made.
         ray: Place them on the Ray cluster at HOST:PORT; auto finds one, local starts one here.
