@@ -34,21 +34,30 @@ def camera(view: View, width: int, height: int) -> spec.Camera:
 
     The principal point is the image centre, ((width - 1) / 2, (height - 1) / 2).
     """
-    T = np.eye(4)
-    T[:3, :3] = axes(view)
-    T[:3, 3] = np.asarray(view.look_at) - view.distance * T[:3, 2]
+    turned = axes(view).tolist()
+    steps = zip(view.look_at, turned, strict=True)
+    T = [[*row, at - view.distance * row[2]] for at, row in steps]
+    T.append([0.0, 0.0, 0.0, 1.0])
     f = view.focal * height
     K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
-    return spec.Camera(width, height, K, T, view.distortion)
+    return spec.Camera(width, height, K, np.array(T), view.distortion)
 
 
 def axes(view: View) -> NDArray[np.float64]:
     """(3, 3) the camera's axes in the world, as columns: right, down, forward."""
-    elevation = (math.cos(view.elevation), math.sin(view.elevation))
-    back = np.array(
-        [elevation[0] * math.cos(view.azimuth), elevation[0] * math.sin(view.azimuth), elevation[1]]
+    level, up = math.cos(view.elevation), math.sin(view.elevation)
+    x, y = math.cos(view.azimuth), math.sin(view.azimuth)
+    forward = (-(level * x), -(level * y), -up)
+    right = (-y, x, 0.0)
+    down = (
+        forward[1] * right[2] - forward[2] * right[1],
+        forward[2] * right[0] - forward[0] * right[2],
+        forward[0] * right[1] - forward[1] * right[0],
     )
-    right = np.array([-math.sin(view.azimuth), math.cos(view.azimuth), 0.0])
-    down = np.cross(-back, right)
     cosine, sine = math.cos(view.roll), math.sin(view.roll)
-    return np.stack([cosine * right + sine * down, cosine * down - sine * right, -back], axis=1)
+    return np.array(
+        [
+            (cosine * r + sine * d, cosine * d - sine * r, f)
+            for r, d, f in zip(right, down, forward, strict=True)
+        ]
+    )

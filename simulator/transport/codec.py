@@ -6,8 +6,9 @@ it.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from blender_scenes import spec
-from simulator.labels import OUTSIDE, VISIBLE, in_frame
+from simulator.labels import HIDDEN, OUTSIDE, VISIBLE, in_frame
 from simulator.randomization.assignment import Count
 from simulator.randomization.hidden import Hidden, camera
 from simulator.randomization.mesh_tools import stands_for
@@ -54,7 +55,7 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All that a message says of its image."""
 
-    schema: int
+    schema: Annotated[int, Meta(ge=SCHEMA, le=SCHEMA)]
     robot: Name
     instance: Identity
     """Of the process that made it."""
@@ -82,6 +83,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Wall time by stage."""
 
 
+_NO_FLOATS = frozenset((int, bool, str, type(None)))
 _encoder = msgspec.msgpack.Encoder()
 _version = msgspec.msgpack.Decoder(_Version)
 _header = msgspec.msgpack.Decoder(Header)
@@ -194,25 +196,16 @@ class Codec:
             raise WireError("frames", f"{len(frames)} frames; expected {len(Frames._fields)}")
         if bytes(frames[0][:256]) != self.topic:
             raise WireError("run", f"topic {bytes(frames[0][:64])!r}; expected {self.topic!r}")
-        if (schema := checked(_version.decode, frames[1], HEADER_LIMIT, "header").schema) != SCHEMA:
-            raise WireError("schema", f"schema {schema}; expected {SCHEMA}")
-        header = checked(_header.decode, frames[1], HEADER_LIMIT, "header")
+        header = _read(frames[1])
         self._check_shapes(header)
-        self._check_numbers(header)
-        image = _array(frames[2], header.image)
-        belief = _array(frames[3], header.belief)
-        mask = _array(frames[4], header.mask)
+        labels = self._labels(header)
+        self._check_hidden(header.hidden)
+        self._check_camera(header)
         sample = Sample(
-            image=image,
-            mask=mask,
-            belief=belief,
-            labels=Labels(
-                np.array(header.pixels),
-                np.array(header.visibility, np.uint8),
-                np.array(header.points),
-                header.box,
-                header.area,
-            ),
+            image=_array(frames[2], header.image),
+            belief=_array(frames[3], header.belief),
+            mask=_array(frames[4], header.mask),
+            labels=labels,
             hidden=header.hidden,
             seconds=header.seconds,
         )
@@ -234,16 +227,30 @@ class Codec:
             if value != expected:
                 raise WireError(reason, f"{value}; expected {expected}")
 
-    def _check_numbers(self, header: Header) -> None:
-        hidden, settings = header.hidden, self._settings
-        others = (header.points, header.box, header.area, tuple(header.seconds.values()))
-        if not all(map(math.isfinite, _numbers(others))):
+    def _labels(self, header: Header) -> Labels:
+        """The labels of a header, which can be."""
+        width, height = self._settings.width, self._settings.height
+        others = (header.box, header.seconds.values(), *header.points)
+        if not _are_finite([header.area, *chain.from_iterable(others)]):
             raise WireError("labels", "a number is not finite")
-        if not all(map(math.isfinite, _numbers(hidden))):
+        if not {*header.visibility} <= {OUTSIDE, HIDDEN, VISIBLE}:
+            raise WireError("labels", f"visibility {header.visibility}; expected 0, 1 or 2")
+        visibility, pixels = np.array(header.visibility, np.uint8), np.array(header.pixels)
+        if ((visibility > OUTSIDE) & ~in_frame(pixels, width, height)).any():
+            raise WireError("labels", "a keypoint counts as in the frame but is not")
+        x, y, w, h = header.box
+        if not (min(header.box) >= 0 and x + w <= width and y + h <= height):
+            raise WireError("labels", f"box {header.box} leaves the {self._settings.size} image")
+        if not 0 <= header.area <= width * height:
+            raise WireError("labels", f"area {header.area} of a {self._settings.size} image")
+        return Labels(pixels, visibility, np.array(header.points), header.box, header.area)
+
+    def _check_hidden(self, hidden: Hidden) -> None:
+        settings = self._settings
+        if not _are_finite(_floats(hidden)):
             raise WireError("hidden", "a number is not finite")
-        self._check_labels(header)
         source = hidden.provenance
-        if not all(0 <= n < 2**63 for n in _numbers(source) if isinstance(n, int)):
+        if not all(0 <= n < 2**63 for n in vars(source).values() if isinstance(n, int)):
             raise WireError("hidden", f"provenance {source} counts out of range")
         if not all(0 <= k < settings.bins for k in hidden.bins):
             raise WireError("hidden", f"bins {hidden.bins} are not all in 0 to {settings.bins - 1}")
@@ -251,7 +258,6 @@ class Codec:
         if not ((share > -1e-9) & (share < 1 + 1e-9)).all():
             raise WireError("hidden", f"q {hidden.q} does not lie in bins {hidden.bins}")
         self._check_surroundings(hidden)
-        self._check_camera(header)
 
     def _check_surroundings(self, hidden: Hidden) -> None:
         if hidden.environment.hdri not in spec.HDRIS:
@@ -269,25 +275,22 @@ class Codec:
             if other.name not in self._others:
                 raise WireError("hidden", f"robot {other.name[:64]!r} is none of {self._others}")
 
-    def _check_labels(self, header: Header) -> None:
-        width, height = self._settings.width, self._settings.height
-        visibility, pixels = np.array(header.visibility), np.array(header.pixels)
-        if not ((visibility >= OUTSIDE) & (visibility <= VISIBLE)).all():
-            raise WireError("labels", f"visibility {header.visibility}; expected 0, 1 or 2")
-        if ((visibility > OUTSIDE) & ~in_frame(pixels, width, height)).any():
-            raise WireError("labels", "a keypoint counts as in the frame but is not")
-        x, y, w, h = header.box
-        if not (min(header.box) >= 0 and x + w <= width and y + h <= height):
-            raise WireError("labels", f"box {header.box} leaves the {self._settings.size} image")
-        if not 0 <= header.area <= width * height:
-            raise WireError("labels", f"area {header.area} of a {self._settings.size} image")
-
     def _check_camera(self, header: Header) -> None:
-        with np.errstate(all="ignore"):  # views of any finite numbers come this far
-            expected = camera(header.hidden.view, self._settings.width, self._settings.height)
-        pairs = ((header.K, expected.K), (header.T_world_camera, expected.T_world_camera))
-        if not all(np.allclose(given, own, rtol=1e-9, atol=1e-9) for given, own in pairs):
+        seen_by = camera(header.hidden.view, self._settings.width, self._settings.height)
+        given = chain(*header.K, *header.T_world_camera)
+        own = chain(*seen_by.K.tolist(), *seen_by.T_world_camera.tolist())
+        if not all(map(_is_close, given, own)):
             raise WireError("camera", "K and T_world_camera are not those of the view")
+
+
+def _read(frame: Any) -> Header:
+    try:
+        return checked(_header.decode, frame, HEADER_LIMIT, "header")
+    except WireError:
+        schema = checked(_version.decode, frame, HEADER_LIMIT, "header").schema
+        if schema == SCHEMA:
+            raise
+        raise WireError("schema", f"schema {schema}; expected {SCHEMA}") from None
 
 
 def _array(frame: Any, block: Block) -> NDArray[np.uint8]:
@@ -303,13 +306,25 @@ def _is_below(path: str) -> bool:
     return plain and len(path.encode(errors="replace")) <= spec.MAX_PATH
 
 
-def _numbers(value: Any) -> Iterator[float]:
-    """All numbers in nested tuples and dataclasses; text and None hold none."""
-    if isinstance(value, float | int):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _numbers(item)
-    elif value is not None and not isinstance(value, str):
-        for item in vars(value).values():
-            yield from _numbers(item)
+def _is_close(given: float, own: float) -> bool:
+    return math.isclose(given, own, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def _are_finite(numbers: Collection[float]) -> bool:
+    """Whether all are; one check, as a sum is no finite number where one of its terms is none."""
+    return math.isfinite(sum(numbers)) or all(map(math.isfinite, numbers))  # it may overflow
+
+
+def _floats(hidden: Hidden) -> list[float]:
+    """All of them, wherever they stand: a message's decoder makes tuples of one type."""
+    found: list[float] = []
+    parts: list[Any] = [hidden]
+    for part in parts:
+        kind = type(part)
+        if kind is float:
+            found.append(part)
+        elif kind is tuple:
+            (found if part and type(part[0]) is float else parts).extend(part)
+        elif kind not in _NO_FLOATS:
+            parts.extend(vars(part).values())
+    return found
