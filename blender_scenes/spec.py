@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from blender_scenes.processing_spec import NO_FILM, NO_SENSOR, Film, Sensor, Vector
+from blender_scenes.processing_spec import NO_FILM, NO_SENSOR, Film, Finite, Sensor, Vector
 
 Engine = Literal["cycles", "eevee", "workbench", "stick"]
 Device = Literal["cpu", "gpu"]
@@ -65,7 +65,7 @@ THEMES: dict[Theme, tuple[str, ...]] = {
 }
 """The panoramas of each theme. What has no weight does not change what else is drawn."""
 
-Distortion = tuple[float, float, float, float, float]
+Distortion = tuple[Finite, Finite, Finite, Finite, Finite]
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,15 @@ class Camera:
 class Sun:
     """A far light."""
 
-    azimuth: float
+    azimuth: Finite
     """Direction the light comes from, about +z [rad]."""
-    elevation: float
+    elevation: Finite
     """Above the horizon [rad]."""
-    strength: float
+    strength: Finite
     """[W/m^2]."""
-    angle: float
+    angle: Finite
     """Angular diameter, softens shadows [rad]."""
-    color: tuple[float, float, float]
+    color: Vector
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ class Environment:
 
     hdri: str
     """One of `HDRIS`."""
-    rotation: float
+    rotation: Finite
     """About +z [rad]."""
-    strength: float
+    strength: Finite
     """Factor on the HDRI's radiance."""
 
 
@@ -151,25 +151,25 @@ class Environment:
 class Material:
     """How far one material slot departs from the robot's own look."""
 
-    color: tuple[float, float, float]
+    color: Vector
     """Linear RGB mixed into the base colour."""
-    mix: float
+    mix: Finite
     """0 keeps the base colour, roughness and metallic, 1 replaces them."""
-    roughness: float
-    metallic: float
+    roughness: Finite
+    metallic: Finite
 
 
 @dataclass(frozen=True)
 class Wear:
     """Spots of dust or grease upon surfaces, and polish between them."""
 
-    dust: float = 0.0
+    dust: Finite = 0.0
     """Share of the surface's colour that it takes in the middle of spots."""
     color: Vector = (0.5, 0.5, 0.5)
     """Linear RGB of it."""
-    roughness: float = 0.0
+    roughness: Finite = 0.0
     """How much rougher spots are; what lies between them is as much smoother."""
-    size: float = 0.1
+    size: Finite = 0.1
     """Of spots [m]."""
 
 
@@ -183,13 +183,13 @@ class Background:
     theme: Theme
     image: str
     """One of the theme's panoramas, or the path of a photo below its folder."""
-    rotation: float
+    rotation: Finite
     """Of a panorama about +z [rad]."""
-    brightness: float
+    brightness: Finite
     """Factor on the linear colours."""
-    zoom: float = 1.0
+    zoom: Finite = 1.0
     """Of a photo: 1 just fills the frame, larger shows a part, as far as nothing is magnified."""
-    place: tuple[float, float] = (0.5, 0.5)
+    place: tuple[Finite, Finite] = (0.5, 0.5)
     """Of a photo's visible part, each 0 to 1."""
     mirrored: bool = False
     clutter: int = 0
@@ -210,8 +210,8 @@ class Prop:
     """Full extent along its own axes [m]."""
     color: Vector
     """Linear RGB."""
-    roughness: float
-    metallic: float
+    roughness: Finite
+    metallic: Finite
 
 
 @dataclass(frozen=True)
@@ -219,15 +219,15 @@ class Stand:
     """What the robot's base stands on, its upper side at z = 0."""
 
     kind: Literal["none", "floor", "table"]
-    size: tuple[float, float]
+    size: tuple[Finite, Finite]
     """Along x and y [m]."""
-    yaw: float
+    yaw: Finite
     """About +z [rad]."""
-    thickness: float
+    thickness: Finite
     """[m]."""
     color: Vector
     """Linear RGB."""
-    roughness: float
+    roughness: Finite
 
 
 NO_STAND = Stand("none", (1.0, 1.0), 0.0, 0.1, (0.5, 0.5, 0.5), 0.5)

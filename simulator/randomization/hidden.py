@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from blender_scenes import lens, spec
 from jointloop.common.draws import random_source
 from simulator.randomization import draw_parts, draw_pictures
-from simulator.randomization.assignment import SPLITS, Assignment, PerJoint, Split
+from simulator.randomization.assignment import SPLITS, Assignment, Split
 from simulator.randomization.dress import draw_dress
 from simulator.randomization.mesh_tools import MeshTool, draw_mesh_tool
 from simulator.randomization.mesh_tools import posed as posed_tool
@@ -90,6 +90,7 @@ class Provenance:
 
 
 # Lengths are bounded where they stand: the wire reads what strangers send.
+Angles = Annotated[tuple[spec.Finite, ...], Meta(max_length=MAX_JOINTS)]
 Bins = Annotated[tuple[int, ...], Meta(max_length=MAX_JOINTS)]
 Slots = Annotated[
     tuple[spec.Material, ...], Meta(min_length=spec.MATERIAL_SLOTS, max_length=spec.MATERIAL_SLOTS)
@@ -103,14 +104,14 @@ Lamps = Annotated[tuple[spec.Sun, ...], Meta(max_length=spec.MAX_LAMPS)]
 class Hidden:
     """Everything drawn for one image."""
 
-    q: PerJoint
+    q: Angles
     """(D,) joint angles [rad]."""
     bins: Bins
     """(D,) bin of each angle."""
     view: View
     sun: spec.Sun
     environment: spec.Environment
-    exposure: float
+    exposure: spec.Finite
     """Stops."""
     materials: Slots
     background: spec.Background

@@ -25,7 +25,7 @@ class MeshTool:
     """Of a known gripper, or path of a mesh file."""
     digest: Annotated[str, Meta(max_length=DIGITS)]
     """Of the mesh file; empty for a known gripper."""
-    turn: float
+    turn: spec.Finite
     """About the flange's axis [rad]."""
     opening: Annotated[float, Meta(ge=0, le=1)]
     """Of its fingers, between their limits."""

@@ -21,11 +21,11 @@ class Other:
     """A further robot: which, how posed, and where its base stands on z = 0."""
 
     name: str
-    q: tuple[float, ...]
+    q: tuple[spec.Finite, ...]
     """Joint angles [rad]."""
-    place: tuple[float, float]
+    place: tuple[spec.Finite, spec.Finite]
     """x, y of its base [m]."""
-    yaw: float
+    yaw: spec.Finite
     """[rad]."""
 
 

@@ -13,17 +13,17 @@ from blender_scenes import spec
 class View:
     """Where the camera stands and looks."""
 
-    distance: float
+    distance: spec.Finite
     """From the look-at point [m]."""
-    azimuth: float
+    azimuth: spec.Finite
     """Of the camera, about +z [rad]."""
-    elevation: float
+    elevation: spec.Finite
     """Above the look-at point's horizon [rad]."""
-    roll: float
+    roll: spec.Finite
     """About the viewing axis [rad]."""
-    look_at: tuple[float, float, float]
+    look_at: spec.Vector
     """In the world [m]."""
-    focal: float
+    focal: spec.Finite
     """Focal length over image height."""
     distortion: spec.Distortion = (0.0, 0.0, 0.0, 0.0, 0.0)
     """Of the lens; see `spec.Camera`."""

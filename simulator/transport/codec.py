@@ -6,8 +6,11 @@ it.
 """
 
 import math
-from collections.abc import Collection, Sequence
+import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -33,8 +36,8 @@ HEADER_LIMIT = 128 * 1024
 COLOR_SPACE = "sRGB"
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-Three = tuple[float, float, float]
-Four = tuple[float, float, float, float]
+Three = tuple[spec.Finite, spec.Finite, spec.Finite]
+Four = tuple[spec.Finite, spec.Finite, spec.Finite, spec.Finite]
 Names = Annotated[tuple[Name, ...], Meta(max_length=MAX_KEYPOINTS)]
 Pixels = Annotated[tuple[tuple[float, float], ...], Meta(max_length=MAX_KEYPOINTS)]
 Points = Annotated[tuple[Three, ...], Meta(max_length=MAX_KEYPOINTS)]
@@ -68,7 +71,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     points: Points
     """(J, 3) in the world [m]."""
     box: Four
-    area: float
+    area: spec.Finite
     hidden: Hidden
     K: tuple[Three, Three, Three]
     """Intrinsics [px]."""
@@ -79,11 +82,15 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     belief: Block
     """In levels of 1/255."""
     mask: Block
-    seconds: Annotated[dict[Name, float], Meta(max_length=32)]
+    seconds: Annotated[dict[Name, spec.Finite], Meta(max_length=32)]
     """Wall time by stage."""
 
 
-_NO_FLOATS = frozenset((int, bool, str, type(None)))
+_is_close = partial(math.isclose, rel_tol=1e-9, abs_tol=1e-9)
+_not_finite = re.compile(
+    rf"Expected `float` .= -?{re.escape(str(sys.float_info.max))} - at (`\$\.(\w+).*)"
+)
+_parts = {"hidden": "hidden", "K": "camera", "T_world_camera": "camera"}
 _encoder = msgspec.msgpack.Encoder()
 _version = msgspec.msgpack.Decoder(_Version)
 _header = msgspec.msgpack.Decoder(Header)
@@ -230,9 +237,6 @@ class Codec:
     def _labels(self, header: Header) -> Labels:
         """The labels of a header, which can be."""
         width, height = self._settings.width, self._settings.height
-        others = (header.box, header.seconds.values(), *header.points)
-        if not _are_finite([header.area, *chain.from_iterable(others)]):
-            raise WireError("labels", "a number is not finite")
         if not {*header.visibility} <= {OUTSIDE, HIDDEN, VISIBLE}:
             raise WireError("labels", f"visibility {header.visibility}; expected 0, 1 or 2")
         visibility, pixels = np.array(header.visibility, np.uint8), np.array(header.pixels)
@@ -247,8 +251,6 @@ class Codec:
 
     def _check_hidden(self, hidden: Hidden) -> None:
         settings = self._settings
-        if not _are_finite(_floats(hidden)):
-            raise WireError("hidden", "a number is not finite")
         source = hidden.provenance
         if not all(0 <= n < 2**63 for n in vars(source).values() if isinstance(n, int)):
             raise WireError("hidden", f"provenance {source} counts out of range")
@@ -286,11 +288,13 @@ class Codec:
 def _read(frame: Any) -> Header:
     try:
         return checked(_header.decode, frame, HEADER_LIMIT, "header")
-    except WireError:
-        schema = checked(_version.decode, frame, HEADER_LIMIT, "header").schema
-        if schema == SCHEMA:
+    except WireError as error:
+        if (schema := checked(_version.decode, frame, HEADER_LIMIT, "header").schema) != SCHEMA:
+            raise WireError("schema", f"schema {schema}; expected {SCHEMA}") from None
+        if (found := _not_finite.fullmatch(error.detail)) is None:
             raise
-        raise WireError("schema", f"schema {schema}; expected {SCHEMA}") from None
+        where, part = found.groups()
+        raise WireError(_parts.get(part, "labels"), f"{where} is not finite") from None
 
 
 def _array(frame: Any, block: Block) -> NDArray[np.uint8]:
@@ -304,27 +308,3 @@ def _is_below(path: str) -> bool:
     """Whether it names a file in a folder or in one below, and nothing outside of it."""
     plain = "\0" not in path and not {"", ".", ".."} & set(path.split("/"))
     return plain and len(path.encode(errors="replace")) <= spec.MAX_PATH
-
-
-def _is_close(given: float, own: float) -> bool:
-    return math.isclose(given, own, rel_tol=1e-9, abs_tol=1e-9)
-
-
-def _are_finite(numbers: Collection[float]) -> bool:
-    """Whether all are; one check, as a sum is no finite number where one of its terms is none."""
-    return math.isfinite(sum(numbers)) or all(map(math.isfinite, numbers))  # it may overflow
-
-
-def _floats(hidden: Hidden) -> list[float]:
-    """All of them, wherever they stand: a message's decoder makes tuples of one type."""
-    found: list[float] = []
-    parts: list[Any] = [hidden]
-    for part in parts:
-        kind = type(part)
-        if kind is float:
-            found.append(part)
-        elif kind is tuple:
-            (found if part and type(part[0]) is float else parts).extend(part)
-        elif kind not in _NO_FLOATS:
-            parts.extend(vars(part).values())
-    return found

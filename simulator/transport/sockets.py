@@ -136,6 +136,9 @@ def drain(opened: zmq.Socket) -> Iterator[list[zmq.Frame]]:
     """The messages that are there, up to a burst."""
     for _ in range(BURST):
         try:
-            yield opened.recv_multipart(zmq.NOBLOCK, copy=False)
+            frames = [opened.recv(zmq.NOBLOCK, copy=False)]
         except zmq.Again:
             return
+        while frames[-1].more:
+            frames.append(opened.recv(copy=False))
+        yield frames
