@@ -37,8 +37,7 @@ def project(camera: Camera, points: ArrayLike) -> tuple[NDArray[np.float64], NDA
 
 def in_frame(pixels: NDArray[np.float64], width: int, height: int) -> NDArray[np.bool_]:
     """(...,) whether each pixel position (..., 2) lies in the image; NaN does not."""
-    x, y = pixels[..., 0], pixels[..., 1]
-    return (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    return ((pixels >= -0.5) & (pixels < (width - 0.5, height - 0.5))).all(axis=-1)
 
 
 def visibility(

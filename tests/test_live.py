@@ -68,8 +68,8 @@ class ScriptedHub:
         arrived = self.script.pop(0) if self.script else []
         return [SimpleNamespace(worker=w, sample=s, order=order_of(s)) for w, s in arrived]
 
-    def consumed(self, worker: int) -> None:
-        self.credits[worker] += 1
+    def consumed(self, worker: int, count: int = 1) -> None:
+        self.credits[worker] += count
 
     def assign(self, assignment: Assignment) -> None:
         self.assigned.append(assignment)

@@ -29,22 +29,33 @@ class View:
     """Of the lens; see `spec.Camera`."""
 
 
+Rows = list[list[float]]
+
+
 def camera(view: View, width: int, height: int) -> spec.Camera:
     """The camera of a view, looking from its place towards its look-at point.
 
     The principal point is the image centre, ((width - 1) / 2, (height - 1) / 2).
     """
-    turned = axes(view).tolist()
-    steps = zip(view.look_at, turned, strict=True)
-    T = [[*row, at - view.distance * row[2]] for at, row in steps]
-    T.append([0.0, 0.0, 0.0, 1.0])
+    K, T = rows(view, width, height)
+    return spec.Camera(width, height, np.array(K), np.array(T), view.distortion)
+
+
+def rows(view: View, width: int, height: int) -> tuple[Rows, Rows]:
+    """K and T_world_camera of that camera, as plain numbers."""
     f = view.focal * height
-    K = np.array([[f, 0, (width - 1) / 2], [0, f, (height - 1) / 2], [0, 0, 1.0]])
-    return spec.Camera(width, height, K, np.array(T), view.distortion)
+    K = [[f, 0.0, (width - 1) / 2], [0.0, f, (height - 1) / 2], [0.0, 0.0, 1.0]]
+    turned = zip(view.look_at, _axes(view), strict=True)
+    T = [[x, y, z, at - view.distance * z] for at, (x, y, z) in turned]
+    return K, [*T, [0.0, 0.0, 0.0, 1.0]]
 
 
 def axes(view: View) -> NDArray[np.float64]:
     """(3, 3) the camera's axes in the world, as columns: right, down, forward."""
+    return np.array(_axes(view))
+
+
+def _axes(view: View) -> Rows:
     level, up = math.cos(view.elevation), math.sin(view.elevation)
     x, y = math.cos(view.azimuth), math.sin(view.azimuth)
     forward = (-(level * x), -(level * y), -up)
@@ -55,9 +66,7 @@ def axes(view: View) -> NDArray[np.float64]:
         forward[0] * right[1] - forward[1] * right[0],
     )
     cosine, sine = math.cos(view.roll), math.sin(view.roll)
-    return np.array(
-        [
-            (cosine * r + sine * d, cosine * d - sine * r, f)
-            for r, d, f in zip(right, down, forward, strict=True)
-        ]
-    )
+    return [
+        [cosine * r + sine * d, cosine * d - sine * r, f]
+        for r, d, f in zip(right, down, forward, strict=True)
+    ]

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from blender_scenes import spec
 from simulator.labels import HIDDEN, OUTSIDE, VISIBLE, in_frame
 from simulator.randomization.assignment import Count
-from simulator.randomization.hidden import Hidden, camera
+from simulator.randomization.hidden import Hidden
 from simulator.randomization.mesh_tools import stands_for
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
+from simulator.randomization.views import rows
 from simulator.robot import MAX_JOINTS, MAX_KEYPOINTS, MAX_NAME, Robot
 from simulator.sample import Labels, Sample
 from simulator.transport.messages import SCHEMA, Identity, WireError, checked
@@ -142,7 +143,7 @@ class Codec:
     """
 
     def __init__(self, run: str, settings: SampleSettings, robot: Robot, prior: JointPrior) -> None:
-        keypoints, stride = len(robot.keypoint_names), settings.stride
+        self._keypoints, stride = robot.keypoint_names, settings.stride
         self.topic = topic(run)
         self._settings = settings
         self._robot = robot
@@ -150,11 +151,11 @@ class Codec:
         self._others = () if distractors is None else distractors.robots
         dress = settings.variety.dress
         self._tools = () if dress is None else dress.tool_mesh
-        self._lower = prior.lower
-        self._width = (prior.upper - prior.lower) / settings.bins
+        self._lower: list[float] = prior.lower.tolist()
+        self._width: list[float] = ((prior.upper - prior.lower) / settings.bins).tolist()
         self._image = Block("uint8", (settings.height, settings.width, 3))
         self._belief = Block(
-            "uint8", (keypoints, settings.height // stride, settings.width // stride)
+            "uint8", (len(self._keypoints), settings.height // stride, settings.width // stride)
         )
         self._mask = Block("uint8", (settings.height, settings.width))
 
@@ -166,21 +167,21 @@ class Codec:
     def encode(self, sample: Sample, instance: bytes, sequence: int) -> Frames:
         """The frames of a sample. Its arrays must not be written to afterwards."""
         labels, hidden, settings = sample.labels, sample.hidden, self._settings
-        seen_by = camera(hidden.view, settings.width, settings.height)
+        K, T_world_camera = rows(hidden.view, settings.width, settings.height)
         header = Header(
             schema=SCHEMA,
             robot=self._robot.name,
             instance=instance,
             sequence=sequence,
-            keypoints=self._robot.keypoint_names,
+            keypoints=self._keypoints,
             pixels=labels.pixels.tolist(),
             visibility=labels.visibility.tolist(),
             points=labels.points.tolist(),
             box=labels.box,
             area=labels.area,
             hidden=hidden,
-            K=seen_by.K.tolist(),
-            T_world_camera=seen_by.T_world_camera.tolist(),
+            K=K,
+            T_world_camera=T_world_camera,
             color_space=COLOR_SPACE,
             image=self._image,
             belief=self._belief,
@@ -219,7 +220,7 @@ class Codec:
         return Received(sample, header.instance, header.sequence)
 
     def _check_shapes(self, header: Header) -> None:
-        names, joints = self._robot.keypoint_names, self._lower.size
+        names, joints = self._keypoints, len(self._lower)
         lengths = {len(header.pixels), len(header.visibility), len(header.points)}
         checks = (
             ("robot", header.robot, self._robot.name),
@@ -256,8 +257,8 @@ class Codec:
             raise WireError("hidden", f"provenance {source} counts out of range")
         if not all(0 <= k < settings.bins for k in hidden.bins):
             raise WireError("hidden", f"bins {hidden.bins} are not all in 0 to {settings.bins - 1}")
-        share = (np.array(hidden.q) - self._lower) / self._width - np.array(hidden.bins)
-        if not ((share > -1e-9) & (share < 1 + 1e-9)).all():
+        placed = zip(hidden.q, self._lower, self._width, hidden.bins, strict=True)
+        if not all(-1e-9 < (q - low) / wide - k < 1 + 1e-9 for q, low, wide, k in placed):
             raise WireError("hidden", f"q {hidden.q} does not lie in bins {hidden.bins}")
         self._check_surroundings(hidden)
 
@@ -278,9 +279,9 @@ class Codec:
                 raise WireError("hidden", f"robot {other.name[:64]!r} is none of {self._others}")
 
     def _check_camera(self, header: Header) -> None:
-        seen_by = camera(header.hidden.view, self._settings.width, self._settings.height)
+        K, T_world_camera = rows(header.hidden.view, self._settings.width, self._settings.height)
         given = chain(*header.K, *header.T_world_camera)
-        own = chain(*seen_by.K.tolist(), *seen_by.T_world_camera.tolist())
+        own = chain(*K, *T_world_camera)
         if not all(map(_is_close, given, own)):
             raise WireError("camera", "K and T_world_camera are not those of the view")
 

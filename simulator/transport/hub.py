@@ -159,13 +159,13 @@ class Hub:
             if received or time.monotonic() >= deadline:
                 return received
 
-    def consumed(self, worker: int) -> None:
-        """Order one more: the trainer has used up one sample that this worker made.
+    def consumed(self, worker: int, count: int = 1) -> None:
+        """Order more: the trainer has used up so many samples that this worker made.
 
         Raises:
-            TransportError: it holds no such sample.
+            TransportError: it holds fewer.
         """
-        self._top_up(self._workers.consumed(worker))
+        self._top_up(self._workers.consumed(worker, count))
 
     def assign(self, assignment: Assignment) -> None:
         """Tell the workers at once what samples are drawn from that are ordered from now on.

@@ -6,7 +6,6 @@ was told to make (outstanding) and those the trainer has not used yet (held) tog
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count, groupby
 
 import msgspec
@@ -226,16 +225,16 @@ class Workers:
             worker.issued += len(group)
         return messages
 
-    def consumed(self, worker: int) -> Worker:
-        """The trainer has used up one sample that a worker made.
+    def consumed(self, worker: int, count: int = 1) -> Worker:
+        """The trainer has used up so many samples that a worker made.
 
         Raises:
-            TransportError: it holds none of that worker.
+            TransportError: it holds fewer of that worker.
         """
         used = self.by_id.get(worker)
-        if used is None or used.held < 1:
+        if used is None or used.held < count:
             raise TransportError(f"no sample of worker {worker} is held that could be consumed")
-        used.held -= 1
+        used.held -= count
         return used
 
     def hear(self, worker: Worker, said: Alive) -> None:
@@ -306,7 +305,7 @@ class Workers:
         worker.last_seen = now
         worker.held += 1
         worker.received += 1
-        return replace(received, maker=worker.id, order=order)
+        return Received(received.sample, received.instance, received.sequence, worker.id, order)
 
     def standing(self) -> Standing:
         """Where the orders stand."""

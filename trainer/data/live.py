@@ -1,7 +1,7 @@
 """Training samples as they arrive: fair between workers, reused where simulators are slow."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -84,7 +84,8 @@ class LiveSource:
         self._meanwhile = meanwhile
         self._new: dict[int, deque[Received]] = {}
         self._turn = 0
-        self._kept: deque[_Kept] = deque(maxlen=config.buffer)
+        self._taken: Counter[int] = Counter()  # by worker, and not ordered anew yet
+        self._kept: deque[_Kept] = deque(maxlen=config.buffer if config.max_uses > 1 else 0)
         self._absence = _Absence()
         self._noted = 0
         """Of the samples trained on without simulators, those that an epoch's line has told of."""
@@ -106,6 +107,7 @@ class LiveSource:
             while len(held) < count and (sample := self._take_new()) is not None:
                 self._account.hold(sample.hidden.provenance)
                 held.append(sample)
+            self._order_more()
             if time.monotonic() - said > PATIENCE:
                 said = time.monotonic()
                 self._say(f"held-out set: {len(held)} of {count} samples")
@@ -136,8 +138,7 @@ class LiveSource:
                 spare[i].uses += 1
                 chosen.append(spare[i])
         self.counts.consumed += size
-        if self._absence.times and not self._here:
-            self._absence.consumed += size
+        self._absence.consumed += size * bool(self._absence.times and not self._here)
         return stack([kept.sample for kept in chosen])
 
     @property
@@ -227,21 +228,28 @@ class LiveSource:
             chosen.append(_Kept(sample))
             self._kept.append(chosen[-1])
             self.counts.new += 1
+        self._order_more()
 
     def _reusable(self, chosen: list[_Kept]) -> list[_Kept]:
         taken = {id(kept) for kept in chosen}
         most = self._config.max_uses
         return [k for k in self._kept if k.uses < most and id(k) not in taken]
 
+    def _order_more(self) -> None:
+        """Of each worker, as many as were taken since."""
+        if self._config.delivery == "complete":
+            for worker, count in self._taken.items():
+                self.hub.consumed(worker, count)
+        self._taken.clear()
+
     def _take_new(self) -> Sample | None:
-        """One new sample, from the workers in turn, who may send another."""
+        """One new sample, from the workers in turn."""
         waiting = sorted(worker for worker, samples in self._new.items() if samples)
         if not waiting:
             return None
         worker = next((w for w in waiting if w >= self._turn), waiting[0])
         self._turn = worker + 1
-        if self._config.delivery == "complete":
-            self.hub.consumed(worker)
+        self._taken[worker] += 1
         sample = self._new[worker].popleft().sample
         self.poses.count(sample.hidden.provenance)
         return sample
