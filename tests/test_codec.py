@@ -1,8 +1,9 @@
 import contextlib
 import dataclasses
 import random
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from simulator.randomization.dress import DressVariety
 from simulator.randomization.hidden import Hidden, Other, draw
 from simulator.randomization.variety import CameraVariety, DistractorVariety, Variety
 from simulator.sample import Labels, Sample
-from simulator.transport.codec import HEADER_LIMIT, Codec, topic
+from simulator.transport.codec import HEADER_LIMIT, Codec, Header, topic
 from simulator.transport.messages import SCHEMA, WireError, decode_from_trainer, decode_from_worker
 
 CODEC = Codec("run", SETTINGS, ROBOT, PRIOR)
@@ -185,12 +186,34 @@ def test_no_topic_begins_with_another():
         ({"hidden__provenance__index": 2**63}, "hidden"),
         ({"hidden__view__distance": 1e308}, "camera"),
         ({"K": [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]}, "camera"),
+        ({"K": [[float("nan")] * 3] * 3}, "camera"),
+        ({"T_world_camera": [[float("inf")] * 4] * 4}, "camera"),
         ({"more": 1}, "header"),
         ({"seconds": {str(i): 0.0 for i in range(33)}}, "header"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(changes: dict[str, Any], reason: str):
     assert reason_of(with_header(**changes)) == reason
+
+
+def bare_floats(hint: Any, path: str) -> Iterator[str]:
+    """Where within a type a number may be infinite or none."""
+    if hint is float:
+        yield path
+    elif get_origin(hint) is Annotated:
+        inner, *bounds = get_args(hint)
+        bounded = any(isinstance(b, msgspec.Meta) and b.ge is not None for b in bounds)
+        yield from () if inner is float and bounded else bare_floats(inner, path)
+    elif dataclasses.is_dataclass(hint) or hasattr(hint, "__struct_fields__"):
+        for name, part in get_type_hints(hint, include_extras=True).items():
+            yield from bare_floats(part, f"{path}.{name}")
+    else:
+        for part in get_args(hint):
+            yield from bare_floats(part, path)
+
+
+def test_every_number_but_a_pixel_is_finite_by_its_type():
+    assert set(bare_floats(Header, "")) == {".pixels"}
 
 
 @pytest.mark.parametrize(
