@@ -8,14 +8,13 @@ programs take none of that. `python benchmarks/transport.py --json FILE` writes 
 
 import gc
 import json
-import multiprocessing
 import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, NamedTuple, get_args
@@ -23,6 +22,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import figures
 import zmq
 import zmq.auth
+from crew import PATIENCE_S, Crew
 
 from blender_scenes.stick_scene import StickScene
 from simulator.randomization.assignment import Assignment
@@ -40,8 +40,6 @@ from trainer.config.config import StreamConfig
 from trainer.data.live import LiveSource
 
 RUN = "benchmark"
-PATIENCE_S = 120
-"""Of waiting for the other side."""
 WARM = 0.3
 """Share of a measurement that goes before it and does not count."""
 PHOTOS = tuple(f"{place}.jpg" for place in "abcdefgh")
@@ -120,15 +118,12 @@ class Job(NamedTuple):
     setup: Setup
 
 
-def produce(jobs: Connection, stop: Any) -> None:
-    """Do one job after the other until there is none."""
-    jobs.send(None)  # it is there
-    while job := jobs.recv():
-        if job.way == "jointloop":
-            publish(job)
-        else:
-            pump(job, stop)
-        jobs.send(None)
+def produce(job: Job, stop: Event) -> None:
+    """Do one job, until the trainer says goodbye or it is told to stop."""
+    if job.way == "jointloop":
+        publish(job)
+    else:
+        pump(job, stop)
 
 
 def publish(job: Job) -> None:
@@ -147,7 +142,7 @@ def publish(job: Job) -> None:
             link.publish(replace(made, hidden=replace(made.hidden, provenance=source)))
 
 
-def pump(job: Job, stop: Any) -> None:
+def pump(job: Job, stop: Event) -> None:
     """Send the same message as often as it is taken."""
     with zmq.Context() as context, context.socket(BARE[job.way][0]) as data:
         prepare(data, job.setup)
@@ -186,53 +181,8 @@ Take = Callable[[], int]
 """Takes some samples; returns how many."""
 
 
-class Crew:
-    """The producers: started once, as their imports take longer than any measurement."""
-
-    def __init__(self, count: int) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._stop = spawn.Event()
-        self._ends: list[Connection] = []
-        self._processes: list[multiprocessing.process.BaseProcess] = []
-        for _ in range(count):
-            ours, theirs = spawn.Pipe()
-            self._ends.append(ours)
-            self._processes.append(spawn.Process(target=produce, args=(theirs, self._stop)))
-            self._processes[-1].start()
-            theirs.close()
-        self._busy = set(self._ends)
-        while self.busy():
-            pass
-
-    def start(self, count: int, job: Job) -> None:
-        """Have so many of them do a job."""
-        self._stop.clear()
-        self._busy = set(self._ends[:count])
-        for end in self._busy:
-            end.send(job)
-
-    def stop(self) -> None:
-        """Have them end it."""
-        self._stop.set()
-
-    def busy(self) -> bool:
-        """Whether one is still at it."""
-        for end in wait(list(self._busy), 0.01):
-            assert isinstance(end, Connection)
-            end.recv()
-            self._busy.remove(end)
-        return bool(self._busy)
-
-    def close(self) -> None:
-        """Send them home."""
-        for end in self._ends:
-            end.send(None)
-        for process in self._processes:
-            process.join(PATIENCE_S)
-
-
 @contextmanager
-def as_trained(setup: Setup, crew: Crew, producers: int, batch: int) -> Iterator[Take]:
+def as_trained(setup: Setup, crew: Crew[Job], producers: int, batch: int) -> Iterator[Take]:
     """Batches, by the trainer's own way."""
     first, robot = first_of(setup.settings), Robot.named(setup.settings.robot)
     hub = Hub(
@@ -256,7 +206,7 @@ def as_trained(setup: Setup, crew: Crew, producers: int, batch: int) -> Iterator
 
 
 @contextmanager
-def bare(way: Way, setup: Setup, crew: Crew, producers: int, batch: int) -> Iterator[Take]:
+def bare(way: Way, setup: Setup, crew: Crew[Job], producers: int, batch: int) -> Iterator[Take]:
     """The same messages, received and let go."""
     with zmq.Context() as context, context.socket(BARE[way][1]) as data:
         prepare(data, setup)
@@ -295,7 +245,7 @@ def cost(take: Take, seconds: float) -> tuple[float, float]:
     return 1e6 * used / taken, taken / spent
 
 
-def compare(setup: Setup, crew: Crew, producers: int, options: Options) -> dict[str, Any]:
+def compare(setup: Setup, crew: Crew[Job], producers: int, options: Options) -> dict[str, Any]:
     """All ways in turns; medians of each, and ours against the bare ones."""
     measured: dict[Way, list[tuple[float, float]]] = {way: [] for way in get_args(Way)}
     for _ in range(options.rounds):
@@ -334,7 +284,7 @@ def main(options: Options) -> None:
             for size in options.sizes
             for keys in options.keys
         }
-        crew = Crew(max(options.producers))
+        crew = Crew(max(options.producers), produce)
         stack.callback(crew.close)
         for (size, keys), setup in setups.items():
             for producers in options.producers:

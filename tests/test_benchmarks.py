@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "figures")
+PROGRAMS = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem not in ("crew", "figures"))
 
 
 def started(monkeypatch: pytest.MonkeyPatch, name: str, *words: str) -> None:

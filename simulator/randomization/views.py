@@ -29,7 +29,8 @@ class View:
     """Of the lens; see `spec.Camera`."""
 
 
-Rows = list[list[float]]
+Three = tuple[float, float, float]
+Four = tuple[float, float, float, float]
 
 
 def camera(view: View, width: int, height: int) -> spec.Camera:
@@ -41,13 +42,17 @@ def camera(view: View, width: int, height: int) -> spec.Camera:
     return spec.Camera(width, height, np.array(K), np.array(T), view.distortion)
 
 
-def rows(view: View, width: int, height: int) -> tuple[Rows, Rows]:
+def rows(
+    view: View, width: int, height: int
+) -> tuple[tuple[Three, Three, Three], tuple[Four, Four, Four, Four]]:
     """K and T_world_camera of that camera, as plain numbers."""
-    f = view.focal * height
-    K = [[f, 0.0, (width - 1) / 2], [0.0, f, (height - 1) / 2], [0.0, 0.0, 1.0]]
-    turned = zip(view.look_at, _axes(view), strict=True)
-    T = [[x, y, z, at - view.distance * z] for at, (x, y, z) in turned]
-    return K, [*T, [0.0, 0.0, 0.0, 1.0]]
+    turned, f = _axes(view), view.focal * height
+
+    def placed(i: int) -> Four:
+        return *turned[i], view.look_at[i] - view.distance * turned[i][2]
+
+    K = (f, 0.0, (width - 1) / 2), (0.0, f, (height - 1) / 2), (0.0, 0.0, 1.0)
+    return K, (placed(0), placed(1), placed(2), (0.0, 0.0, 0.0, 1.0))
 
 
 def axes(view: View) -> NDArray[np.float64]:
@@ -55,7 +60,7 @@ def axes(view: View) -> NDArray[np.float64]:
     return np.array(_axes(view))
 
 
-def _axes(view: View) -> Rows:
+def _axes(view: View) -> tuple[Three, Three, Three]:
     level, up = math.cos(view.elevation), math.sin(view.elevation)
     x, y = math.cos(view.azimuth), math.sin(view.azimuth)
     forward = (-(level * x), -(level * y), -up)
@@ -66,7 +71,9 @@ def _axes(view: View) -> Rows:
         forward[0] * right[1] - forward[1] * right[0],
     )
     cosine, sine = math.cos(view.roll), math.sin(view.roll)
-    return [
-        [cosine * r + sine * d, cosine * d - sine * r, f]
-        for r, d, f in zip(right, down, forward, strict=True)
-    ]
+
+    def turned(i: int) -> Three:
+        r, d = right[i], down[i]
+        return cosine * r + sine * d, cosine * d - sine * r, forward[i]
+
+    return turned(0), turned(1), turned(2)
