@@ -54,6 +54,16 @@ class Staleness:
         }
 
 
+@dataclass
+class Absence:
+    """When no simulator was there, over a run."""
+
+    times: int = 0
+    """They all left."""
+    consumed: int = 0
+    """Samples trained on while none was there."""
+
+
 class Account:
     """What became of samples, by index; epoch by epoch."""
 

@@ -14,7 +14,7 @@ from simulator.sample import Sample
 from simulator.transport import Delivery, Hub, Order, Received, Standing
 from trainer.batch import Batch, stack
 from trainer.config.config import StreamConfig
-from trainer.data.account import Account, standing_of
+from trainer.data.account import Absence, Account, standing_of
 from trainer.data.source import SourceCounts, SourceError
 
 DRAWS = 0x6C697665
@@ -27,16 +27,6 @@ PATIENCE = 10.0
 class _Kept:
     sample: Sample
     uses: int = field(default=1)
-
-
-@dataclass
-class _Absence:
-    """Of all simulators, over a run."""
-
-    times: int = 0
-    """They all left."""
-    consumed: int = 0
-    """Samples trained on while none was there."""
 
 
 class LiveSource:
@@ -86,7 +76,7 @@ class LiveSource:
         self._turn = 0
         self._taken: Counter[int] = Counter()  # by worker, and not ordered anew yet
         self._kept: deque[_Kept] = deque(maxlen=config.buffer if config.max_uses > 1 else 0)
-        self._absence = _Absence()
+        self._absence = Absence()
         self._noted = 0
         """Of the samples trained on without simulators, those that an epoch's line has told of."""
         self._here = 0
@@ -138,7 +128,8 @@ class LiveSource:
                 spare[i].uses += 1
                 chosen.append(spare[i])
         self.counts.consumed += size
-        self._absence.consumed += size * bool(self._absence.times and not self._here)
+        if self._absence.times and not self._here:
+            self._absence.consumed += size
         return stack([kept.sample for kept in chosen])
 
     @property
@@ -183,7 +174,7 @@ class LiveSource:
         self._account.load_state(state.get("aside"), standing_of(state))
         self.counts = SourceCounts(**state["counts"])
         self.poses = PoseCounts(**state.get("poses", {}))  # older runs have none
-        self._absence = _Absence(**state.get("absence", {}))  # likewise
+        self._absence = Absence(**state.get("absence", {}))  # likewise
         self._noted = self._absence.consumed
         self._earlier = Delivery(**state["delivery"])
 
