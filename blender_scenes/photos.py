@@ -43,7 +43,10 @@ class Photos:
     def __init__(self, folder: Path, say: Callable[[str], None] = print) -> None:
         self.folder = folder
         if not folder.is_dir():
-            raise PhotoError(f"backgrounds {folder}: there is no such folder")
+            what = (
+                "it is a file; wanted a folder" if folder.is_file() else "there is no such folder"
+            )
+            raise PhotoError(f"backgrounds {folder}: {what}")
         found = sorted(_below(folder, say))
         self._sizes: dict[str, tuple[int, int]] = {}
         for name in found:

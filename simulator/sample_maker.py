@@ -117,6 +117,8 @@ def _photos(
     """The user's pictures, where the variety wants any."""
     variety = settings.variety.background
     if not variety.photos:
+        if folder is not None:
+            say(f"note: backgrounds {folder} are not used: variety.background.photos is 0")
         return None
     if folder is None:
         if not variety.without_photos:

@@ -10,14 +10,20 @@ import pytest
 from cli_parts import jointloop
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from simulator.randomization.assignment import Assignment
 from simulator.randomization.prior import JointPrior
 from simulator.randomization.settings import SampleSettings
+from simulator.robot import Robot
 from simulator.sample_maker import SampleMaker
+from trainer.beliefs.decode import Peaks
+from trainer.config.presets import preset
 from trainer.gap.comparison import Row, Spread, as_json, compare
 from trainer.gap.page import lines, page
+from trainer.gap.sources import GapError, of_unlabelled
 from trainer.gap.statistics import STATISTICS, at_width, statistics
+from trainer.weights.file import WeightsInfo
 
 BONES = ((0, 1), (1, 2))
 POINTS = np.array([[40.0, 150.0], [60.0, 60.0], [150.0, 50.0]])
@@ -176,6 +182,7 @@ def test_the_verb_finds_what_is_blurred(
     [
         (("nowhere",), "photos is nowhere; expected a folder of pictures"),
         (("{empty}",), "holds no picture or video"),
+        (("{photos}", "--threshold", "2"), "threshold is 2.0; expected 0 to 1"),
         (("{photos}", "--samples", "1"), "samples is 1; expected at least 2"),
         (("{photos}", "--out", "gap.pdf"), "out is gap.pdf; expected a name that ends in"),
         (("{photos}", "--robot", "panda"), "the detector finds robot ur10, renderings show panda"),
@@ -200,3 +207,23 @@ def test_what_cannot_be_compared_is_one_line(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_what_a_detector_finds_in_next_to_nothing_is_no_robot(photos: Path) -> None:
+    class Everywhere:
+        """Finds all keypoints within some pixels, in whatever it sees."""
+
+        info = WeightsInfo.of(preset("lite"), Robot.named("ur10"))
+
+        def __init__(self, reach: float) -> None:
+            self.reach = reach
+
+        def detect(self, images: list[NDArray[np.uint8]]) -> Peaks:
+            places = np.linspace(0, self.reach, 7)[None, :, None] + np.array([40.0, 30.0])
+            return Peaks(np.repeat(places, len(images), axis=0), np.ones((len(images), 7)))
+
+    said: list[str] = []
+    with pytest.raises(GapError, match="finds ur10 in none of 6 photos"):
+        of_unlabelled(photos, Everywhere(3.0), Robot.named("ur10"), 64, 0.2, said.append)
+    assert all("too little; it counts without one" in line for line in said)
+    assert of_unlabelled(photos, Everywhere(40.0), Robot.named("ur10"), 64, 0.2, said.append)

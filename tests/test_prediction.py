@@ -56,7 +56,7 @@ def test_a_picture_without_a_robot_is_told(tmp_path):
     cv2.imwrite(str(bare), np.zeros((107, 160, 3), np.uint8))
     _, (with_robot, without) = run([whole, bare], tmp_path / "out")
     assert with_robot.endswith("3 of 3 keypoints found")
-    assert without.endswith("keypoints found, too few sure ones for a robot")
+    assert without.endswith("keypoints found, too few of them sure enough for a robot")
 
 
 def test_cocos_own_reader_takes_the_results(tmp_path):

@@ -72,8 +72,7 @@ def gallery(
 
     if samples < 1:
         raise JointloopError(f"samples is {samples}; expected at least 1")
-    if not out.parent.is_dir():
-        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
+    _check(out)
     settings = over(own(width=320, height=240), asked(given, config, size, variety))
     tell_robots(settings)
     ready(engine, device)
@@ -89,6 +88,18 @@ def gallery(
     )
     say(f"{out}: {samples} samples at {pace:.1f} a second; keypoints: {shares}{_poses(made)}")
     return 0
+
+
+def _check(out: Path) -> None:
+    """Refuse a place where no PNG can be.
+
+    Raises:
+        JointloopError: it is one.
+    """
+    if out.suffix.lower() != ".png":
+        raise JointloopError(f"out is {out}; expected a name that ends in .png")
+    if not out.parent.is_dir():
+        raise JointloopError(f"out is {out}, but there is no folder {out.parent}")
 
 
 def _sheet(

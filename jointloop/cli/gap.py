@@ -64,7 +64,7 @@ def gap(
     from trainer.gap.page import lines
     from trainer.gap.sources import of_renderings
 
-    _check(photos, samples, out)
+    _check(photos, samples, threshold, out)
     settings = over(own(width=256, height=192), asked(given, config, size, variety))
     tell_robots(settings)
     ready(engine)
@@ -82,7 +82,7 @@ def gap(
     return 0
 
 
-def _check(photos: Path, samples: int, out: Path | None) -> None:
+def _check(photos: Path, samples: int, threshold: float, out: Path | None) -> None:
     """Refuse what makes no sense.
 
     Raises:
@@ -92,6 +92,8 @@ def _check(photos: Path, samples: int, out: Path | None) -> None:
         raise JointloopError(f"photos is {photos}; expected a folder of pictures")
     if samples < 2:
         raise JointloopError(f"samples is {samples}; expected at least 2")
+    if not 0.0 <= threshold <= 1.0:
+        raise JointloopError(f"threshold is {threshold}; expected 0 to 1")
     if out is not None and out.suffix not in (".html", ".json"):
         raise JointloopError(f"out is {out}; expected a name that ends in .html or .json")
     if out is not None and not out.parent.is_dir():

@@ -22,10 +22,10 @@ svg text { font: 13px system-ui, sans-serif; fill: #1d2433 } small { color: #5b6
 
 def lines(rows: Sequence[Row]) -> list[str]:
     """The table as lines of text."""
-    head = f"{'':<28}{'photos':>26}{'renderings':>26}{'shift':>8}  photos are"
+    head = f"{'':<28}{'n':>4}{'photos':>27}{'renderings':>27}{'shift':>8}  photos are"
     shown = [
-        f"{row.name:<28}{_spread(row.photos):>26}{_spread(row.renderings):>26}"
-        f"{_shift(row.shift):>8}  {row.verdict}"
+        f"{row.name:<28}{_count(row.photos):>4} {_spread(row.photos):>26} "
+        f"{_spread(row.renderings):>26}{_shift(row.shift):>8}  {row.verdict}"
         for row in rows
     ]
     return [head, *shown]
@@ -40,7 +40,7 @@ def page(rows: Sequence[Row], about: str) -> str:
     """
     cells = "\n".join(
         f'<tr><td title="{escape(STATISTICS[row.name])}">{escape(row.name)}</td>'
-        f"<td>{_spread(row.photos)}</td><td>{_spread(row.renderings)}</td>"
+        f"<td>{_count(row.photos)}</td><td>{_spread(row.photos)}</td><td>{_spread(row.renderings)}</td>"
         f'<td>{_shift(row.shift)}</td><td class="{_class(row)}">{row.verdict}</td></tr>'
         for row in rows
     )
@@ -56,7 +56,7 @@ def page(rows: Sequence[Row], about: str) -> str:
 <p><small>Bars run from the photos' lower quartile to the upper, the dot is their median, in units
 of the renderings' spread (the distance of their quartiles over 1.349) about the renderings' median.
 Grey is where photos are alike, up to {NEAR}; from {FAR} on they are far.</small></p>
-<table><tr><th></th><th>photos: median [quartiles]</th><th>renderings</th><th>shift</th>
+<table><tr><th></th><th>n</th><th>photos: median [quartiles]</th><th>renderings</th><th>shift</th>
 <th>photos are</th></tr>
 {cells}
 </table>
@@ -108,7 +108,7 @@ def _place(shift: float) -> float:
 
 def _class(row: Row) -> str:
     if row.verdict in ("alike", "unknown"):
-        return "alike"
+        return row.verdict
     return "far" if row.verdict.startswith("far") else "apart"
 
 
@@ -117,6 +117,11 @@ def _spread(one: Spread | None) -> str:
         return "–"
     low, high = one.quartiles
     return f"{one.median:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def _count(one: Spread | None) -> str:
+    """Photos that have the statistic."""
+    return "0" if one is None else str(one.count)
 
 
 def _shift(value: float | None) -> str:

@@ -24,6 +24,11 @@ Say = Callable[[str], None]
 Points = NDArray[np.float64]
 
 
+EXTENT = 0.05
+"""Of the keypoints that a detector finds, as a share of the photo's diagonal: in less, nothing of a
+robot can be measured, and it is often none."""
+
+
 class GapError(JointloopError):
     """Photos cannot be compared with renderings."""
 
@@ -85,15 +90,37 @@ def of_unlabelled(
         peaks = detector.detect([image])
         there = peaks.found[0] & (peaks.scores[0] >= threshold)
         points = np.where(there[:, None], peaks.pixels[0], np.nan)
-        if there.mean() < WHOLE:
-            say(f"note: {one.name}: no robot is found in it; it counts without one")
-        kept.append(statistics(image, width, points if there.mean() >= WHOLE else None, bones))
-    if kept and not any("box of the robot" in one for one in kept):
-        raise GapError(
-            f"{shown(folder)}: the detector finds {robot.name} in none of {len(kept)} photos; give "
-            "--labels, --weights of one that does, or photos that show the robot"
-        )
+        why = _no_robot(points, image)
+        if why:
+            say(f"note: {one.name}: {why}; it counts without one")
+        kept.append(statistics(image, width, None if why else points, bones))
+    _check_shown(kept, folder, robot)
     return _some(kept, folder, width)
+
+
+def _no_robot(points: Points, image: Image) -> str:
+    """Why keypoints (J, 2), NaN where not found, are no robot; empty where they are."""
+    found = points[~np.isnan(points[:, 0])]
+    if len(found) < max(WHOLE * len(points), 1):
+        return "no robot is found in it"
+    extent = float(np.hypot(*np.ptp(found, axis=0)) / np.hypot(*image.shape[:2]))
+    if extent < EXTENT:
+        return f"what is found in it spans {100 * extent:.1f} % of its diagonal, too little"
+    return ""
+
+
+def _check_shown(kept: list[dict[str, float]], folder: Path, robot: Robot) -> None:
+    """Refuse photos that show no robot.
+
+    Raises:
+        GapError: none of some does, or less than half of them.
+    """
+    seen = sum("box of the robot" in one for one in kept)
+    if kept and 2 * seen < len(kept):
+        raise GapError(
+            f"{shown(folder)}: the detector finds {robot.name} in {seen or 'none'} of {len(kept)} "
+            "photos; give --labels, --weights of one that does, or photos that show the robot"
+        )
 
 
 def of_renderings(

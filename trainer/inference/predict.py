@@ -106,7 +106,7 @@ class Predictions:
             write_png(panels, self.folder / f"{medium.key}{BELIEFS}.png")
         found = int((look.scores >= self._options.threshold).sum())
         line = f"{medium.name}: {found} of {look.scores.size} keypoints found"
-        return line if look.shows_robot else f"{line}, too few sure ones for a robot"
+        return line if look.shows_robot else f"{line}, too few of them sure enough for a robot"
 
     def _video(self, medium: Medium, update: Callable[[str], None]) -> str:
         done, found, look = 0, 0, None

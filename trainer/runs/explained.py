@@ -83,7 +83,8 @@ def explained(folder: Path, seed: int = 0) -> Explained:
     if seen.sum() < 2 * FOLDS:
         raise RunError(
             f"{folder} holds out {seen.sum()} samples with a keypoint in the frame; expected at "
-            f"least {2 * FOLDS} to explain a loss by (stream.held_out)"
+            f"least {2 * FOLDS} to explain a loss by: --stream.held-out of train, --held-out of "
+            "the recording that it is trained on"
         )
     found = shares([factors[i] for i in np.flatnonzero(seen)], losses[seen], seed)
     groups = [share for share in found if share.group is None]

@@ -93,7 +93,10 @@ def _read(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise BackboneError(f"cannot read the weights {path}: {error.strerror or error}") from None
+        named = "" if path.suffix else f"; a package brings {', '.join(PACKAGED)}"
+        raise BackboneError(
+            f"cannot read the weights {path}: {error.strerror or error}{named}"
+        ) from None
     except Exception:  # readers fail in as many ways as there are foreign files
         kind = "safetensors" if path.suffix == ".safetensors" else "torch.save"
         raise BackboneError(

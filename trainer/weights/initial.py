@@ -72,9 +72,11 @@ class InitialWeights:
                 f"weights {self.weights} are for the whole network; leave out the backbone's, "
                 f"{self.backbone}"
             )
-        # A backbone that once began with a file is built otherwise than a random one.
-        once = read_info(self.weights).network.backbone
-        config = replace(config, network=replace(config.network, backbone=once))
+        theirs = read_info(self.weights).network
+        if theirs.family == config.network.family:  # others take no such backbone
+            # A backbone that once began with a file is built otherwise than a random one.
+            network = replace(config.network, backbone=theirs.backbone)
+            config = replace(config, network=network)
         check_weights(self.weights, WeightsInfo.of(config, robot), ALIKE)
         return config
 
