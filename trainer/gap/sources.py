@@ -1,5 +1,6 @@
 """Where pictures come from: a folder of photos, with labels or a detector, and renderings."""
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -103,7 +104,8 @@ def _no_robot(points: Points, image: Image) -> str:
     found = points[~np.isnan(points[:, 0])]
     if len(found) < max(WHOLE * len(points), 1):
         return "no robot is found in it"
-    extent = float(np.hypot(*np.ptp(found, axis=0)) / np.hypot(*image.shape[:2]))
+    sides = found.max(axis=0) - found.min(axis=0)
+    extent = math.hypot(*sides) / math.hypot(*image.shape[:2])
     if extent < EXTENT:
         return f"what is found in it spans {100 * extent:.1f} % of its diagonal, too little"
     return ""
