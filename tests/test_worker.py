@@ -130,7 +130,7 @@ def test_a_worker_asks_to_be_replaced_when_it_has_grown():
 def test_a_worker_gives_up_waiting_with_one_line():
     with worker_of(None, address="tcp://127.0.0.1:9", wait_s=0.5) as process:
         code, line = ends(process)
-        assert code == Exit.FAILED
+        assert code == Exit.UNCONNECTED
         assert "no trainer at tcp://127.0.0.1:9" in line
 
 
@@ -152,7 +152,7 @@ def test_options_survive_their_way_to_the_process():
 
 def test_a_bad_address_is_one_line(capsys: pytest.CaptureFixture[str]):
     for address in ("nonsense", "tcp://10.0.0.1:5555"):
-        assert main([WorkerOptions(address).to_json()]) == Exit.FAILED
+        assert main([WorkerOptions(address).to_json()]) == Exit.UNCONNECTED
         assert capsys.readouterr().out.count("\n") == 1
 
 
