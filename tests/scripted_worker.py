@@ -30,6 +30,7 @@ def play(act: str) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), int(act[6:]))
     elif act == "eat":
+        Path("/proc/self/oom_score_adj").write_text("1000")  # it, and no other
         kept = []
         while True:
             kept.append(b"x" * (1 << 22))

@@ -74,7 +74,6 @@ def test_memory_that_is_denied_is_told_apart(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from simulator.fleet.process import ending, run_as_process\n"
         "def eat():\n"
-        "    open('/proc/self/oom_score_adj', 'w').write('1000')\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
         "    return bytearray(8 << 30)\n"
         "run_as_process(lambda _: ending(eat))\n"
