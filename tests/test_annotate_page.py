@@ -61,7 +61,7 @@ def page(browser: Any, served: tuple[str, Desk, list[Shot]]) -> Iterator[Any]:
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.goto(url)
-    opened.wait_for_selector("#keypoints tr")
+    opened.wait_for_selector("#keypoints tr.guess")  # the detector has looked
     yield opened
     assert faults == []
     context.close()
