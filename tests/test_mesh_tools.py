@@ -106,8 +106,21 @@ def test_faults_name_the_file(tmp_path: Path, ur10: Robot, peg: Path):
     millimetres = trimesh.load_mesh(peg)
     millimetres.apply_scale(1000)
     millimetres.export(tmp_path / "large.stl")
-    with pytest.raises(RobotError, match="reaches 200 m"):
+    with pytest.raises(RobotError, match=r"reaches 200 m; wanted 0.005 to 2, in metres"):
         gripper(str(tmp_path / "large.stl"))
+    millimetres.apply_scale(1e-5)
+    millimetres.export(tmp_path / "tiny.stl")
+    with pytest.raises(RobotError, match=r"reaches 0\.002 m"):
+        gripper(str(tmp_path / "tiny.stl"))
+    far = trimesh.load_mesh(peg)
+    far.apply_translation([0.0, 0.0, 1.0])
+    far.export(tmp_path / "far.stl")
+    with pytest.raises(RobotError, match="begins 1 m from the flange"):
+        gripper(str(tmp_path / "far.stl"))
+    far.vertices[0] = np.nan
+    far.export(tmp_path / "nan.obj")
+    with pytest.raises(RobotError, match=r"corners that are no finite numbers|cannot be read"):
+        gripper(str(tmp_path / "nan.obj"))
     other = MeshTool(str(peg), "0" * 16, 0.0, 0.0)
     with pytest.raises(RobotError, match="digest"):
         posed(other, ur10, ur10.forward(np.zeros(6)))

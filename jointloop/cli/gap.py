@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from simulator.randomization.settings import SampleSettings
     from trainer.gap.comparison import Row
 
+FEW = 20
+"""Renderings under which a line says that their quartiles are rough."""
+
 
 @takes(shape(width=256, height=192))
 def gap(
@@ -77,6 +80,8 @@ def gap(
         say(line)
     about = f"{len(seen)} photos, {samples} renderings, both {settings.width} px wide"
     say(f"{about}; medians and [quartiles]")
+    if samples < FEW:
+        say(f"note: {samples} renderings are few; with {FEW} and more their spread is surer")
     if out is not None:
         _write(out, rows, about)
     return 0

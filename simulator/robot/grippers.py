@@ -23,8 +23,10 @@ from simulator.robot.surfaces import surfaces
 from simulator.robot.tree import Tree
 from simulator.robot.urdf import Urdf, read_urdf
 
-LARGEST = 2.0
-"""A tool reaches no farther [m]: numbers beyond are millimetres."""
+SMALLEST, LARGEST = 0.005, 2.0
+"""How far a tool reaches [m]: numbers beyond are of other units."""
+AWAY = 0.2
+"""Farthest that a tool begins from the flange [m]."""
 DIGITS = 16
 """Of a mesh file's digest that are kept."""
 
@@ -124,8 +126,15 @@ def gripper(name: str) -> Gripper:
         [s.vertices @ poses[i][:3, :3].T + poses[i][:3, 3] for i, s in found.items()]
     )
     reach = float(np.abs(points).max())
-    if reach > LARGEST:
-        raise RobotError(f"tool {name} reaches {reach:g} m; wanted at most {LARGEST:g}, in metres")
+    if not SMALLEST <= reach <= LARGEST:
+        raise RobotError(
+            f"tool {name} reaches {reach:g} m; wanted {SMALLEST:g} to {LARGEST:g}, in metres"
+        )
+    if name not in KNOWN and (away := float(points[:, 2].min())) > AWAY:
+        raise RobotError(
+            f"tool {name} begins {away:g} m from the flange; wanted at most {AWAY:g}: its origin "
+            "is where it is fixed, and it points along +z"
+        )
     if name in KNOWN:
         T[2, 3] = -points[:, 2].min()
         return shown

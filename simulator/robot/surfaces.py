@@ -87,6 +87,8 @@ def read_mesh(path: Path) -> Faces:
         faces = _faces(trimesh.load_mesh(path, process=False))
         if not len(faces) and not is_sound(path):
             raise RobotError(f"mesh file {path} cannot be read: it is no {kind}")
+        if not np.isfinite(faces).all():
+            raise RobotError(f"mesh file {path} has corners that are no finite numbers")
         return faces
     except SceneError as error:
         raise RobotError(str(error)) from error

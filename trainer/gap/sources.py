@@ -76,7 +76,10 @@ def of_unlabelled(
             f"the detector finds robot {detector.info.robot}, renderings show {robot.name}; give "
             f"--labels, --weights of a detector of {robot.name}, or --robot {detector.info.robot}"
         )
-    media = [one for one in find([folder], say) if not one.is_video]
+    found = find([folder], say)
+    media = [one for one in found if not one.is_video]
+    if media and len(found) > len(media):
+        say(f"note: {len(found) - len(media)} videos are left out: pictures are compared")
     if not media:
         raise GapError(f"{shown(folder)} holds no picture, videos alone; expected photos")
     bones, kept = _bones(robot, detector.info.keypoints), []
