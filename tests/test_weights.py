@@ -137,6 +137,12 @@ def test_the_normalisation_in_the_metadata_is_the_networks():
         (lambda m: m.update(stride="4"), "metadata.stride is '4'; expected one of 1, 2, 4, 8, 16"),
         (lambda m: m["network"].update(family="vggg"), "family is 'vggg'"),
         (lambda m: m["network"].update(width=8), r"but its metadata describe .* that has"),
+        # 4 TB of weights, would they be made before they are compared
+        (
+            lambda m: m["network"].update(width=8192, kernel=63, stages=64, separable=False),
+            r"but its metadata describe .* that has",
+        ),
+        (lambda m: m["network"].update(stages=10**9), "stages is 1000000000; expected .* 1 to 64"),
         (lambda m: m["normalisation"].update(std=[0, 1, 1]), "a size is not above 0"),
         (lambda m: m["normalisation"].update(mean=[math.nan] * 3), "mean is .*nan"),
         (lambda m: m.update(width=0), "a size is not above 0"),

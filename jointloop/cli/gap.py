@@ -64,7 +64,6 @@ def gap(
     from jointloop.common.progress import Progress
     from simulator.sample_maker import SampleMaker
     from trainer.gap.comparison import compare
-    from trainer.gap.page import lines
     from trainer.gap.sources import of_renderings
 
     _check(photos, samples, threshold, out)
@@ -76,12 +75,8 @@ def gap(
     with make as maker, Progress(console) as progress:
         rendered = of_renderings(maker, samples, progress.update)
     rows = compare(seen, rendered)
-    for line in lines(rows):
-        say(line)
     about = f"{len(seen)} photos, {samples} renderings, both {settings.width} px wide"
-    say(f"{about}; medians and [quartiles]")
-    if samples < FEW:
-        say(f"note: {samples} renderings are few; with {FEW} and more their spread is surer")
+    _tell(rows, about, samples)
     if out is not None:
         _write(out, rows, about)
     return 0
@@ -123,6 +118,17 @@ def _photos(
         return of_labelled(photos, labels, robot, width, say)
     detector = Detector.open(weights or shipped_weights())
     return of_unlabelled(photos, detector, robot, width, threshold, say)
+
+
+def _tell(rows: "list[Row]", about: str, samples: int) -> None:
+    """Print the table, and what it is of."""
+    from trainer.gap.page import lines
+
+    for line in lines(rows):
+        say(line)
+    say(f"{about}; medians and [quartiles]")
+    if samples < FEW:
+        say(f"note: {samples} renderings are few; with {FEW} and more their spread is surer")
 
 
 def _write(out: Path, rows: "list[Row]", about: str) -> None:

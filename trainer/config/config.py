@@ -34,6 +34,11 @@ Precision = Literal["auto", "32", "bf16", "fp16"]
 """Number formats of the forward pass; see `trainer.learning.precision`."""
 
 
+Few = Annotated[int, Meta(ge=1, le=64)]
+Channels = Annotated[int, Meta(ge=1, le=8192)]
+"""Of a network. Files of weights say what is built for them: it has to be a network still."""
+
+
 @dataclass(frozen=True)
 class NetworkConfig(Checked, where="network"):
     """The belief network: a backbone, then what makes belief maps of its features.
@@ -47,21 +52,21 @@ class NetworkConfig(Checked, where="network"):
     """Name of the published weights that the backbone began with: a file's, or what a package
     brings, such as efficientnet-lite0. A VGG or EfficientNet that did has no batch norm in its
     backbone. None: random weights."""
-    widths: tuple[Positive, Positive, Positive] = (64, 128, 256)
+    widths: tuple[Channels, Channels, Channels] = (64, 128, 256)
     """Channels of the backbone: at stride 1, 2 and 4 (vgg), at 2, 4 and 4 (folded)."""
-    stages: Positive = 6
+    stages: Few = 6
     """Stages, the first included; each ends in belief maps."""
-    first_depth: Positive = 3
+    first_depth: Few = 3
     """Blocks of the first stage."""
-    first_kernel: Positive = 3
+    first_kernel: Few = 3
     """Kernel size of the first stage's blocks; odd."""
-    depth: Positive = 5
+    depth: Few = 5
     """Blocks of every later stage."""
-    kernel: Positive = 7
+    kernel: Few = 7
     """Kernel size of the later stages' blocks; odd."""
-    width: Positive = 128
+    width: Channels = 128
     """Channels inside a stage."""
-    head: Positive = 512
+    head: Channels = 512
     """Channels between a stage's last block and its belief maps."""
     separable: bool = False
     """Blocks are depthwise + 1x1 instead of dense: a tenth of the work on a CPU."""

@@ -213,6 +213,8 @@ def open_network(
         WeightsError: the file cannot be read, or its weights and its metadata disagree.
     """
     info, tensors = _read(path)
+    with torch.device("meta"):  # a network takes memory once it is known to be that of the tensors
+        _check_shapes(path, tensors, info, build(info.network, len(info.keypoints)))
     network = build(info.network, len(info.keypoints))
     _fill(network, path, info, tensors)
     return network.to(device).eval(), info
