@@ -190,8 +190,13 @@ def test_what_could_not_be_saved_is_saved_when_the_server_is_back(
 ) -> None:
     _, table, shots = served
     page.route("**/api/marks/**", lambda route: route.abort())
-    page.keyboard.press("a")
-    page.wait_for_function("document.getElementById('saved').classList.contains('failed')")
+    page.locator("#view").focus()
+    failed = page.locator("#saved.failed")
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not failed.count() and time.monotonic() < deadline:
+        page.keyboard.press("a")  # again: the picture may have come only now
+        page.wait_for_timeout(500)
+    assert failed.count()
     assert not table.out.exists()
     page.unroute("**/api/marks/**")
     page.reload()  # even the page may go in between
