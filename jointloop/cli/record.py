@@ -146,7 +146,14 @@ def _make(
     wanted = recording.shards if shards is None else shards
     before = recording.count_of(wanted)
     seconds = recorder.record(
-        *(recording, workers, backgrounds, watch.say, watch.ended, watch.look), shards, make
+        recording,
+        workers,
+        backgrounds,
+        say=watch.say,
+        ended=watch.ended,
+        look=watch.look,
+        shards=shards,
+        make=make,
     )
     there = recording.count_of(wanted)
     made = there - before

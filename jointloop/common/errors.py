@@ -17,6 +17,11 @@ class JointloopError(Exception):
         return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], super().__str__())
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message: libraries append pages of advice."""
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
 class SceneError(JointloopError):
     """A scene cannot be built or rendered."""
 

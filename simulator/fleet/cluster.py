@@ -16,7 +16,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayError
 
-from jointloop.common.errors import JointloopError
+from jointloop.common.errors import JointloopError, first_line
 
 LOCAL, ANY = "local", "auto"
 """Addresses beside HOST:PORT: a cluster of its own on this machine, and one that runs here."""
@@ -66,7 +66,7 @@ class Cluster:
             ray.init(self._address, logging_level=logging.ERROR, **own)
         except Exception as error:  # Ray raises plain ones, too
             raise ClusterError(
-                f"the Ray cluster at {self._address} cannot be joined: {_first_line(error)}"
+                f"the Ray cluster at {self._address} cannot be joined: {first_line(error)}"
             ) from None
         finally:
             signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
@@ -175,10 +175,6 @@ def _knock(address: str) -> None:
         ) from None
     if len(answer) < 4 or answer[3] != SETTINGS:
         raise ClusterError(f"what answers at {address} is no Ray cluster; check the address")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
 
 
 def _last_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from simulator.fleet import process
 from simulator.fleet.cluster import Cluster, ClusterError
 from simulator.fleet.fleet import SILENCE_S, SOME_GIVEN_UP, Fleet, FleetError
 from simulator.fleet.worker import WorkerOptions
@@ -81,7 +82,7 @@ def simulate_one(options: str, keys: Mapping[str, bytes], silence_s: float) -> N
     """
     with _written(keys) as folder:
         wanted = replace(WorkerOptions.from_json(options), keys=folder)
-        Fleet(1, wanted, say=lambda line: print(line, flush=True), silence_s=silence_s).run()
+        Fleet(1, wanted, say=process.say, silence_s=silence_s).run()
 
 
 def _read(security: Security) -> dict[str, bytes]:

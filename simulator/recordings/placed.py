@@ -8,6 +8,7 @@ import msgspec
 
 from jointloop.common.files import write_bytes
 from simulator.fleet.cluster import Cluster
+from simulator.fleet.process import say
 from simulator.recordings.description import Description
 from simulator.recordings.recipe import versions
 from simulator.recordings.recorder import Job, by_fleet
@@ -66,14 +67,9 @@ def make_shard(
         )
     with tempfile.TemporaryDirectory(prefix="jointloop-") as folder:
         recording = Recording.create(Path(folder) / "recording", about)
-        by_fleet(Job(recording, (shard,), 1, backgrounds, _tell))
+        by_fleet(Job(recording, (shard,), 1, backgrounds, say))  # Ray passes it on
         return recording.path(shard).read_bytes()
 
 
 def _listed(found: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in found.items())
-
-
-def _tell(line: str) -> None:
-    """Ray passes on what a task prints."""
-    print(line, flush=True)

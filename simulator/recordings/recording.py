@@ -157,7 +157,7 @@ class Recording:
 
     def count_of(self, shards: range) -> int:
         """Samples that are there of some shards, those in growing ones included."""
-        complete = [shard for shard in self.complete if shard in shards]
+        complete = {shard for shard in self.complete if shard in shards}
         growing = [n for n in self._numbers(".tar.part") if n in shards and n not in complete]
         whole = sum(len(self.indices(shard)) for shard in complete)
         return whole + sum(count_part(self.path(shard)) for shard in growing)

@@ -26,10 +26,10 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 from torch.nn import SyncBatchNorm
 
+from jointloop.common.errors import first_line
 from trainer.batch import Batch
 from trainer.distributed.team import Forward, Team, TeamError
 from trainer.models import BeliefNetwork
-from trainer.weights.file import first_line
 
 IDLE = timedelta(days=30)
 """Longest wait of a member for the lead, which shows by a closed connection that it has ended."""

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from jointloop.common.errors import JointloopError
+from jointloop.common.errors import JointloopError, first_line
 from trainer.learning.device import device_named
 from trainer.models import BeliefNetwork, build
-from trainer.weights.file import WeightsError, WeightsInfo, first_line, open_network
+from trainer.weights.file import WeightsError, WeightsInfo, open_network
 
 METADATA = "jointloop"
 """Key of an ONNX file's metadata that holds a `WeightsInfo` as JSON."""

@@ -2,6 +2,7 @@
 
 import torch
 
+from jointloop.common.errors import first_line
 from jointloop.common.settings import ConfigError
 
 
@@ -17,7 +18,7 @@ def device_named(name: str) -> torch.device:
         torch.zeros(1, device=name)
         return torch.device(name)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).split("\n")[0]
+        reason = first_line(error)
         if "device type" in reason:  # PyTorch lists two dozen of them
             reason = "expected cpu, cuda, cuda:N or auto"
         raise ConfigError(f"device {name!r} cannot be used: {reason}; try cpu") from None

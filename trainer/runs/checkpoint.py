@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 
-from jointloop.common.errors import JointloopError
+from jointloop.common.errors import JointloopError, first_line
 from jointloop.common.files import write_bytes
 from trainer.config.config import Config
-from trainer.weights.file import first_line
 
 STATE = "last.state.pt"
 """Name of the file."""

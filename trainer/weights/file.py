@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from jointloop.common.difference import difference
-from jointloop.common.errors import JointloopError
+from jointloop.common.errors import JointloopError, first_line
 from jointloop.common.files import write_bytes
 from jointloop.common.settings import ConfigError, read
 from jointloop.common.versions import installed
@@ -235,6 +235,7 @@ def load_weights(network: BeliefNetwork, path: Path) -> WeightsInfo:
             was.
     """
     info, tensors = _read(path)
+    _check_shapes(path, tensors, info, network)
     _fill(network, path, info, tensors)
     return info
 
@@ -242,8 +243,7 @@ def load_weights(network: BeliefNetwork, path: Path) -> WeightsInfo:
 def _fill(
     network: BeliefNetwork, path: Path, info: WeightsInfo, tensors: dict[str, Tensor]
 ) -> None:
-    """Give a network what was read from a file, if it fits."""
-    _check_shapes(path, tensors, info, network)
+    """Give a network of these shapes what was read from a file."""
     for name, value in tensors.items():
         if not torch.isfinite(value).all():
             raise WeightsError(
@@ -313,8 +313,3 @@ def _check_shapes(
                 f"weights {path} ({saved.preset}) have {name} of shape {theirs.get(name)}, "
                 f"but its metadata describe a network that has {ours.get(name)}"
             )
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message: libraries append pages of advice."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,11 +1,10 @@
 """The curves of a comparison as a picture: mean over pairs, and the band that pairs leave open."""
 
-from html import escape
-
 import numpy as np
 
 from feedback.report.charts import Axis
 from trainer.evaluation.arms.outcome import RESAMPLES, SEED, Curves
+from trainer.evaluation.svg import FONT, opened
 
 WIDTH, HEIGHT = 640.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 130.0, 34.0, 46.0
@@ -20,7 +19,6 @@ COLORS = {
     "adversarial": "#be185d",
 }
 """Of each arm's curve."""
-FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#374151"'
 
 
 def figure(curves: Curves, title: str) -> str:
@@ -34,10 +32,7 @@ def figure(curves: Curves, title: str) -> str:
     x = Axis(0.0, float(curves.samples[-1]), LEFT, WIDTH - RIGHT)
     y = Axis(float(ends.min()) * 0.95, float(ends.max()) * 1.05, HEIGHT - BOTTOM, TOP, log=True)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" '
-        f'role="img"><title>{escape(title)}</title>'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>'
-        f'<text x="{LEFT}" y="20" {FONT} font-weight="600">{escape(title)}</text>',
+        opened(WIDTH, HEIGHT, title, LEFT, 20),
         *_grid(x, y),
     ]
     for arm in curves.errors:

@@ -5,9 +5,9 @@ from html import escape
 
 from feedback.report.charts import Axis
 from trainer.evaluation.explain.shares import Share
+from trainer.evaluation.svg import FONT, opened
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 720.0, 200.0, 60.0, 40.0, 22.0
-FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#374151"'
 GROUP, SINGLE = "#2563eb", "#94a3b8"
 """Colours of the bars."""
 
@@ -24,11 +24,7 @@ def figure(groups: Sequence[Share], single: Sequence[Share], title: str) -> str:
     most = max(max(share.share, share.interval[1] or 0.0) for share in rows)
     x = Axis(0.0, max(most, 0.05), LEFT, WIDTH - RIGHT)
     height = TOP + ROW * (len(rows) + 1) + 34
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
-        f'role="img"><title>{escape(title)}</title><rect width="100%" height="100%" '
-        f'fill="#ffffff"/><text x="12" y="22" {FONT} font-weight="600">{escape(title)}</text>',
-    ]
+    parts = [opened(WIDTH, height, title, 12, 22)]
     for tick in x.ticks():
         parts.append(
             f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{height - 34:.0f}" '
